@@ -1,0 +1,22 @@
+"""etwmon: per-process metrics and typed events from Event Tracing for Windows."""
+
+from etwmon._errors import (
+    ETWAccessDeniedError,
+    ETWDecodeError,
+    ETWError,
+    ETWProviderError,
+    ETWSessionError,
+    ETWTraceFileError,
+)
+
+__all__ = [
+    "ETWAccessDeniedError",
+    "ETWDecodeError",
+    "ETWError",
+    "ETWProviderError",
+    "ETWSessionError",
+    "ETWTraceFileError",
+    "__version__",
+]
+
+__version__ = "0.1.0"

@@ -1,0 +1,94 @@
+/* The module etwmon._etwcore: multi-phase init, state per interpreter. */
+#include "pyetw.h"
+
+pyetw_state *
+pyetw_state_of_module(PyObject *module)
+{
+    return PyModule_GetState(module);
+}
+
+pyetw_state *
+pyetw_state_of(PyTypeObject *type)
+{
+    return PyType_GetModuleState(type);
+}
+
+static int
+module_exec(PyObject *module)
+{
+    pyetw_state *state = pyetw_state_of_module(module);
+    if (pyetw_errors_exec(module, state) < 0)
+        return -1;
+    return 0;
+}
+
+/* Every owned reference of the state, for traverse and clear. */
+#define STATE_OBJECTS(X)  \
+    X(etw_error)          \
+    X(trace_file_error)   \
+    X(decode_error)       \
+    X(session_error)      \
+    X(trace_type)         \
+    X(events_type)        \
+    X(batches_type)       \
+    X(batch_type)         \
+    X(column_type)        \
+    X(event_type)         \
+    X(payload_type)       \
+    X(writer_type)        \
+    X(aggregate_type)     \
+    X(snapshot_type)      \
+    X(uuid_type)          \
+    X(datetime_type)      \
+    X(utc)
+
+static int
+module_traverse(PyObject *module, visitproc visit, void *arg)
+{
+    pyetw_state *state = pyetw_state_of_module(module);
+#define STATE_VISIT(name) Py_VISIT(state->name);
+    STATE_OBJECTS(STATE_VISIT)
+#undef STATE_VISIT
+    return 0;
+}
+
+static int
+module_clear(PyObject *module)
+{
+    pyetw_state *state = pyetw_state_of_module(module);
+#define STATE_CLEAR(name) Py_CLEAR(state->name);
+    STATE_OBJECTS(STATE_CLEAR)
+#undef STATE_CLEAR
+    return 0;
+}
+
+static void
+module_free(void *module)
+{
+    (void)module_clear(module);
+}
+
+static PyModuleDef_Slot module_slots[] = {
+    {Py_mod_exec, module_exec},
+#ifdef Py_mod_multiple_interpreters
+    {Py_mod_multiple_interpreters, Py_MOD_PER_INTERPRETER_GIL_SUPPORTED},
+#endif
+    {0, NULL},
+};
+
+struct PyModuleDef pyetw_module = {
+    PyModuleDef_HEAD_INIT,
+    .m_name = "etwmon._etwcore",
+    .m_doc = "The C core of etwmon. Use the names that etwmon exports.",
+    .m_size = sizeof(pyetw_state),
+    .m_slots = module_slots,
+    .m_traverse = module_traverse,
+    .m_clear = module_clear,
+    .m_free = module_free,
+};
+
+PyMODINIT_FUNC
+PyInit__etwcore(void)
+{
+    return PyModuleDef_Init(&pyetw_module);
+}

@@ -1,0 +1,51 @@
+/*
+ * What the files of the binding share: the module state, and how a failure of
+ * the core becomes a Python exception. Nothing outside binding/ sees Python.
+ */
+#ifndef PYETW_H
+#define PYETW_H
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+#include "etwc_status.h"
+
+/* Every type and object that the module owns. One per interpreter. */
+typedef struct pyetw_state {
+    /* exception classes of etwmon._errors */
+    PyObject *etw_error;
+    PyObject *trace_file_error;
+    PyObject *decode_error;
+    PyObject *session_error;
+    /* types of this module; each file fills its own in its pyetw_*_exec */
+    PyTypeObject *trace_type;       /* py_trace.c: Trace */
+    PyTypeObject *events_type;      /* py_trace.c: iterator over events */
+    PyTypeObject *batches_type;     /* py_batch.c: iterator over batches */
+    PyTypeObject *batch_type;       /* py_batch.c: EventBatch */
+    PyTypeObject *column_type;      /* py_batch.c: one column of a batch */
+    PyTypeObject *event_type;       /* py_event.c: Event */
+    PyTypeObject *payload_type;     /* py_event.c: bytes of a held block */
+    PyTypeObject *writer_type;      /* py_writer.c: TraceWriter */
+    PyTypeObject *aggregate_type;   /* py_aggregate.c: Aggregate */
+    PyTypeObject *snapshot_type;    /* py_snapshot.c: Snapshot */
+    /* objects of the standard library that are used often */
+    PyObject *uuid_type;      /* uuid.UUID */
+    PyObject *datetime_type;  /* datetime.datetime */
+    PyObject *utc;            /* datetime.timezone.utc */
+} pyetw_state;
+
+extern struct PyModuleDef pyetw_module;
+
+/* The state, from a module object or from an instance of one of its types. */
+pyetw_state *pyetw_state_of_module(PyObject *module);
+pyetw_state *pyetw_state_of(PyTypeObject *type);
+
+/* Each file's part of the module's exec slot: 0, or -1 with an error set. */
+int pyetw_errors_exec(PyObject *module, pyetw_state *state);
+
+/* Sets the exception for a failed status and returns NULL. `path` is the file
+ * that was read (a Python object, borrowed) or NULL. E_CALLBACK leaves the
+ * exception that the callback has set. */
+PyObject *pyetw_raise(pyetw_state *state, const etwc_error *err, PyObject *path);
+
+#endif
