@@ -16,6 +16,7 @@ typedef struct etwc_block etwc_block;
 
 /* Owned; give it back with etwc_pool_release. NULL when memory is out. */
 ETWC_NODISCARD etwc_pool *etwc_pool_new(uint64_t limit_bytes);
+void etwc_pool_retain(etwc_pool *pool);
 void etwc_pool_release(etwc_pool *pool); /* accepts NULL */
 
 /* A block of at least `size` bytes, holding one reference. E_LIMIT when more

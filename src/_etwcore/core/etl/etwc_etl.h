@@ -37,6 +37,7 @@
     X(unknown_records)      \
     X(bad_ext)              \
     X(header_dirty)         \
+    X(bad_clock)            \
     X(missing_buffers)      \
     X(out_of_order)
 

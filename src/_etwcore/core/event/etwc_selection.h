@@ -46,4 +46,8 @@ void etwc_matcher_free(etwc_matcher *matcher); /* accepts NULL */
 bool etwc_matcher_is_empty(const etwc_matcher *matcher);
 bool etwc_matcher_matches(const etwc_matcher *matcher, const etwc_event *event);
 
+/* Single conditions, for producers that can leave out work early. */
+bool etwc_matcher_allows_provider(const etwc_matcher *matcher, const uint8_t guid[16]);
+bool etwc_matcher_allows_processor(const etwc_matcher *matcher, uint32_t processor);
+
 #endif
