@@ -1,6 +1,6 @@
 """The one entry for people who work on the project: `python3 dev.py VERB`.
 
-    ctest [word ...]   build and run the C tests (those whose name contains a word)
+ctest [word ...]   build and run the C tests (those whose name contains a word)
 """
 
 from __future__ import annotations

@@ -52,7 +52,7 @@ def find_clang() -> str | None:
 def run(command: Sequence[str | Path], **options: object) -> None:
     """Runs a command; when it fails, ends the verb with the command's own words."""
     words = [str(word) for word in command]
-    result = subprocess.run(words, **options)  # type: ignore[call-overload]
+    result = subprocess.run(words, check=False, **options)  # type: ignore[call-overload]
     if result.returncode != 0:
         raise Stop(f"failed with {result.returncode}: {shlex.join(words)[:600]}")
 

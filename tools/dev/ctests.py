@@ -70,4 +70,3 @@ def _run_one(program: Path, words: Sequence[str], scratch: str) -> list[int]:
         for line in skips:
             say(line)
     return [int(count) for count in match.groups()]
-
