@@ -20,9 +20,9 @@
 /* ---- Buffers: ntwmi.h WMI_BUFFER_HEADER ------------------------------------- */
 
 enum {
-    ETL_BUFFER_BUFFER_SIZE = 0x00,    /* u32: stride to the next buffer */
-    ETL_BUFFER_SAVED_OFFSET = 0x04,   /* u32 */
-    ETL_BUFFER_CURRENT_OFFSET = 0x08, /* u32: reservation pointer, not an end */
+    ETL_BUFFER_BUFFER_SIZE = 0x00,     /* u32: stride to the next buffer */
+    ETL_BUFFER_SAVED_OFFSET = 0x04,    /* u32 */
+    ETL_BUFFER_CURRENT_OFFSET = 0x08,  /* u32: reservation pointer, not an end */
     ETL_BUFFER_REFERENCE_COUNT = 0x0C, /* i32: 0 */
     ETL_BUFFER_TIMESTAMP = 0x10,       /* i64: of the flush */
     ETL_BUFFER_SEQUENCE = 0x18,        /* i64 */
@@ -119,12 +119,12 @@ enum {
     ETL_HEADER_LOGGER_NAME = 0x38,       /* pointer without meaning in files */
 
     ETL_HEADER32_TIME_ZONE = 0x40,
-    ETL_HEADER32_BOOT_TIME = 0xF0,      /* i64 FILETIME */
-    ETL_HEADER32_PERF_FREQ = 0xF8,      /* i64 ticks per second */
-    ETL_HEADER32_START_TIME = 0x100,    /* i64 FILETIME of the header event */
+    ETL_HEADER32_BOOT_TIME = 0xF0,       /* i64 FILETIME */
+    ETL_HEADER32_PERF_FREQ = 0xF8,       /* i64 ticks per second */
+    ETL_HEADER32_START_TIME = 0x100,     /* i64 FILETIME of the header event */
     ETL_HEADER32_RESERVED_FLAGS = 0x108, /* u32 clock type */
-    ETL_HEADER32_BUFFERS_LOST = 0x10C,  /* u32 */
-    ETL_HEADER32_STRINGS = 0x110, /* session name, 0, log file name, 0: UTF-16 */
+    ETL_HEADER32_BUFFERS_LOST = 0x10C,   /* u32 */
+    ETL_HEADER32_STRINGS = 0x110,        /* session name, 0, log file name, 0: UTF-16 */
 
     ETL_HEADER64_TIME_ZONE = 0x48,
     ETL_HEADER64_BOOT_TIME = 0xF8,
@@ -223,10 +223,10 @@ enum {
 
 /* FULL and INSTANCE: evntrace.h EVENT_TRACE_HEADER, EVENT_INSTANCE_GUID_HEADER. */
 enum {
-    ETL_FULL_SIZE = 0x00,       /* u16 */
-    ETL_FULL_OPCODE = 0x04,     /* u8 Class.Type */
-    ETL_FULL_LEVEL = 0x05,      /* u8 Class.Level */
-    ETL_FULL_VERSION = 0x06,    /* u16 Class.Version */
+    ETL_FULL_SIZE = 0x00,    /* u16 */
+    ETL_FULL_OPCODE = 0x04,  /* u8 Class.Type */
+    ETL_FULL_LEVEL = 0x05,   /* u8 Class.Level */
+    ETL_FULL_VERSION = 0x06, /* u16 Class.Version */
     ETL_FULL_THREAD_ID = 0x08,
     ETL_FULL_PROCESS_ID = 0x0C,
     ETL_FULL_TIMESTAMP = 0x10,
@@ -291,7 +291,7 @@ enum {
     ETL_MESSAGE_BYTES = 0x08,
 
     /* The parts, in the order in which they follow. */
-    ETL_MESSAGE_SEQUENCE = 0x01,    /* u32 */
+    ETL_MESSAGE_SEQUENCE = 0x01,     /* u32 */
     ETL_MESSAGE_COMPONENT_ID = 0x04, /* u32; wins over GUID */
     ETL_MESSAGE_GUID = 0x02,
     ETL_MESSAGE_TIMESTAMP = 0x08,  /* i64, not aligned */
