@@ -29,8 +29,9 @@ typedef struct etl_compress_work {
 ETWC_NODISCARD etwc_status etl_compress_xpress(etwc_span in, uint8_t *dst,
                                                size_t capacity, etl_compress_work *work,
                                                size_t *out_size);
-ETWC_NODISCARD etwc_status etl_compress_lznt1(etwc_span in, uint8_t *dst, size_t capacity,
-                                              etl_compress_work *work, size_t *out_size);
+ETWC_NODISCARD etwc_status etl_compress_lznt1(etwc_span in, uint8_t *dst,
+                                              size_t capacity, etl_compress_work *work,
+                                              size_t *out_size);
 ETWC_NODISCARD etwc_status etl_compress_xpress_huff(etwc_span in, uint8_t *dst,
                                                     size_t capacity,
                                                     etl_compress_work *work,

@@ -52,11 +52,13 @@ encode_chunk(etl_compress_work *work, etwc_span in, size_t start, size_t end,
         if (at > start) {
             bits = length_bits(at - start);
             size_t max_length = ((size_t)1 << bits) - 1 + CHAIN_MIN_MATCH;
-            match = chain_find(work, in, at, max_length < end - at ? max_length : end - at,
-                               at - start);
+            match =
+                chain_find(work, in, at, max_length < end - at ? max_length : end - at,
+                           at - start);
         }
         if (match.length > 0) {
-            size_t token = (match.distance - 1) << bits | (match.length - CHAIN_MIN_MATCH);
+            size_t token =
+                (match.distance - 1) << bits | (match.length - CHAIN_MIN_MATCH);
             etwc_store_u16(dst + size, (uint16_t)token);
             size += 2;
             *flags = (uint8_t)(*flags | 1U << item);

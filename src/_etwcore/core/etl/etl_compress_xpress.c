@@ -101,8 +101,8 @@ put_match(xpress_writer *w, chain_match match)
 }
 
 etwc_status
-etl_compress_xpress(etwc_span in, uint8_t *dst, size_t capacity, etl_compress_work *work,
-                    size_t *out_size)
+etl_compress_xpress(etwc_span in, uint8_t *dst, size_t capacity,
+                    etl_compress_work *work, size_t *out_size)
 {
     if (in.len > ETL_COMPRESS_MAX_INPUT)
         return ETWC_E_INVALID;
@@ -112,7 +112,8 @@ etl_compress_xpress(etwc_span in, uint8_t *dst, size_t capacity, etl_compress_wo
     chain_reset(work);
     for (size_t at = 0; at < in.len;) {
         chain_match match = chain_find(work, in, at, in.len - at, MAX_DISTANCE);
-        bool fits = match.length > 0 ? put_match(&w, match) : put_literal(&w, in.ptr[at]);
+        bool fits =
+            match.length > 0 ? put_match(&w, match) : put_literal(&w, in.ptr[at]);
         if (!fits)
             return ETWC_E_NEED_MORE;
         size_t end = at + (match.length > 0 ? match.length : 1);

@@ -150,7 +150,8 @@ count_lengths(const uint32_t *sorted, unsigned n, unsigned *per_length)
     for (unsigned made = n; made < 2 * n - 1; made++) {
         weight[made] = 0;
         for (unsigned child = 0; child < 2; child++) {
-            bool take_leaf = leaf < n && (inner == made || weight[leaf] <= weight[inner]);
+            bool take_leaf =
+                leaf < n && (inner == made || weight[leaf] <= weight[inner]);
             unsigned node = take_leaf ? leaf++ : inner++;
             weight[made] += weight[node];
             parent[node] = (uint16_t)made;
@@ -236,7 +237,8 @@ put_block(bit_writer *w, const huff_codes *codes, const huff_item *items, size_t
     if (!reserve(w, TABLE_BYTES, &at))
         return false;
     for (unsigned i = 0; i < TABLE_BYTES; i++)
-        w->dst[at + i] = (uint8_t)(codes->lengths[2 * i] | codes->lengths[2 * i + 1] << 4);
+        w->dst[at + i] =
+            (uint8_t)(codes->lengths[2 * i] | codes->lengths[2 * i + 1] << 4);
     if (!bits_begin(w))
         return false;
     for (size_t i = 0; i < n; i++) {

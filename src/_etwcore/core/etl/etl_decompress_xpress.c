@@ -1,120 +1,281 @@
 /*
  * XPRESS, the plain LZ77 of MS-XCA 2.3 and 2.4: literals and matches, told
  * apart by words of 32 flag bits that lie between them.
+ *
+ * Two loops share one state. The fast one runs while both ends are far away: it
+ * copies in steps of a fixed size, past the end of an item if need be, and stops
+ * in front of any item that is not plainly good. The careful one takes over
+ * there, checks each byte, and is the only one that finds errors.
  */
 #include "etl_decompress.h"
 
-/* The state that the items of one stream share. */
-typedef struct xpress_reader {
-    etwc_span in;
-    const uint8_t *half; /* byte whose high nibble is not used yet, or NULL */
-} xpress_reader;
+enum {
+    SHORT_FULL = 7,   /* a length field that says: a nibble follows */
+    NIBBLE_FULL = 15, /* a nibble that says: a byte follows */
+    BYTE_FULL = 255,  /* a byte that says: 16 bits follow, or 0 and 32 bits */
+    MIN_MATCH = 3,
+    MAX_LITERALS = 32, /* in a row, under one word of flags */
+    STEP = 32,         /* the fast loop copies matches in steps of this many bytes */
+    /* What one round of the fast loop may read: a run of literals and a match with
+     * the longest form of its length, or a word of flags. */
+    IN_MARGIN = MAX_LITERALS + 2 + 1 + 1 + 2 + 4,
+    /* What it may write without looking: a run of literals, a match of one step at
+     * most and what its copy writes past it. */
+    OUT_MARGIN = MAX_LITERALS + 2 * STEP,
+};
 
-/* Reads what follows a match word whose length field is full. The result is the
- * length less 3; false when the input ends first. */
-static bool
-read_long_length(xpress_reader *r, uint32_t *out_length, bool *out_valid)
+/* The flags that are not used yet, from the top down, and a 1 below them. */
+#define NO_FLAGS ((uint64_t)1 << 63)
+
+typedef struct xpress_state {
+    const uint8_t *in;
+    const uint8_t *in_end;
+    uint8_t *out;
+    uint8_t *out_start;
+    uint8_t *out_end;
+    uint64_t flags;
+    uint32_t half; /* the high nibble that is left of a byte of lengths */
+    uint32_t has_half;
+} xpress_state;
+
+static inline uint64_t
+flags_from(uint32_t word)
 {
-    uint32_t nibble;
-    if (r->half != NULL) {
-        nibble = *r->half >> 4;
-        r->half = NULL;
-    } else {
-        if (r->in.len == 0)
-            return false;
-        r->half = r->in.ptr;
-        nibble = r->in.ptr[0] & 15;
-        if (!etwc_span_skip(&r->in, 1))
-            return false;
-    }
-    *out_valid = true;
-    *out_length = 7 + nibble;
-    if (nibble < 15)
-        return true;
-    uint8_t byte;
-    if (!etwc_span_u8(&r->in, &byte))
-        return false;
-    *out_length = 7 + 15 + (uint32_t)byte;
-    if (byte < 255)
-        return true;
-    uint16_t word;
-    if (!etwc_span_u16(&r->in, &word))
-        return false;
-    *out_length = word;
-    if (word == 0 && !etwc_span_u32(&r->in, out_length))
-        return false;
-    *out_valid = *out_length >= 7 + 15;
-    return true;
+    return (uint64_t)word << 32 | (uint64_t)1 << 31;
 }
 
-/* Copies a match to dst[at..]; the spans may overlap, which repeats a pattern. */
-static void
-copy_match(uint8_t *dst, size_t at, size_t distance, size_t length)
+static inline unsigned
+leading_zeros(uint64_t v)
 {
-    if (distance >= length) {
-        memcpy(dst + at, dst + at - distance, length);
+#if defined(__GNUC__) || defined(__clang__)
+    return (unsigned)__builtin_clzll(v);
+#else
+    unsigned n = 0;
+    for (; (v >> 63) == 0; v <<= 1)
+        n++;
+    return n;
+#endif
+}
+
+/* Copies `length` bytes from `distance` bytes before `out`, and up to STEP - 1
+ * bytes more. Copies overlap when the distance is short: then the bytes repeat. */
+static inline void
+copy_in_steps(uint8_t *out, size_t distance, size_t length)
+{
+    const uint8_t *from = out - distance;
+    uint8_t *end = out + length;
+    if (ETWC_LIKELY(distance >= 16)) {
+        do {
+            memcpy(out, from, 16);
+            memcpy(out + 16, from + 16, 16);
+            out += 32;
+            from += 32;
+        } while (out < end);
         return;
     }
-    for (size_t end = at + length; at < end; at++)
-        dst[at] = dst[at - distance];
+    if (distance < 8) {
+        /* The smallest multiple of the distance that is 8 or more. */
+        static const uint8_t wide[8] = {0, 8, 8, 9, 8, 10, 12, 14};
+        for (unsigned i = 0; i < 8; i++)
+            out[i] = from[i];
+        out += 8;
+        from = out - wide[distance];
+    }
+    while (out < end) {
+        memcpy(out, from, 8);
+        memcpy(out + 8, from + 8, 8);
+        out += 16;
+        from += 16;
+    }
+}
+
+static void
+decode_fast(xpress_state *state)
+{
+    if (state->in_end - state->in < IN_MARGIN ||
+        state->out_end - state->out < OUT_MARGIN)
+        return;
+    const uint8_t *in = state->in;
+    const uint8_t *in_stop = state->in_end - IN_MARGIN;
+    uint8_t *out = state->out;
+    uint8_t *out_stop = state->out_end - OUT_MARGIN;
+    uint64_t flags = state->flags;
+    uint32_t half = state->half;
+    uint32_t has_half = state->has_half;
+    while (in <= in_stop && out <= out_stop) {
+        unsigned literals = leading_zeros(flags);
+        memcpy(out, in, 8);
+        if (ETWC_UNLIKELY(literals > 8)) {
+            memcpy(out + 8, in + 8, 8);
+            memcpy(out + 16, in + 16, 16);
+        }
+        in += literals;
+        out += literals;
+        flags <<= literals;
+        if (flags == NO_FLAGS) {
+            flags = flags_from(etwc_load_u32(in));
+            in += 4;
+            continue;
+        }
+        uint32_t word = etwc_load_u16(in);
+        const uint8_t *next = in + 2;
+        size_t distance = (size_t)(word >> 3) + 1;
+        uint32_t length = word & 7;
+        uint32_t next_half = half;
+        uint32_t next_has_half = has_half;
+        if (length == SHORT_FULL) {
+            uint32_t byte = *next;
+            uint32_t nibble = has_half ? half : byte & 15;
+            next_half = byte >> 4;
+            next += 1 - has_half;
+            next_has_half = has_half ^ 1;
+            length += nibble;
+            if (nibble == NIBBLE_FULL) {
+                length += *next;
+                if (ETWC_UNLIKELY(*next++ == BYTE_FULL)) {
+                    length = etwc_load_u16(next);
+                    next += 2;
+                    if (length == 0) {
+                        length = etwc_load_u32(next);
+                        next += 4;
+                    }
+                    if (length < SHORT_FULL + NIBBLE_FULL)
+                        break;
+                }
+            }
+        }
+        if (ETWC_UNLIKELY(distance > (size_t)(out - state->out_start)))
+            break;
+        size_t size = (size_t)length + MIN_MATCH;
+        if (ETWC_UNLIKELY(size > STEP && size > (size_t)(state->out_end - out) - STEP))
+            break;
+        copy_in_steps(out, distance, size);
+        out += size;
+        in = next;
+        half = next_half;
+        has_half = next_has_half;
+        flags <<= 1;
+    }
+    state->in = in;
+    state->out = out;
+    state->flags = flags;
+    state->half = half;
+    state->has_half = has_half;
+}
+
+/* Reads what follows a match word whose length field is full. *out_length is the
+ * length less 3. */
+static etwc_status
+read_long_length(xpress_state *state, etwc_span *rest, uint32_t *out_length)
+{
+    uint8_t byte;
+    uint32_t nibble = state->half;
+    if (!state->has_half) {
+        if (!etwc_span_u8(rest, &byte))
+            return ETWC_E_NEED_MORE;
+        nibble = byte & 15;
+        state->half = byte >> 4;
+    }
+    state->has_half ^= 1;
+    *out_length = SHORT_FULL + nibble;
+    if (nibble < NIBBLE_FULL)
+        return ETWC_OK;
+    if (!etwc_span_u8(rest, &byte))
+        return ETWC_E_NEED_MORE;
+    *out_length += byte;
+    if (byte < BYTE_FULL)
+        return ETWC_OK;
+    uint16_t word;
+    if (!etwc_span_u16(rest, &word))
+        return ETWC_E_NEED_MORE;
+    *out_length = word;
+    if (word == 0 && !etwc_span_u32(rest, out_length))
+        return ETWC_E_NEED_MORE;
+    return *out_length < SHORT_FULL + NIBBLE_FULL ? ETWC_E_CORRUPT : ETWC_OK;
+}
+
+static etwc_status
+decode_match(xpress_state *state)
+{
+    etwc_span rest = {state->in, (size_t)(state->in_end - state->in)};
+    uint16_t word;
+    if (!etwc_span_u16(&rest, &word))
+        return ETWC_E_NEED_MORE;
+    size_t distance = (size_t)(word >> 3) + 1;
+    uint32_t length = word & 7;
+    if (length == SHORT_FULL) {
+        etwc_status st = read_long_length(state, &rest, &length);
+        if (st != ETWC_OK)
+            return st;
+    }
+    size_t room = (size_t)(state->out_end - state->out);
+    if (distance > (size_t)(state->out - state->out_start) || room < MIN_MATCH ||
+        length > room - MIN_MATCH)
+        return ETWC_E_CORRUPT;
+    /* An overlapping copy doubles the pattern each time. */
+    size_t left = (size_t)length + MIN_MATCH;
+    const uint8_t *from = state->out - distance;
+    while (left > 0) {
+        size_t n = (size_t)(state->out - from);
+        n = n < left ? n : left;
+        memcpy(state->out, from, n);
+        state->out += n;
+        left -= n;
+    }
+    state->in = rest.ptr;
+    return ETWC_OK;
+}
+
+/* Decodes one literal, match or word of flags. END when the input is used up. */
+static etwc_status
+decode_item(xpress_state *state)
+{
+    size_t in_left = (size_t)(state->in_end - state->in);
+    if (state->flags == NO_FLAGS) {
+        if (in_left < 4)
+            return in_left == 0 ? ETWC_END : ETWC_E_NEED_MORE;
+        state->flags = flags_from(etwc_load_u32(state->in));
+        state->in += 4;
+        return ETWC_OK;
+    }
+    bool is_match = (state->flags & NO_FLAGS) != 0;
+    if (in_left == 0) {
+        /* Flags without an item are 1, down to the 1 that is always below. */
+        uint64_t lowest = state->flags & (~state->flags + 1);
+        bool all_ones = state->flags + lowest == 0;
+        return all_ones || state->out == state->out_end ? ETWC_END : ETWC_E_NEED_MORE;
+    }
+    if (is_match) {
+        etwc_status st = decode_match(state);
+        if (st != ETWC_OK)
+            return st;
+    } else {
+        if (state->out == state->out_end)
+            return ETWC_E_CORRUPT;
+        *state->out++ = *state->in++;
+    }
+    state->flags <<= 1;
+    return ETWC_OK;
 }
 
 etwc_status
 etl_decompress_xpress(etwc_span in, uint8_t *dst, size_t capacity, size_t *out_size)
 {
-    xpress_reader r = {in, NULL};
-    uint32_t flags = 0;
-    unsigned flags_left = 0;
-    size_t at = 0;
-    etwc_status st = ETWC_OK;
-    for (;;) {
-        if (flags_left == 0) {
-            if (r.in.len == 0)
-                break;
-            if (!etwc_span_u32(&r.in, &flags)) {
-                st = ETWC_E_NEED_MORE;
-                break;
-            }
-            flags_left = 32;
-        }
-        if (r.in.len == 0) {
-            /* The flags that nothing follows are 1. */
-            if (at < capacity && (flags >> (32 - flags_left)) != UINT32_MAX >> (32 - flags_left))
-                st = ETWC_E_NEED_MORE;
-            break;
-        }
-        bool is_match = (flags & 0x80000000U) != 0;
-        flags <<= 1;
-        flags_left--;
-        if (!is_match) {
-            if (at == capacity) {
-                st = ETWC_E_CORRUPT;
-                break;
-            }
-            dst[at++] = r.in.ptr[0];
-            r.in.ptr++;
-            r.in.len--;
-            continue;
-        }
-        uint16_t word;
-        if (!etwc_span_u16(&r.in, &word)) {
-            st = ETWC_E_NEED_MORE;
-            break;
-        }
-        size_t distance = (size_t)(word >> 3) + 1;
-        uint32_t length = word & 7;
-        bool valid = true;
-        if (length == 7 && !read_long_length(&r, &length, &valid)) {
-            st = ETWC_E_NEED_MORE;
-            break;
-        }
-        if (!valid || distance > at || capacity - at < 3 || length > capacity - at - 3) {
-            st = ETWC_E_CORRUPT;
-            break;
-        }
-        copy_match(dst, at, distance, (size_t)length + 3);
-        at += (size_t)length + 3;
-    }
-    *out_size = at;
-    return st;
+    *out_size = 0;
+    if (in.len == 0) /* also keeps null pointers out of the arithmetic */
+        return ETWC_OK;
+    xpress_state state = {.in = in.ptr,
+                          .in_end = in.ptr + in.len,
+                          .out = dst,
+                          .out_start = dst,
+                          .out_end = capacity > 0 ? dst + capacity : dst,
+                          .flags = NO_FLAGS};
+    etwc_status st;
+    decode_fast(&state);
+    do
+        st = decode_item(&state);
+    while (st == ETWC_OK);
+    if (capacity > 0)
+        *out_size = (size_t)(state.out - dst);
+    return st == ETWC_END ? ETWC_OK : st;
 }

@@ -147,7 +147,8 @@ decode_block(etwc_span *in, uint8_t *dst, size_t *at, size_t capacity)
 }
 
 etwc_status
-etl_decompress_xpress_huff(etwc_span in, uint8_t *dst, size_t capacity, size_t *out_size)
+etl_decompress_xpress_huff(etwc_span in, uint8_t *dst, size_t capacity,
+                           size_t *out_size)
 {
     size_t at = 0;
     etwc_status st = ETWC_OK;
