@@ -12,8 +12,18 @@
 #include "etwc_event.h"
 #include "etwc_kernel.h"
 #include "etwc_status.h"
+#include "etwc_strings.h"
 
 typedef struct etwc_lifetimes etwc_lifetimes;
+
+/* Which records told of an instance: bits of `seen`. */
+enum {
+    ETWC_SEEN_START = 1 << 0,
+    ETWC_SEEN_RUNDOWN_START = 1 << 1,
+    ETWC_SEEN_END = 1 << 2,
+    ETWC_SEEN_RUNDOWN_END = 1 << 3,
+    ETWC_SEEN_DEFUNCT = 1 << 4
+};
 
 /* One process instance. Times are session clock; INT64_MIN: before the trace,
  * INT64_MAX: not ended as far as the trace tells. */
@@ -23,17 +33,51 @@ typedef struct etwc_process_life {
     int64_t end_raw_time;
     uint32_t process_id;
     uint32_t index; /* stable number of the instance, from 0 */
+    uint32_t seen;  /* ETWC_SEEN_*; 0: only threads have named it */
 } etwc_process_life;
+
+/* What the records of a process say about it. Texts are NULL when no record had
+ * one; they live as long as etwc_lifetimes_strings. */
+typedef struct etwc_process_facts {
+    const etwc_text_entry *name;
+    const etwc_text_entry *command_line;
+    const etwc_text_entry *user_sid; /* "S-1-5-18" */
+    const etwc_text_entry *package_full_name;
+    const etwc_text_entry *application_id;
+    int64_t exit_filetime; /* of a defunct record; 0 when unknown */
+    uint32_t parent_id;
+    uint32_t logon_session_id;
+    uint32_t exit_status; /* valid with ETWC_HAS_EXIT_STATUS in `fields` */
+    uint32_t flags;
+    uint16_t fields; /* ETWC_HAS_PROCESS_ID: parent_id; _SESSION, _FLAGS, ... */
+} etwc_process_facts;
+
+/* One thread instance. Thread 0 has none: it is the idle thread of every
+ * processor. */
+typedef struct etwc_thread_life {
+    int64_t begin_raw_time;
+    int64_t end_raw_time;
+    const etwc_text_entry *name; /* NULL when unknown */
+    uint32_t thread_id;
+    uint32_t process_id;
+    uint32_t index; /* stable number of the instance, from 0 */
+    uint32_t seen;
+} etwc_thread_life;
 
 ETWC_NODISCARD etwc_lifetimes *etwc_lifetimes_new(void);
 void etwc_lifetimes_free(etwc_lifetimes *lifetimes); /* accepts NULL */
+/* Most bytes that the table may take; applying fails with E_LIMIT above. 0, the
+ * default, is no limit. */
+void etwc_lifetimes_set_limit(etwc_lifetimes *lifetimes, uint64_t bytes);
 
 /* Applies a process or thread record; others are ignored. Records come in time
- * order. E_NOMEM leaves the table usable. */
+ * order. A failure (E_NOMEM, E_LIMIT) leaves the table usable. */
 ETWC_NODISCARD etwc_status etwc_lifetimes_apply(etwc_lifetimes *lifetimes,
                                                 const etwc_event *event,
                                                 const etwc_kernel_record *record,
                                                 etwc_error *err);
+/* True for the events that apply may use: what a first pass has to decode. */
+bool etwc_lifetimes_wants(const etwc_event *event);
 
 /* The instance that had this id at that time (identities outlive their end until
  * the id is given again); NULL when unknown. Borrowed until the next apply. */
@@ -41,9 +85,38 @@ const etwc_process_life *etwc_lifetimes_process(const etwc_lifetimes *lifetimes,
                                                 uint32_t process_id, int64_t raw_time);
 const etwc_process_life *etwc_lifetimes_process_of_thread(
     const etwc_lifetimes *lifetimes, uint32_t thread_id, int64_t raw_time);
+const etwc_thread_life *etwc_lifetimes_thread(const etwc_lifetimes *lifetimes,
+                                              uint32_t thread_id, int64_t raw_time);
 /* The instance that owns an event, by chapter 5; NULL when nobody knows or
  * nobody does (DPC, ISR). */
 const etwc_process_life *etwc_lifetimes_owner(const etwc_lifetimes *lifetimes,
                                               const etwc_event *event);
+/* The process id of the owner, which can be known when the instance is not (a
+ * record header names it); ETWC_NO_ID when nobody knows. */
+uint32_t etwc_lifetimes_owner_id(const etwc_lifetimes *lifetimes,
+                                 const etwc_event *event);
+
+/* ---- Walking the instances ----------------------------------------------------- */
+
+uint32_t etwc_lifetimes_process_count(const etwc_lifetimes *lifetimes);
+uint32_t etwc_lifetimes_thread_count(const etwc_lifetimes *lifetimes);
+/* Borrowed until the next apply; the index must be below the count. */
+const etwc_process_life *etwc_lifetimes_process_at(const etwc_lifetimes *lifetimes,
+                                                   uint32_t index);
+const etwc_process_facts *etwc_lifetimes_facts_at(const etwc_lifetimes *lifetimes,
+                                                  uint32_t index);
+const etwc_thread_life *etwc_lifetimes_thread_at(const etwc_lifetimes *lifetimes,
+                                                 uint32_t index);
+/* The process of a thread instance; NULL when no record told of it. */
+const etwc_process_life *etwc_lifetimes_process_of(const etwc_lifetimes *lifetimes,
+                                                   const etwc_thread_life *thread);
+/* When the id passes to another instance, as far as the table knows; INT64_MAX:
+ * never. Answers stay right for all times from raw_time to before that. */
+int64_t etwc_lifetimes_process_until(const etwc_lifetimes *lifetimes,
+                                     uint32_t process_id, int64_t raw_time);
+int64_t etwc_lifetimes_thread_until(const etwc_lifetimes *lifetimes, uint32_t thread_id,
+                                    int64_t raw_time);
+/* The heap of all texts; borrowed, retain it to keep texts longer. */
+etwc_strings *etwc_lifetimes_strings(const etwc_lifetimes *lifetimes);
 
 #endif

@@ -1,0 +1,81 @@
+#include "etwc_table.h"
+
+#include <assert.h>
+
+#include "etwc_alloc.h"
+
+#define TABLE_FIRST_SHIFT 26u /* 64 slots */
+#define TABLE_LAST_SHIFT 1u
+
+static etwc_table_slot *
+table_new_slots(unsigned shift)
+{
+    size_t count = (size_t)1 << (32 - shift);
+    size_t bytes;
+    if (!etwc_mul_size(count, sizeof(etwc_table_slot), &bytes))
+        return NULL;
+    etwc_table_slot *slots = etwc_malloc(bytes);
+    if (slots == NULL)
+        return NULL;
+    memset(slots, 0xFF, bytes);
+    return slots;
+}
+
+bool
+etwc_table_init(etwc_table *table)
+{
+    table->slots = table_new_slots(TABLE_FIRST_SHIFT);
+    table->shift = TABLE_FIRST_SHIFT;
+    table->count = 0;
+    table->seed = (uint32_t)((uintptr_t)table->slots >> 4);
+    return table->slots != NULL;
+}
+
+void
+etwc_table_reset(etwc_table *table)
+{
+    etwc_free(table->slots);
+    *table = (etwc_table){.shift = TABLE_FIRST_SHIFT};
+}
+
+static void
+table_insert(etwc_table *table, uint32_t key, uint32_t value)
+{
+    uint32_t mask = UINT32_MAX >> table->shift;
+    uint32_t i = etwc_table_home(table, key);
+    while (table->slots[i].value != ETWC_TABLE_NONE && table->slots[i].key != key)
+        i = (i + 1) & mask;
+    table->count += table->slots[i].value == ETWC_TABLE_NONE;
+    table->slots[i] = (etwc_table_slot){key, value};
+}
+
+static bool
+table_double(etwc_table *table)
+{
+    if (table->shift == TABLE_LAST_SHIFT)
+        return false;
+    etwc_table wider = *table;
+    wider.shift--;
+    wider.count = 0;
+    wider.slots = table_new_slots(wider.shift);
+    if (wider.slots == NULL)
+        return false;
+    size_t old_count = (size_t)1 << (32 - table->shift);
+    for (size_t i = 0; i < old_count; i++)
+        if (table->slots[i].value != ETWC_TABLE_NONE)
+            table_insert(&wider, table->slots[i].key, table->slots[i].value);
+    etwc_free(table->slots);
+    *table = wider;
+    return true;
+}
+
+bool
+etwc_table_put(etwc_table *table, uint32_t key, uint32_t value)
+{
+    assert(value != ETWC_TABLE_NONE);
+    /* At most half full, so that a search that fails is short as well. */
+    if (table->count >= (uint32_t)1 << (31 - table->shift) && !table_double(table))
+        return false;
+    table_insert(table, key, value);
+    return true;
+}

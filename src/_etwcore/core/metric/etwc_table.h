@@ -1,0 +1,53 @@
+/*
+ * A hash table from 32-bit ids (process, thread) to 32-bit numbers of rows.
+ * Finding is inline and touches one cache line as a rule; nothing is ever
+ * removed, a value is only replaced. One thread at a time.
+ */
+#ifndef ETWC_TABLE_H
+#define ETWC_TABLE_H
+
+#include "etwc_base.h"
+
+/* The value of a key that is not there; it cannot be stored. */
+#define ETWC_TABLE_NONE UINT32_C(0xFFFFFFFF)
+
+typedef struct etwc_table_slot {
+    uint32_t key;
+    uint32_t value; /* ETWC_TABLE_NONE: free */
+} etwc_table_slot;
+
+typedef struct etwc_table {
+    etwc_table_slot *slots; /* owned; 2^(32 - shift) of them */
+    uint32_t count;
+    uint32_t seed; /* so that a file cannot be made of colliding ids */
+    unsigned shift;
+} etwc_table;
+
+/* False when memory is out; reset accepts what a failed init leaves. */
+ETWC_NODISCARD bool etwc_table_init(etwc_table *table);
+void etwc_table_reset(etwc_table *table);
+/* Adds or replaces. False when memory is out; the table is then unchanged. */
+ETWC_NODISCARD bool etwc_table_put(etwc_table *table, uint32_t key, uint32_t value);
+
+static inline uint32_t
+etwc_table_home(const etwc_table *table, uint32_t key)
+{
+    uint32_t x = (key ^ table->seed) * UINT32_C(0x85EBCA6B);
+    x = (x ^ (x >> 15)) * UINT32_C(0x9E3779B1);
+    return x >> table->shift;
+}
+
+static inline uint32_t
+etwc_table_find(const etwc_table *table, uint32_t key)
+{
+    uint32_t mask = UINT32_MAX >> table->shift;
+    uint32_t i = etwc_table_home(table, key);
+    for (;;) {
+        etwc_table_slot slot = table->slots[i];
+        if (ETWC_LIKELY(slot.key == key) || slot.value == ETWC_TABLE_NONE)
+            return slot.value;
+        i = (i + 1) & mask;
+    }
+}
+
+#endif
