@@ -12,8 +12,14 @@
 
 #if defined(__GNUC__) || defined(__clang__)
 #define ETWC_NODISCARD __attribute__((warn_unused_result))
+#if defined(__MINGW32__)
+/* Built with __USE_MINGW_ANSI_STDIO, so that formats are those of C11. */
+#define ETWC_PRINTF(format_index, first_arg) \
+    __attribute__((format(gnu_printf, format_index, first_arg)))
+#else
 #define ETWC_PRINTF(format_index, first_arg) \
     __attribute__((format(printf, format_index, first_arg)))
+#endif
 #define ETWC_LIKELY(x) __builtin_expect(!!(x), 1)
 #define ETWC_UNLIKELY(x) __builtin_expect(!!(x), 0)
 #define ETWC_NOINLINE __attribute__((noinline))
