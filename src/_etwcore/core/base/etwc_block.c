@@ -24,8 +24,8 @@ struct etwc_block {
 struct etwc_pool {
     etwc_atomic_size references; /* its owners' and one of each block in use */
     etwc_os_mutex *mutex;
-    uint64_t limit_bytes; /* constant */
-    uint64_t in_use_bytes;    /* under the mutex, like all below */
+    uint64_t limit_bytes;  /* constant */
+    uint64_t in_use_bytes; /* under the mutex, like all below */
     etwc_block *free_blocks;
     unsigned free_count;
 };
@@ -70,11 +70,11 @@ static etwc_status
 charge_locked(etwc_pool *pool, uint64_t bytes, etwc_error *err)
 {
     if (bytes > pool->limit_bytes || pool->in_use_bytes > pool->limit_bytes - bytes)
-        return etwc_fail_at(err, ETWC_E_LIMIT, "pool", -1,
-                            "%llu bytes are in use, %llu more are needed, %llu are allowed",
-                            (unsigned long long)pool->in_use_bytes,
-                            (unsigned long long)bytes,
-                            (unsigned long long)pool->limit_bytes);
+        return etwc_fail_at(
+            err, ETWC_E_LIMIT, "pool", -1,
+            "%llu bytes are in use, %llu more are needed, %llu are allowed",
+            (unsigned long long)pool->in_use_bytes, (unsigned long long)bytes,
+            (unsigned long long)pool->limit_bytes);
     pool->in_use_bytes += bytes;
     return ETWC_OK;
 }

@@ -52,6 +52,8 @@ typedef enum etwc_kernel_class {
 
 /* GUID that the API delivers for a kernel group; all zero for unknown ones. */
 const etwc_guid *etwc_kernel_group_guid(uint8_t group);
+/* True when a kernel class has that group number. */
+bool etwc_kernel_class_is_group(uint8_t group);
 /* The class of a provider GUID, ETWC_CLASS_NONE when it is not a kernel class. */
 uint8_t etwc_kernel_class_of(const etwc_guid *provider);
 

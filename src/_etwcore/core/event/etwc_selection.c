@@ -151,9 +151,9 @@ etwc_matcher_new(const etwc_selection *selection)
     m->owner_of = selection->owner_of;
     m->owner_context = selection->owner_context;
     m->is_empty = m->providers == NULL && m->ids.is_any && !m->has_opcodes &&
-                  m->process_ids.is_any && m->owner_ids.is_any && m->thread_ids.is_any &&
-                  m->processors.is_any && !m->has_max_level && m->any_keyword == 0 &&
-                  !m->has_start && !m->has_end;
+                  m->process_ids.is_any && m->owner_ids.is_any &&
+                  m->thread_ids.is_any && m->processors.is_any && !m->has_max_level &&
+                  m->any_keyword == 0 && !m->has_start && !m->has_end;
     return m;
 }
 
@@ -200,8 +200,7 @@ etwc_matcher_matches(const etwc_matcher *m, const etwc_event *event)
     if (m->is_empty)
         return true;
     if (!etwc_matcher_allows_provider(m, event->provider_id.bytes) ||
-        !allows(&m->ids, event->id) ||
-        (m->has_opcodes && !m->opcodes[event->opcode]) ||
+        !allows(&m->ids, event->id) || (m->has_opcodes && !m->opcodes[event->opcode]) ||
         (m->has_max_level && event->level > m->max_level) ||
         (m->any_keyword != 0 && (event->keyword & m->any_keyword) == 0))
         return false;

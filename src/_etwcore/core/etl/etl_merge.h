@@ -1,0 +1,54 @@
+/*
+ * Merging the streams of one file by time (etl-format.md chapter 10).
+ *
+ * Every stream has one buffer in memory and a window of its records found by
+ * one tight walk; a tree of losers picks the stream whose next record is the
+ * oldest. A buffer is loaded when its first record is due, not before.
+ */
+#ifndef ETL_MERGE_H
+#define ETL_MERGE_H
+
+#include "etl_file.h"
+
+typedef struct etl_merge etl_merge;
+
+/* Neighbours in time order that come from one stream. Borrowed until the next
+ * call; the image lives until etl_merge_release_retired. */
+typedef struct etl_run {
+    const etl_ref *refs;
+    const uint8_t *image;
+    etwc_block *block;
+    size_t count;
+    uint32_t stream; /* for etl_merge_set_running_thread */
+    uint32_t processor;
+    uint16_t logger_id;
+} etl_run;
+
+/* Only buffers that can hold records of [start, end) are read; `matcher` leaves
+ * out whole processors. The file is borrowed. */
+ETWC_NODISCARD etwc_status etl_merge_new(etwc_etl *etl, const etwc_matcher *matcher,
+                                         int64_t start_raw, int64_t end_raw,
+                                         etl_merge **out, etwc_error *err);
+void etl_merge_free(etl_merge *merge); /* accepts NULL */
+
+/* The next runs in time order, at least one. END when all is delivered. */
+ETWC_NODISCARD etwc_status etl_merge_next(etl_merge *merge, etl_run *runs,
+                                          size_t capacity, size_t *out_count,
+                                          etwc_error *err);
+/* Passes over up to about `limit` records and adds their number to *out_count. */
+ETWC_NODISCARD etwc_status etl_merge_count(etl_merge *merge, uint64_t limit,
+                                           uint64_t *out_count, etwc_error *err);
+
+/* Lets go of the blocks of buffers that are used up. */
+void etl_merge_release_retired(etl_merge *merge);
+
+/* The thread that runs on a stream's processor, by the last switch that the
+ * caller has seen there. */
+uint32_t etl_merge_running_thread(const etl_merge *merge, uint32_t stream);
+void etl_merge_set_running_thread(etl_merge *merge, uint32_t stream, uint32_t thread);
+
+/* Damage met in buffers, and bytes of the file that were read. */
+const etwc_damage *etl_merge_damage(const etl_merge *merge);
+uint64_t etl_merge_position(const etl_merge *merge);
+
+#endif

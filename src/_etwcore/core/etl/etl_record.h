@@ -1,0 +1,66 @@
+/*
+ * Records: telling the kinds of trace headers apart, walking the records of one
+ * buffer image, and building the event view of one record.
+ */
+#ifndef ETL_RECORD_H
+#define ETL_RECORD_H
+
+#include "etwc_etl.h"
+
+/* One record of a buffer image, found by etl_records_scan and so known to be
+ * whole. Kept small: merging moves nothing else. */
+typedef struct etl_ref {
+    int64_t raw_time;
+    uint32_t offset; /* from the image start */
+    uint16_t size;   /* without the trailing pad */
+    uint8_t shape;   /* index into the table of etl_record.c */
+    uint8_t flags;   /* ETL_REF_* */
+} etl_ref;
+
+enum {
+    ETL_REF_CSWITCH = 1,      /* names the thread that runs from now on */
+    ETL_REF_CSWITCH_BATCH = 2 /* after it, nobody knows which thread runs */
+};
+
+/* The walk over the records of one image. */
+typedef struct etl_records {
+    const uint8_t *image;       /* borrowed: buffer header and records */
+    size_t position;            /* of the next record */
+    size_t end;                 /* of the data */
+    int64_t last_raw_time;      /* of the stream so far; INT64_MIN: none yet */
+    int64_t first_message_time; /* for messages before any stamp */
+    bool is_end_trusted;        /* the header said where the data ends */
+    bool is_truncated;          /* the file ends inside this buffer */
+    bool has_old_instance;      /* INSTANCE headers of 56 bytes (layout < 1.1) */
+} etl_records;
+
+/* Finds up to `capacity` further records; 0 at the end of the image. What is
+ * not as it should be is counted in *damage. */
+size_t etl_records_scan(etl_records *records, etl_ref *refs, size_t capacity,
+                        etwc_damage *damage);
+
+/* The stamp of the record that `bytes` (its first 32 or so) starts with; false
+ * when it has none or is no record. */
+ETWC_NODISCARD bool etl_record_peek_time(etwc_span bytes, int64_t *out);
+
+/* What a view needs beyond the record. */
+typedef struct etl_record_context {
+    const etwc_clock *clock;
+    uint32_t pointer_size; /* of the file: for messages that do not say */
+    bool is_private;       /* private logger session */
+    bool has_old_instance;
+} etl_record_context;
+
+/* Fills the fields that come from the record itself; processor, running thread,
+ * block and file index are the caller's. */
+void etl_record_view(const etl_record_context *context, const uint8_t *image,
+                     const etl_ref *ref, etwc_event *event);
+
+/* The provider GUID of a record without building its view: 16 bytes. */
+const uint8_t *etl_record_provider(const etl_record_context *context,
+                                   const uint8_t *image, const etl_ref *ref);
+
+/* The thread that a context switch hands the processor to. */
+uint32_t etl_record_new_thread(const uint8_t *image, const etl_ref *ref);
+
+#endif
