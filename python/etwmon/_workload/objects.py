@@ -1,0 +1,201 @@
+"""The things that the simulated machine consists of. Plain records, no behaviour."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .machine import Machine
+
+# Thread states and wait reasons of Windows (event-decoding, section 3.3).
+READY, RUNNING, TERMINATED, WAITING = 1, 2, 4, 5
+EXECUTIVE, DELAY_EXECUTION, SUSPENDED, USER_REQUEST = 0, 4, 5, 6
+WR_EXECUTIVE, WR_USER_REQUEST, WR_QUEUE, WR_PAGE_IN = 7, 13, 15, 9
+WR_ALERT, WR_QUANTUM_END, WR_TERMINATED, WR_PREEMPTED = 37, 30, 22, 32
+KERNEL_MODE, USER_MODE = 0, 1
+
+# What a program yields: ("run", us) or ("sleep", us, reason) or ("block", reason, mode).
+RUN, SLEEP, BLOCK = 0, 1, 2
+Op = tuple[int, ...]
+Program = Iterator[Op]
+Body = Callable[["Machine", "Thread"], Program]
+
+
+@dataclass(frozen=True, slots=True)
+class ImageSpec:
+    """A file that processes map as code."""
+
+    path: str
+    size: int
+    checksum: int
+    stamp: int
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessSpec:
+    """What a process is to be: the facts that its records state."""
+
+    name: str
+    command_line: str = ""
+    session_id: int = 1
+    user_sid: str = "S-1-5-21-1004336348-1177238915-682003330-1001"
+    flags: int = 0
+    images: tuple[ImageSpec, ...] = ()
+    body: Body | None = None
+    package: str = ""
+    application: str = ""
+    is_held: bool = False  # somebody keeps a handle after it has exited
+
+
+class Thread:
+    """One thread instance, of the idle process included."""
+
+    __slots__ = (
+        "addresses",
+        "base_priority",
+        "begin",
+        "end",
+        "index",
+        "is_ended",
+        "is_exiting",
+        "is_signalled",
+        "kernel_share",
+        "kernel_ticks",
+        "last_cpu",
+        "left_at",
+        "name",
+        "pending",
+        "priority",
+        "process",
+        "program",
+        "ready_at",
+        "remaining",
+        "stack_base",
+        "start_address",
+        "state",
+        "tag",
+        "teb",
+        "tid",
+        "token",
+        "user_ticks",
+    )
+
+    def __init__(self, index: int, tid: int, process: Process, begin: int) -> None:
+        self.index = index
+        self.tid = tid
+        self.process = process
+        self.begin = begin
+        self.end: int | None = None
+        self.program: Program = iter(())
+        self.state = 0
+        self.base_priority = 8
+        self.priority = 8
+        self.remaining = 0
+        self.ready_at = begin
+        self.left_at = begin
+        self.kernel_ticks = 0
+        self.user_ticks = 0
+        self.kernel_share = 0.2
+        self.last_cpu = 0
+        self.pending = 0  # transfers under way
+        self.token = 0
+        self.is_signalled = False
+        self.is_exiting = False
+        self.is_ended = False
+        self.addresses: tuple[int, ...] = (0,)
+        self.name = ""
+        self.tag = 0
+        self.stack_base = 0
+        self.start_address = 0
+        self.teb = 0
+
+
+class Process:
+    """One process instance."""
+
+    __slots__ = (
+        "alive",
+        "begin",
+        "bytes_private",
+        "command_line",
+        "end",
+        "exit_code",
+        "fault_count",
+        "flags",
+        "handle_count",
+        "images",
+        "index",
+        "is_exiting",
+        "key",
+        "next_address",
+        "parent_pid",
+        "peak_private",
+        "pid",
+        "spec",
+        "threads",
+        "waiters",
+    )
+
+    def __init__(
+        self, index: int, pid: int, parent_pid: int, spec: ProcessSpec, key: int, begin: int
+    ) -> None:
+        self.index = index
+        self.pid = pid
+        self.parent_pid = parent_pid
+        self.spec = spec
+        self.key = key
+        self.begin = begin
+        self.end: int | None = None
+        self.exit_code = 0
+        self.flags = spec.flags
+        self.command_line = spec.command_line
+        self.threads: list[Thread] = []
+        self.alive = 0  # threads that have not ended
+        self.is_exiting = False
+        self.images: list[tuple[int, ImageSpec]] = []
+        self.waiters: list[Thread] = []
+        self.next_address = 0
+        self.bytes_private = 4 << 20
+        self.peak_private = 4 << 20
+        self.fault_count = 600
+        self.handle_count = 60
+
+
+class Processor:
+    """One processor: who runs, and what it will do next."""
+
+    __slots__ = (
+        "busy_until",
+        "idle",
+        "index",
+        "is_resched_pending",
+        "next_sample",
+        "next_thread",
+        "next_tick",
+        "overlays",
+        "since",
+        "slice",
+        "slice_end",
+        "slice_token",
+        "thread",
+    )
+
+    def __init__(self, index: int, idle: Thread, start: int) -> None:
+        self.index = index
+        self.idle = idle
+        self.thread: Thread | None = None
+        self.next_thread: Thread | None = None
+        self.since = start
+        self.slice = 0
+        self.slice_end = 0
+        self.slice_token = 0
+        self.busy_until = start  # end of the interrupt that holds the processor
+        self.is_resched_pending = False
+        self.overlays: list[tuple[int, int, int]] = []  # begin, end, sample flag
+        self.next_sample = 0
+        self.next_tick = 0
+
+
+Action = Callable[[int, Any, Any], None]
