@@ -8,6 +8,7 @@ from etwmon._errors import (
     ETWSessionError,
     ETWTraceFileError,
 )
+from etwmon._etwcore import TraceWriter
 
 __all__ = [
     "ETWAccessDeniedError",
@@ -16,6 +17,7 @@ __all__ = [
     "ETWProviderError",
     "ETWSessionError",
     "ETWTraceFileError",
+    "TraceWriter",
     "__version__",
 ]
 

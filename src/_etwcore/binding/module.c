@@ -19,6 +19,8 @@ module_exec(PyObject *module)
     pyetw_state *state = pyetw_state_of_module(module);
     if (pyetw_errors_exec(module, state) < 0)
         return -1;
+    if (pyetw_writer_exec(module, state) < 0)
+        return -1;
     return 0;
 }
 

@@ -42,6 +42,7 @@ pyetw_state *pyetw_state_of(PyTypeObject *type);
 
 /* Each file's part of the module's exec slot: 0, or -1 with an error set. */
 int pyetw_errors_exec(PyObject *module, pyetw_state *state);
+int pyetw_writer_exec(PyObject *module, pyetw_state *state);
 
 /* Sets the exception for a failed status and returns NULL. `path` is the file
  * that was read (a Python object, borrowed) or NULL. E_CALLBACK leaves the

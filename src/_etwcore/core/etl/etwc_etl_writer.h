@@ -17,6 +17,9 @@
 
 #include "etwc_etl.h"
 
+/* Size is a 16-bit number: header, extended items and payload together. */
+#define ETWC_RECORD_MAX_BYTES 65535u
+
 #define ETWC_WRITER_ANY_PROCESSOR UINT32_C(0xFFFFFFFF)
 /* For etwc_etl_writer_close: the session ended with its last event. */
 #define ETWC_WRITER_END_AT_LAST_EVENT INT64_C(-1)
