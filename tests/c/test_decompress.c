@@ -202,22 +202,34 @@ stream_match(xpress_stream *s, size_t distance, size_t length)
         s->out[s->out_size] = s->out[s->out_size - distance];
 }
 
+static void
+check_match_near_end(size_t before, size_t distance, size_t length, size_t after)
+{
+    static xpress_stream s;
+    s = (xpress_stream){.in_size = 0};
+    stream_literals(&s, before);
+    stream_match(&s, distance, length);
+    stream_literals(&s, after);
+    check_decodes(etl_decompress_xpress, s.in, s.in_size, s.out, s.out_size);
+}
+
 /* Matches of every shape, at every distance from the ends that matters. */
 TEST(xpress_copies_matches_of_all_shapes_near_the_end)
 {
-    static xpress_stream s;
-    for (size_t distance = 1; distance <= 40; distance++) {
-        for (size_t length = 3; length <= 80; length++) {
-            for (size_t after = 0; after <= 140; after += 1 + length % 3) {
-                s = (xpress_stream){.in_size = 0};
-                stream_literals(&s, 45);
-                stream_match(&s, distance, length);
-                stream_literals(&s, after);
-                check_decodes(etl_decompress_xpress, s.in, s.in_size, s.out,
-                              s.out_size);
-            }
-        }
-    }
+    for (size_t distance = 1; distance <= 40; distance++)
+        for (size_t length = 3; length <= 80; length++)
+            for (size_t after = 0; after <= 140; after += 1 + length % 3)
+                check_match_near_end(45, distance, length, after);
+}
+
+/* 31 literals and a match are the most that one word of flags can ask for before
+ * anybody looks at the ends again. */
+TEST(xpress_copies_a_match_after_many_literals_near_the_end)
+{
+    for (size_t distance = 1; distance <= 40; distance++)
+        for (size_t length = 3; length <= 80; length++)
+            for (size_t after = 0; after <= 40; after++)
+                check_match_near_end(63, distance, length, after);
 }
 
 TEST(xpress_shares_nibbles_across_the_end_of_the_fast_loop)
@@ -367,6 +379,26 @@ TEST(huff_refuses_tables_that_are_not_full_or_too_full)
         CHECK_EQ_U64(got, 0);
         etwc_free(dst);
     }
+}
+
+TEST(huff_refuses_a_distance_before_the_output)
+{
+    /* a, b, then the match symbol (10) with a distance bit of 0 or 1: 2 or 3. */
+    uint8_t in[512];
+    etwc_status st;
+    size_t got;
+    size_t n = huff_example(in);
+    etwc_store_u16(in + 256, 0xDE80);
+    etwc_free(decode(etl_decompress_xpress_huff, in, n, 300, &st, &got));
+    CHECK_STATUS(st, ETWC_E_CORRUPT);
+    CHECK_EQ_U64(got, 2);
+    etwc_store_u16(in + 256, 0xDE00);
+    uint8_t *dst = decode(etl_decompress_xpress_huff, in, n, 299, &st, &got);
+    CHECK_OK(st);
+    CHECK_EQ_U64(got, 299);
+    for (size_t i = 0; i < got; i++)
+        CHECK_EQ_U64(dst[i], i % 2 == 0 ? 'a' : 'b');
+    etwc_free(dst);
 }
 
 TEST(huff_refuses_a_match_that_does_not_fit)
