@@ -103,10 +103,11 @@ etl_decompress_lznt1(etwc_span in, uint8_t *dst, size_t capacity, size_t *out_si
             if (st != ETWC_OK)
                 return st;
         } else {
-            if (chunk.len > room)
+            size_t n = chunk.len < room ? chunk.len : room;
+            memcpy(dst + *out_size, chunk.ptr, n);
+            *out_size += n;
+            if (n < chunk.len)
                 return ETWC_E_CORRUPT;
-            memcpy(dst + *out_size, chunk.ptr, chunk.len);
-            *out_size += chunk.len;
         }
         if (!is_whole)
             return ETWC_E_NEED_MORE;
