@@ -27,10 +27,6 @@ etwc_etl_writer_open(const char *path, const etwc_etl_writer_options *options,
     etwc_status st = etl_writer_check_options(options, err);
     if (st != ETWC_OK)
         return st;
-    if (options->compression != ETWC_COMPRESSION_NONE)
-        return etwc_fail_at(err, ETWC_E_NOT_SUPPORTED, ETL_WRITER_WHERE, -1,
-                            "compression format %lu",
-                            (unsigned long)options->compression);
     etwc_etl_writer *writer = etwc_calloc(1, sizeof *writer);
     if (writer == NULL)
         return etwc_fail(err, ETWC_E_NOMEM, ETL_WRITER_WHERE);
@@ -42,6 +38,9 @@ etwc_etl_writer_open(const char *path, const etwc_etl_writer_options *options,
     writer->last_raw_time = options->start_raw_time;
     init_clock(writer, options);
     st = etl_writer_make_header(writer, options, err);
+    if (st != ETWC_OK)
+        goto fail;
+    st = etl_writer_prepare_packing(writer, err);
     if (st != ETWC_OK)
         goto fail;
     st = etwc_os_file_create(path, &writer->file, err);
@@ -73,6 +72,8 @@ etwc_etl_writer_abandon(etwc_etl_writer *writer)
         etwc_free(writer->streams[i].bytes);
     etwc_free(writer->streams);
     etwc_free(writer->header);
+    etwc_free(writer->packed);
+    etwc_free(writer->packing);
     etwc_os_file_close(writer->file);
     etwc_free(writer);
 }

@@ -34,6 +34,10 @@ struct etwc_etl_writer {
     size_t steal_hand;   /* where the search for a stream to share goes on */
     uint16_t next_flags; /* loss flags for whichever buffer is written next */
 
+    uint8_t *packed; /* compression: a buffer header and the packed bytes */
+    size_t packed_capacity;
+    struct etl_compress_work *packing;
+
     uint64_t next_offset; /* in the file; wraps in a circular one */
     uint64_t file_bytes;
     uint64_t wrap_at; /* circular: first offset that is not used, else 0 */
@@ -76,6 +80,10 @@ ETWC_NODISCARD etwc_status etl_writer_stream_of(etwc_etl_writer *writer,
 /* Writes the pending buffer of every processor; the last one ends a flush. */
 ETWC_NODISCARD etwc_status etl_writer_flush_all(etwc_etl_writer *writer,
                                                 etwc_error *err);
+
+/* Takes the memory that compression needs. */
+ETWC_NODISCARD etwc_status etl_writer_prepare_packing(etwc_etl_writer *writer,
+                                                      etwc_error *err);
 
 /* ---- etl_writer_record.c ------------------------------------------------------- */
 

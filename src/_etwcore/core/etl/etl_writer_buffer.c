@@ -1,6 +1,7 @@
 /* The buffers that processors fill, and their way to the file. */
 #include "etl_writer.h"
 
+#include "etl_compress.h"
 #include "etwc_alloc.h"
 
 enum { MAX_PROCESSOR = 0xFFFF, LEGACY_MAX_PROCESSOR = 0xFF };
@@ -48,16 +49,72 @@ advance(etwc_etl_writer *writer, size_t bytes)
         writer->next_offset = writer->header_stride;
 }
 
+etwc_status
+etl_writer_prepare_packing(etwc_etl_writer *writer, etwc_error *err)
+{
+    if (writer->options.compression == ETWC_COMPRESSION_NONE)
+        return ETWC_OK;
+    /* Incompressible bytes grow, by an eighth at most (XPRESS: a bit for each),
+     * and XPRESS-HUFF has a table for each 64 KB. */
+    size_t size = writer->options.buffer_size;
+    writer->packed_capacity = size + size / 4 + 1024;
+    writer->packed = etwc_malloc(writer->packed_capacity);
+    writer->packing = etwc_malloc(sizeof *writer->packing);
+    if (writer->packed == NULL || writer->packing == NULL)
+        return etwc_fail(err, ETWC_E_NOMEM, ETL_WRITER_WHERE);
+    return ETWC_OK;
+}
+
+/* Packs the stream's records behind a copy of its buffer header. */
+static etwc_status
+pack_stream(etwc_etl_writer *writer, const etl_writer_stream *stream, size_t *out_size,
+            etwc_error *err)
+{
+    etwc_span in = {stream->bytes + ETL_BUFFER_HEADER_BYTES,
+                    stream->used - ETL_BUFFER_HEADER_BYTES};
+    uint8_t *dst = writer->packed + ETL_BUFFER_HEADER_BYTES;
+    size_t room = writer->packed_capacity - ETL_BUFFER_HEADER_BYTES;
+    size_t size = 0;
+    etwc_status st;
+    switch (writer->options.compression) {
+    case ETWC_COMPRESSION_LZNT1:
+        st = etl_compress_lznt1(in, dst, room, writer->packing, &size);
+        break;
+    case ETWC_COMPRESSION_XPRESS:
+        st = etl_compress_xpress(in, dst, room, writer->packing, &size);
+        break;
+    default:
+        st = etl_compress_xpress_huff(in, dst, room, writer->packing, &size);
+        break;
+    }
+    if (st != ETWC_OK)
+        return etwc_fail(err, st, ETL_WRITER_WHERE);
+    *out_size = ETL_BUFFER_HEADER_BYTES + size;
+    memcpy(writer->packed, stream->bytes, ETL_BUFFER_HEADER_BYTES);
+    etwc_store_u32(writer->packed + ETL_BUFFER_BUFFER_SIZE, (uint32_t)*out_size);
+    return ETWC_OK;
+}
+
 /* Nothing of the stream changes when this fails, so that it can be repeated. */
 static etwc_status
 write_stream(etwc_etl_writer *writer, etl_writer_stream *stream, uint16_t flags,
              etwc_error *err)
 {
     size_t size = writer->options.buffer_size;
+    const uint8_t *bytes = stream->bytes;
+    bool is_packed = writer->packed != NULL;
+    if (is_packed)
+        flags |= ETL_FLAG_COMPRESSED;
     put_buffer_header(writer, stream, flags | writer->next_flags, stream->bytes);
-    memset(stream->bytes + stream->used, ETL_FILLER_BYTE, size - stream->used);
-    etwc_status st = etwc_os_file_write_at(writer->file, writer->next_offset,
-                                           stream->bytes, size, err);
+    etwc_status st = ETWC_OK;
+    if (is_packed) {
+        st = pack_stream(writer, stream, &size, err);
+        bytes = writer->packed;
+    } else {
+        memset(stream->bytes + stream->used, ETL_FILLER_BYTE, size - stream->used);
+    }
+    if (st == ETWC_OK)
+        st = etwc_os_file_write_at(writer->file, writer->next_offset, bytes, size, err);
     if (st != ETWC_OK)
         return st;
     advance(writer, size);

@@ -82,6 +82,11 @@ check_sizes(const etwc_etl_writer_options *o, etwc_error *err)
         return refuse(err, "the number of processors must be 1 to 65536");
     if (o->pointer_size != 4 && o->pointer_size != 8)
         return refuse(err, "the pointer size must be 4 or 8");
+    if (o->compression != ETWC_COMPRESSION_NONE &&
+        o->compression != ETWC_COMPRESSION_LZNT1 &&
+        o->compression != ETWC_COMPRESSION_XPRESS &&
+        o->compression != ETWC_COMPRESSION_XPRESS_HUFF)
+        return refuse(err, "not a compression format");
     if (o->first_sequence < 1)
         return refuse(err, "sequence numbers start at 1");
     if (o->log_file_mode & ETL_MODE_CIRCULAR && is_compressed(o))
