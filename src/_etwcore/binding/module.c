@@ -17,7 +17,9 @@ static int
 module_exec(PyObject *module)
 {
     pyetw_state *state = pyetw_state_of_module(module);
-    if (pyetw_errors_exec(module, state) < 0)
+    if (pyetw_errors_exec(module, state) < 0 || pyetw_trace_exec(module, state) < 0 ||
+        pyetw_events_exec(module, state) < 0 || pyetw_event_exec(module, state) < 0 ||
+        pyetw_batch_exec(module, state) < 0 || pyetw_functions_exec(module, state) < 0)
         return -1;
     if (pyetw_writer_exec(module, state) < 0)
         return -1;
@@ -40,9 +42,16 @@ module_exec(PyObject *module)
     X(writer_type)        \
     X(aggregate_type)     \
     X(snapshot_type)      \
+    X(extended_type)      \
     X(uuid_type)          \
     X(datetime_type)      \
-    X(utc)
+    X(utc)                \
+    X(timezone_type)      \
+    X(timedelta_type)     \
+    X(epoch)              \
+    X(json_dumps)         \
+    X(html_escape)        \
+    X(fields_text)
 
 static int
 module_traverse(PyObject *module, visitproc visit, void *arg)
@@ -68,6 +77,7 @@ static void
 module_free(void *module)
 {
     (void)module_clear(module);
+    pyetw_event_drop_free(pyetw_state_of_module(module));
 }
 
 static PyModuleDef_Slot module_slots[] = {

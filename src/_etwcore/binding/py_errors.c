@@ -129,3 +129,31 @@ pyetw_raise(pyetw_state *state, const etwc_error *err, PyObject *path)
         return raise_etw_error(state, err, path);
     }
 }
+
+PyObject *
+pyetw_error_fetch(void)
+{
+#if PY_VERSION_HEX >= 0x030C0000
+    return PyErr_GetRaisedException();
+#else
+    PyObject *type, *failure, *traceback;
+    PyErr_Fetch(&type, &failure, &traceback);
+    PyErr_NormalizeException(&type, &failure, &traceback);
+    if (failure != NULL && traceback != NULL)
+        PyException_SetTraceback(failure, traceback);
+    Py_XDECREF(type);
+    Py_XDECREF(traceback);
+    return failure;
+#endif
+}
+
+void
+pyetw_error_restore(PyObject *failure)
+{
+#if PY_VERSION_HEX >= 0x030C0000
+    PyErr_SetRaisedException(failure);
+#else
+    PyErr_Restore(Py_NewRef((PyObject *)Py_TYPE(failure)), failure,
+                  PyException_GetTraceback(failure));
+#endif
+}

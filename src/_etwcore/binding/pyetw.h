@@ -10,6 +10,8 @@
 
 #include "etwc_status.h"
 
+enum { PYETW_FREE_EVENTS = 128 };
+
 /* Every type and object that the module owns. One per interpreter. */
 typedef struct pyetw_state {
     /* exception classes of etwmon._errors */
@@ -28,10 +30,20 @@ typedef struct pyetw_state {
     PyTypeObject *writer_type;      /* py_writer.c: TraceWriter */
     PyTypeObject *aggregate_type;   /* py_aggregate.c: Aggregate */
     PyTypeObject *snapshot_type;    /* py_snapshot.c: Snapshot */
+    PyTypeObject *extended_type;    /* py_event.c: ExtendedItem, a named tuple */
     /* objects of the standard library that are used often */
     PyObject *uuid_type;      /* uuid.UUID */
     PyObject *datetime_type;  /* datetime.datetime */
     PyObject *utc;            /* datetime.timezone.utc */
+    PyObject *timezone_type;  /* datetime.timezone */
+    PyObject *timedelta_type; /* datetime.timedelta */
+    PyObject *epoch;          /* 1970-01-01, aware */
+    PyObject *json_dumps;     /* json.dumps */
+    PyObject *html_escape;    /* html.escape */
+    PyObject *fields_text;    /* "fields" */
+    /* dead Event objects for reuse: memory without references */
+    PyObject *free_events[PYETW_FREE_EVENTS];
+    size_t free_event_count;
 } pyetw_state;
 
 extern struct PyModuleDef pyetw_module;
@@ -43,10 +55,22 @@ pyetw_state *pyetw_state_of(PyTypeObject *type);
 /* Each file's part of the module's exec slot: 0, or -1 with an error set. */
 int pyetw_errors_exec(PyObject *module, pyetw_state *state);
 int pyetw_writer_exec(PyObject *module, pyetw_state *state);
+int pyetw_trace_exec(PyObject *module, pyetw_state *state);
+int pyetw_events_exec(PyObject *module, pyetw_state *state);
+int pyetw_event_exec(PyObject *module, pyetw_state *state);
+int pyetw_batch_exec(PyObject *module, pyetw_state *state);
+int pyetw_functions_exec(PyObject *module, pyetw_state *state);
+
+/* Frees the dead Event objects. */
+void pyetw_event_drop_free(pyetw_state *state);
 
 /* Sets the exception for a failed status and returns NULL. `path` is the file
  * that was read (a Python object, borrowed) or NULL. E_CALLBACK leaves the
  * exception that the callback has set. */
 PyObject *pyetw_raise(pyetw_state *state, const etwc_error *err, PyObject *path);
+
+/* The exception that is set, as a new reference, and back (which takes it). */
+PyObject *pyetw_error_fetch(void);
+void pyetw_error_restore(PyObject *failure);
 
 #endif

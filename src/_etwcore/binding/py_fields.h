@@ -1,0 +1,22 @@
+/*
+ * Decoded fields of an event as Python objects. Everything here gives a new
+ * reference, or NULL with an error set.
+ */
+#ifndef PY_FIELDS_H
+#define PY_FIELDS_H
+
+#include "pyetw.h"
+
+#include "etwc_event.h"
+
+/* "Process/Start", or None. Needs the header of the event alone. */
+PyObject *pyetw_fields_name(pyetw_state *state, const etwc_event *event);
+/* "full", "partial" or "none". */
+PyObject *pyetw_fields_completeness(pyetw_state *state, const etwc_event *event);
+/* Fields by name, in the order of the payload; empty without a layout. */
+PyObject *pyetw_fields_dict(pyetw_state *state, const etwc_event *event);
+/* One field; KeyError, which lists the fields there are, when there is none. */
+PyObject *pyetw_fields_item(pyetw_state *state, const etwc_event *event,
+                            PyObject *name);
+
+#endif

@@ -1,0 +1,56 @@
+/* Functions of the module: the table of known providers. */
+#include "etwc_provider.h"
+#include "pyetw.h"
+
+PyDoc_STRVAR(find_provider_doc,
+             "find_provider(name, /)\n--\n\n"
+             "GUID of a known provider as bytes in little-endian form, or None. Case does\n"
+             "not matter.");
+
+static PyObject *
+find_provider(PyObject *module, PyObject *name)
+{
+    etwc_guid guid;
+    (void)module;
+    const char *text = PyUnicode_AsUTF8AndSize(name, NULL);
+    if (text == NULL)
+        return NULL;
+    if (!etwc_provider_find(text, &guid))
+        Py_RETURN_NONE;
+    return PyBytes_FromStringAndSize((const char *)guid.bytes, sizeof guid.bytes);
+}
+
+PyDoc_STRVAR(known_providers_doc,
+             "known_providers()\n--\n\n"
+             "Every known provider as a pair of name and GUID bytes.");
+
+static PyObject *
+known_providers(PyObject *module, PyObject *unused)
+{
+    (void)module;
+    (void)unused;
+    PyObject *list = PyList_New(0);
+    etwc_guid guid;
+    const char *name;
+    for (size_t i = 0; list != NULL && (name = etwc_provider_at(i, &guid)) != NULL; i++) {
+        PyObject *pair = Py_BuildValue("(sy#)", name, (const char *)guid.bytes,
+                                       (Py_ssize_t)sizeof guid.bytes);
+        if (pair == NULL || PyList_Append(list, pair) < 0)
+            Py_CLEAR(list);
+        Py_XDECREF(pair);
+    }
+    return list;
+}
+
+static PyMethodDef functions[] = {
+    {"find_provider", find_provider, METH_O, find_provider_doc},
+    {"known_providers", known_providers, METH_NOARGS, known_providers_doc},
+    {NULL, NULL, 0, NULL},
+};
+
+int
+pyetw_functions_exec(PyObject *module, pyetw_state *state)
+{
+    (void)state;
+    return PyModule_AddFunctions(module, functions);
+}

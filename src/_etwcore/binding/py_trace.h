@@ -1,0 +1,79 @@
+/*
+ * The Trace object as the other files of the binding see it: the files of one
+ * trace, their shared memory bound, and what lazy passes have found out.
+ *
+ * Everything here is guarded by the GIL. Core calls that read run detached,
+ * except when a source is a Python object: then the GIL is kept, because the
+ * core calls back into Python.
+ */
+#ifndef PY_TRACE_H
+#define PY_TRACE_H
+
+#include "pyetw.h"
+
+#include "etwc_etl.h"
+#include "etwc_lifetime.h"
+
+typedef struct pyetw_file {
+    etwc_etl *etl;     /* NULL once the trace is closed */
+    PyObject *path;    /* what the user calls it, or None */
+    etwc_clock clock;  /* copies, for events that outlive the trace */
+    uint32_t timeline; /* files with the same number share one session clock */
+    /* Who was who on this file's timeline; NULL until somebody asked. Only the
+     * first file of a timeline owns one. */
+    etwc_lifetimes *lifetimes;
+} pyetw_file;
+
+typedef struct pyetw_trace {
+    PyObject_HEAD
+    pyetw_state *state; /* borrowed: alive as long as the type */
+    etwc_pool *pool;
+    pyetw_file *files;
+    size_t file_count;
+    PyObject *failures; /* list: exceptions raised by sources in Python */
+    PyObject *uuids;    /* dict: provider GUID bytes to uuid.UUID */
+    etwc_damage *damage; /* of each file, once all was read; else NULL */
+    uint64_t memory_limit; /* bytes; of the pool, and of each pass's own tables */
+    bool needs_gil;
+    bool is_closed;
+    bool has_lifetimes;
+} pyetw_trace;
+
+/* Around a core call that reads: detach gives NULL when the GIL is kept. */
+PyThreadState *pyetw_trace_detach(const pyetw_trace *trace);
+void pyetw_trace_attach(PyThreadState *thread);
+
+/* True, or ValueError when the trace was closed. */
+bool pyetw_trace_check_open(const pyetw_trace *trace);
+
+/* To be called now and then, attached: -1 with an error set when the user pressed
+ * Ctrl-C or the trace was closed. */
+int pyetw_trace_look(pyetw_trace *trace);
+
+/* A cursor over all files of the trace; NULL with an error set. Close it with the
+ * GIL held: the last user of a file releases Python objects. */
+etwc_cursor *pyetw_trace_open_cursor(pyetw_trace *trace,
+                                     const etwc_selection *selection);
+
+/* Gives every event of the cursor to feed, detached; looks at signals. 0, or -1
+ * with an error set. The cursor stays the caller's. */
+typedef etwc_status (*pyetw_feed_fn)(void *context, const etwc_event *events,
+                                     size_t count, etwc_error *err);
+int pyetw_trace_scan(pyetw_trace *trace, etwc_cursor *cursor, pyetw_feed_fn feed,
+                     void *context);
+
+/* A selection from the tuple that etwmon._selection makes (see py_selection.c).
+ * It borrows from the tuple. Asks for the lifetimes when owners are selected. 0,
+ * or -1 with an error set. */
+int pyetw_selection_parse(pyetw_trace *trace, PyObject *tuple, etwc_selection *out);
+
+/* Sets the exception for a failed status of a read and returns NULL. */
+PyObject *pyetw_trace_raise(pyetw_trace *trace, const etwc_error *err);
+
+/* Makes sure that owners are known, reading the trace once; -1 on failure. */
+int pyetw_trace_need_lifetimes(pyetw_trace *trace);
+/* Process id of the owner of an event, or ETWC_NO_ID. Needs the lifetimes. The
+ * context is the trace; may be called detached. */
+uint32_t pyetw_trace_owner(void *context, const etwc_event *event);
+
+#endif
