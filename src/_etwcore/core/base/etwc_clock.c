@@ -18,41 +18,64 @@ saturate(bool is_negative)
     return is_negative ? INT64_MIN : INT64_MAX;
 }
 
+/* base + v or base - v */
 static int64_t
-add_saturating(int64_t a, int64_t b)
+move_saturating(int64_t base, bool is_negative, uint64_t v)
 {
-    if (b > 0 ? a > INT64_MAX - b : a < INT64_MIN - b)
-        return saturate(b < 0);
-    return a + b;
+    uint64_t room = is_negative ? (uint64_t)base - (uint64_t)INT64_MIN
+                                : (uint64_t)INT64_MAX - (uint64_t)base;
+    if (v > room)
+        return saturate(is_negative);
+    return (int64_t)(is_negative ? (uint64_t)base - v : (uint64_t)base + v);
 }
 
-static int64_t
-subtract_wrapping(int64_t a, int64_t b)
-{
-    return (int64_t)((uint64_t)a - (uint64_t)b);
-}
-
+/* |a - b|, which always fits. */
 static uint64_t
-magnitude(int64_t v)
+distance(int64_t a, int64_t b)
 {
-    return v < 0 ? 0 - (uint64_t)v : (uint64_t)v;
+    return a < b ? (uint64_t)b - (uint64_t)a : (uint64_t)a - (uint64_t)b;
 }
 
-/* n * to / from without overflow of the product, truncated; saturates at
- * INT64_MAX. The remainder is below `from`, so its product fits as long as
- * `from` stays below 9.2e11; beyond that it is scaled down first. */
-static int64_t
+/* floor(rest * to / from) for rest and to below from, from below 2^63 and to below
+ * 2^32: multiplied one bit at a time, so that nothing is ever above 2 * from. */
+static uint64_t
+scale_bitwise(uint64_t rest, uint64_t to, uint64_t from)
+{
+    uint64_t quotient = 0;
+    uint64_t left = 0; /* below from */
+    for (uint64_t bit = UINT64_C(1) << 31; bit != 0; bit >>= 1) {
+        quotient *= 2;
+        left *= 2;
+        if (left >= from) {
+            left -= from;
+            quotient++;
+        }
+        if ((to & bit) == 0)
+            continue;
+        if (left >= from - rest) {
+            left -= from - rest;
+            quotient++;
+        } else {
+            left += rest;
+        }
+    }
+    return quotient;
+}
+
+/* floor(n * to / from), exact; saturates. One of `to` and `from` is a number of
+ * units in a second and below 2^32, and both are below 2^63. */
+static inline uint64_t
 scale(uint64_t n, uint64_t to, uint64_t from)
 {
     uint64_t whole = n / from;
     uint64_t rest = n % from;
-    if (whole > (uint64_t)INT64_MAX / to)
-        return INT64_MAX;
-    while (rest > UINT64_MAX / to) {
-        rest >>= 1;
-        from >>= 1;
-    }
-    return add_saturating((int64_t)(whole * to), (int64_t)(rest * to / from));
+    if (whole > UINT64_MAX / to)
+        return UINT64_MAX;
+    uint64_t part = rest <= UINT64_MAX / to
+                        ? rest * to / from
+                        : rest * (to / from) + scale_bitwise(rest, to % from, from);
+    whole *= to;
+    return part <= UINT64_MAX - whole ? whole + part : UINT64_MAX;
 }
 
 int64_t
@@ -62,10 +85,9 @@ etwc_clock_filetime(const etwc_clock *clock, int64_t raw)
         return raw;
     if (clock->is_broken)
         return clock->start_100ns;
-    int64_t ticks = subtract_wrapping(raw, clock->raw_base);
-    int64_t span = scale(magnitude(ticks), (uint64_t)ETWC_100NS_PER_SECOND,
-                         (uint64_t)clock->frequency_hz);
-    return add_saturating(clock->start_100ns, ticks < 0 ? -span : span);
+    uint64_t span = scale(distance(raw, clock->raw_base), ETWC_100NS_PER_SECOND,
+                          (uint64_t)clock->frequency_hz);
+    return move_saturating(clock->start_100ns, raw < clock->raw_base, span);
 }
 
 int64_t
@@ -75,20 +97,22 @@ etwc_clock_raw(const etwc_clock *clock, int64_t filetime)
         return filetime;
     if (clock->is_broken)
         return filetime <= clock->start_100ns ? INT64_MIN : INT64_MAX;
-    int64_t span = subtract_wrapping(filetime, clock->start_100ns);
+    if (filetime == INT64_MIN)
+        return INT64_MIN; /* where every stamp that is too early saturates */
+    uint64_t span = distance(filetime, clock->start_100ns);
     /* Stamps before the base truncate toward it, so the first stamp of a unit
      * lies almost one unit further out there. */
-    bool is_before = span <= 0;
-    int64_t ticks = scale(magnitude(span) + is_before, (uint64_t)clock->frequency_hz,
-                          (uint64_t)ETWC_100NS_PER_SECOND);
-    int64_t raw = add_saturating(clock->raw_base, is_before ? -ticks : ticks);
+    bool is_before = filetime <= clock->start_100ns;
+    uint64_t ticks = scale(span + (is_before && span < UINT64_MAX),
+                           (uint64_t)clock->frequency_hz, ETWC_100NS_PER_SECOND);
+    int64_t raw = move_saturating(clock->raw_base, is_before, ticks);
     /* Truncation leaves the guess a tick or two off on either side. */
     for (int i = 0; i < RAW_STEPS && raw > INT64_MIN &&
                     etwc_clock_filetime(clock, raw - 1) >= filetime;
          i++)
         raw--;
-    for (int i = 0; i < RAW_STEPS && raw < INT64_MAX &&
-                    etwc_clock_filetime(clock, raw) < filetime;
+    for (int i = 0;
+         i < RAW_STEPS && raw < INT64_MAX && etwc_clock_filetime(clock, raw) < filetime;
          i++)
         raw++;
     return raw;
@@ -97,16 +121,16 @@ etwc_clock_raw(const etwc_clock *clock, int64_t filetime)
 int64_t
 etwc_clock_span_ns(const etwc_clock *clock, int64_t ticks)
 {
-    int64_t ns = scale(magnitude(ticks), UINT64_C(1000000000),
-                       (uint64_t)clock->frequency_hz);
-    return ticks < 0 ? -ns : ns;
+    uint64_t ns = scale(distance(ticks, 0), 1000000000, (uint64_t)clock->frequency_hz);
+    return move_saturating(0, ticks < 0, ns);
 }
 
 double
 etwc_clock_relative_ms(const etwc_clock *clock, int64_t raw)
 {
-    int64_t ticks = subtract_wrapping(raw, clock->raw_base);
-    return (double)ticks * 1000.0 / (double)clock->frequency_hz;
+    double ticks = (double)distance(raw, clock->raw_base);
+    double ms = ticks * 1000.0 / (double)clock->frequency_hz;
+    return raw < clock->raw_base ? -ms : ms;
 }
 
 int64_t
