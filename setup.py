@@ -2,6 +2,7 @@
 
 Switches, by environment:
 
+    ETWMON_WARNINGS=1          every warning on
     ETWMON_WERROR=1            every warning on, and an error
     ETWMON_SANITIZE=a[,b]      address, undefined, thread: with asserts, for test runs only
     ETWMON_LIMITED_API=1       compiled with Py_LIMITED_API=0x030B0000: an abi3 extension
@@ -42,8 +43,11 @@ def compile_flags() -> list[str]:
     # Python's headers are not ours to warn about.
     flags = ["-std=c11", "-O2", "-fvisibility=hidden"]
     flags += ["-isystem", sysconfig.get_path("include")]
-    if os.environ.get("ETWMON_WERROR") == "1":
-        flags += ["-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Wundef", "-Werror"]
+    is_strict = os.environ.get("ETWMON_WERROR") == "1"
+    if is_strict or os.environ.get("ETWMON_WARNINGS") == "1":
+        flags += ["-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Wundef"]
+    if is_strict:
+        flags += ["-Werror"]
     if SANITIZE:
         flags += [f"-fsanitize={SANITIZE}", "-fno-sanitize-recover=all", "-UNDEBUG", "-O1", "-g"]
         flags += ["-fno-omit-frame-pointer"]
