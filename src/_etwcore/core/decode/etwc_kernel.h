@@ -207,7 +207,7 @@ typedef struct etwc_kernel_file {
     uint64_t irp, file_object, file_key, offset, extra_info;
     uint32_t thread_id; /* HAS_THREAD_ID */
     uint32_t io_size, nt_status;
-    uint8_t which; /* opcode */
+    uint8_t which;  /* opcode */
     etwc_span name; /* FILE_NAME, create, ...: UTF-16LE */
 } etwc_kernel_file;
 
@@ -247,8 +247,12 @@ typedef struct etwc_kernel_stack {
     etwc_span frames;  /* pointers of the record's size, innermost first */
 } etwc_kernel_stack;
 
+typedef struct etwc_kernel_lost {
+    uint8_t which; /* opcode: 32 event, 33 buffer, 34 file */
+} etwc_kernel_lost;
+
 typedef struct etwc_kernel_record {
-    uint8_t type;   /* etwc_kernel_type */
+    uint8_t type;    /* etwc_kernel_type */
     uint16_t fields; /* ETWC_HAS_* */
     union {
         etwc_kernel_process process;
@@ -275,6 +279,7 @@ typedef struct etwc_kernel_record {
         etwc_kernel_service service;
         etwc_kernel_group_masks group_masks;
         etwc_kernel_stack stack;
+        etwc_kernel_lost lost;
         uint32_t terminated_process_id;
     } u;
 } etwc_kernel_record;
@@ -295,10 +300,12 @@ typedef enum etwc_partial_reason {
     ETWC_PARTIAL_INVALID   /* a count or size inside contradicts the payload */
 } etwc_partial_reason;
 
-/* Decodes a kernel event into *out (type NONE when it is not listed above, also
- * when it has a layout). Spans borrow from the event. A partial record has the
- * members that are certain, with `fields` saying which optional ones; a record
- * too short for its ids is type NONE. Bounded work, no allocation, reentrant. */
+/* Decodes a kernel event into *out. An event that is not listed above is type
+ * NONE and ETWC_DECODED_NONE, also when it has a layout. Spans borrow from the
+ * event. A partial record has the members that are certain, with `fields` saying
+ * which optional ones; a record too short for its ids is type NONE and PARTIAL.
+ * Of the union only the member that belongs to the type is written. Bounded
+ * work, no allocation, reentrant. */
 etwc_completeness etwc_kernel_decode(const etwc_event *event, etwc_kernel_record *out);
 
 #endif

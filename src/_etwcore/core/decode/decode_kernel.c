@@ -1,0 +1,135 @@
+/* Typed records: the slots of the layout tables. */
+#include "decode_layout.h"
+
+/* IPv6 operations have the opcode of the IPv4 one plus this. */
+enum { IPV6_OPCODE_BASE = 26, IPV6_OPCODE_OFFSET = 16 };
+enum { OPCODE_STACK_USER = 38, OPCODE_GROUP_MASKS_END = 32, WAIT_MODE_BIT = 1 };
+enum { WORKING_SET_COUNT_BYTES = 4 };
+
+static void
+fill_slot(etwc_kernel_record *out, const decode_row *row, const decode_item *item)
+{
+    if (row->slot == 0)
+        return;
+    void *slot = (uint8_t *)out + (row->slot - 1);
+    if (row->slot_size == sizeof(etwc_span))
+        memcpy(slot, &item->bytes, sizeof item->bytes);
+    else
+        decode_store(slot, row->slot_size, item->number);
+    out->fields |= row->has;
+}
+
+/* Reads by rows. *rows_read is how many rows are whole; true when nothing but
+ * the end of the payload came after them. */
+static bool
+read_rows(const etwc_event *event, const decode_form *form, etwc_kernel_record *out,
+          size_t *rows_read)
+{
+    decode_walk walk;
+    decode_walk_begin(&walk, event);
+    for (;;) {
+        decode_result result = DECODE_OK;
+        size_t i = 0;
+        memset(&out->u, 0, sizeof out->u);
+        out->fields = 0;
+        for (; i < form->row_count && result == DECODE_OK; i++) {
+            decode_item item;
+            result = decode_walk_row(&walk, &form->rows[i], &item);
+            if (result == DECODE_OK || item.count > 0)
+                fill_slot(out, &form->rows[i], &item);
+        }
+        *rows_read = result == DECODE_OK ? i : i - 1;
+        if (!decode_walk_retry(&walk, event))
+            return walk.rest.len == 0 &&
+                   (result == DECODE_OK || result == DECODE_ENDED);
+    }
+}
+
+/* The size of an entry follows the payload: the version says less surely. */
+static void
+finish_working_sets(const etwc_event *event, etwc_kernel_working_sets *sets)
+{
+    sets->pointer_size = event->pointer_size == 4 ? 4 : 8;
+    size_t bytes = event->payload_size - WORKING_SET_COUNT_BYTES;
+    if (sets->count == 0 || sets->entries.len != bytes || bytes % sets->count != 0)
+        return;
+    sets->entry_size = (uint32_t)(bytes / sets->count);
+}
+
+/* What the opcode adds to the payload. */
+static void
+finish(const etwc_event *event, etwc_kernel_record *out)
+{
+    switch (out->type) {
+    case ETWC_KERNEL_CSWITCH:
+        out->u.cswitch.old_wait_mode &= WAIT_MODE_BIT;
+        break;
+    case ETWC_KERNEL_NETWORK: {
+        etwc_kernel_network *network = &out->u.network;
+        network->is_ipv6 = event->opcode >= IPV6_OPCODE_BASE;
+        network->which =
+            (uint8_t)(event->opcode - (network->is_ipv6 ? IPV6_OPCODE_OFFSET : 0));
+        network->is_udp = event->kernel_class == ETWC_CLASS_UDP_IP;
+        break;
+    }
+    case ETWC_KERNEL_PAGE_FAULT:
+        out->u.page_fault.which = event->opcode;
+        break;
+    case ETWC_KERNEL_INTERRUPT:
+        /* 50 message-signalled, 67 line, 95 passive; the others are DPCs. */
+        out->u.interrupt.is_isr =
+            event->opcode == 50 || event->opcode == 67 || event->opcode == 95;
+        break;
+    case ETWC_KERNEL_THREAD_PRIORITY:
+        out->u.priority.which = event->opcode;
+        break;
+    case ETWC_KERNEL_FILE_READ:
+    case ETWC_KERNEL_FILE_WRITE:
+    case ETWC_KERNEL_FILE_OTHER:
+    case ETWC_KERNEL_FILE_END:
+    case ETWC_KERNEL_FILE_NAME:
+        out->u.file.which = event->opcode;
+        break;
+    case ETWC_KERNEL_STACK_KEY:
+        out->u.stack.is_user_half = event->opcode == OPCODE_STACK_USER;
+        break;
+    case ETWC_KERNEL_GROUP_MASKS:
+        out->u.group_masks.is_end = event->opcode == OPCODE_GROUP_MASKS_END;
+        break;
+    case ETWC_KERNEL_MEMORY_WORKING_SETS:
+        finish_working_sets(event, &out->u.working_sets);
+        break;
+    case ETWC_KERNEL_LOST:
+        out->u.lost.which = event->opcode;
+        break;
+    default:
+        break;
+    }
+}
+
+etwc_completeness
+etwc_kernel_decode(const etwc_event *event, etwc_kernel_record *out)
+{
+    out->type = ETWC_KERNEL_NONE;
+    out->fields = 0;
+    const decode_opcode *opcode = decode_find_opcode(event);
+    if (opcode == NULL || opcode->type == ETWC_KERNEL_NONE)
+        return ETWC_DECODED_NONE;
+    bool is_newer;
+    const decode_form *form = decode_find_form(opcode, event, &is_newer);
+    if (form == NULL)
+        return ETWC_DECODED_NONE;
+
+    bool is_whole;
+    size_t size, rows_read;
+    if (form->fast != NULL && form->fast(event, out, &size)) {
+        is_whole = event->payload_size == size;
+    } else {
+        is_whole = read_rows(event, form, out, &rows_read);
+        if (rows_read < form->required)
+            return ETWC_DECODED_PARTIAL;
+    }
+    out->type = opcode->type;
+    finish(event, out);
+    return is_whole && !is_newer ? ETWC_DECODED_FULL : ETWC_DECODED_PARTIAL;
+}

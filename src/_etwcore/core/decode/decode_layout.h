@@ -1,0 +1,371 @@
+/*
+ * The form of the kernel's layout tables: one description that both views of an
+ * event are made from, typed records (etwc_kernel.h) and named fields
+ * (etwc_decode.h).
+ *
+ * A row is a field. Rows are packed: a row begins where the one before it ends.
+ * A SLOT row also says which member of etwc_kernel_record it fills. Layouts that
+ * metrics meet often and that have a fixed size are written as X-macros, so that
+ * the same rows give straight-line code as well (DECODE_FAST).
+ */
+#ifndef DECODE_LAYOUT_H
+#define DECODE_LAYOUT_H
+
+#include "etwc_kernel.h"
+#include "etwc_provider.h"
+#include "etwc_value.h"
+
+/* X(name, bytes or 0 when they vary, value type); P stands for pointer size. */
+#define DECODE_TYPE_LIST(X)  \
+    X(U8, 1, UINT)           \
+    X(U16, 2, UINT)          \
+    X(U32, 4, UINT)          \
+    X(U64, 8, UINT)          \
+    X(I8, 1, INT)            \
+    X(I16, 2, INT)           \
+    X(I32, 4, INT)           \
+    X(I64, 8, INT)           \
+    X(TIME, 8, CLOCK)        \
+    X(FILETIME, 8, FILETIME) \
+    X(PORT, 2, UINT)         \
+    X(IP4, 4, IPV4)          \
+    X(IP6, 16, IPV6)         \
+    X(GUID, 16, GUID)        \
+    X(PTR, 0, UINT)          \
+    X(BITS, 0, UINT)         \
+    X(SID, 0, SID)           \
+    X(AZ, 0, TEXT8)          \
+    X(WZ, 0, TEXT16)         \
+    X(WC, 0, TEXT16)         \
+    X(BYTES, 0, BYTES)       \
+    X(STRUCT, 0, STRUCT)
+
+typedef enum decode_type {
+#define DECODE_TYPE_ENUM(name, bytes, value) DECODE_##name,
+    DECODE_TYPE_LIST(DECODE_TYPE_ENUM)
+#undef DECODE_TYPE_ENUM
+        DECODE_TYPE_COUNT
+} decode_type;
+
+/* How a number is shown: plainly, or by the names of a table. The tables are in
+ * decode_symbols.c. X(name, format, table or NULL). */
+#define DECODE_VIEW_LIST(X)                           \
+    X(DEC, DECIMAL, NULL)                             \
+    X(HEX, HEX, NULL)                                 \
+    X(TAG, CHARACTERS, NULL)                          \
+    X(STATUS, NTSTATUS, NULL)                         \
+    X(PROCESS_FLAGS, HEX, &decode_process_flags)      \
+    X(WAIT_REASON, DECIMAL, &decode_wait_reasons)     \
+    X(WAIT_MODE, DECIMAL, &decode_wait_modes)         \
+    X(THREAD_STATE, DECIMAL, &decode_thread_states)   \
+    X(ADJUST_REASON, DECIMAL, &decode_adjust_reasons) \
+    X(READY_FLAGS, HEX, &decode_ready_flags)          \
+    X(IRP_FLAGS, HEX, &decode_irp_flags)              \
+    X(ALLOC_FLAGS, HEX, &decode_allocation_flags)     \
+    X(RESET_FLAGS, DECIMAL, &decode_reset_modes)      \
+    X(EXIT_STATUS, NTSTATUS, &decode_exit_statuses)   \
+    X(POOL_TYPE, HEX, &decode_pool_types)             \
+    X(ARCHITECTURE, DECIMAL, &decode_architectures)
+
+typedef enum decode_view {
+#define DECODE_VIEW_ENUM(name, format, table) DECODE_VIEW_##name,
+    DECODE_VIEW_LIST(DECODE_VIEW_ENUM)
+#undef DECODE_VIEW_ENUM
+        DECODE_VIEW_COUNT
+} decode_view;
+
+typedef enum decode_repeat {
+    DECODE_ONE,
+    DECODE_FIXED,   /* `count` elements; BYTES and WC: units */
+    DECODE_COUNTED, /* as many as the number in row `count` says */
+    DECODE_REST     /* to the end of the payload */
+} decode_repeat;
+
+typedef struct decode_row decode_row;
+struct decode_row {
+    const char *name;          /* NULL: not shown (padding, or the base of BITS) */
+    const decode_row *members; /* STRUCT: rows of a fixed size */
+    uint16_t count;            /* see decode_repeat; BITS: shift << 8 | width */
+    uint16_t slot;             /* 1 + offset in etwc_kernel_record; 0: none */
+    uint16_t has;              /* ETWC_HAS_* that a filled slot sets */
+    uint8_t slot_size;
+    uint8_t member_count;
+    uint8_t type;     /* decode_type */
+    uint8_t view;     /* decode_view */
+    uint8_t repeat;   /* decode_repeat */
+    bool is_optional; /* the payload may end before it and be whole */
+};
+
+/* Layouts have no more rows than this. */
+enum { DECODE_MAX_ROWS = 48 };
+/* `required` of a layout that gives no typed record. */
+enum { DECODE_NEVER = 255 };
+
+/* Fills the record's union from a payload that holds the whole layout; false,
+ * and nothing written that counts, when it is too short. *size is the layout's. */
+typedef bool (*decode_fast_fn)(const etwc_event *event, etwc_kernel_record *out,
+                               size_t *size);
+
+/* One layout with the versions that have it. */
+typedef struct decode_form {
+    const decode_row *rows;
+    decode_fast_fn fast; /* NULL: read by rows */
+    uint8_t row_count;
+    uint8_t low, high; /* versions, both inclusive */
+    uint8_t required;  /* rows without which a typed record says nothing */
+} decode_form;
+
+/* For layouts that only the payload itself tells apart. */
+typedef const decode_form *(*decode_choose_fn)(const etwc_event *event,
+                                               const decode_form *by_version);
+
+typedef struct decode_opcode {
+    const char *name;         /* "Process/Start"; NULL: opcode is not known */
+    const decode_form *forms; /* by ascending version; NULL: payload is raw */
+    decode_choose_fn choose;  /* NULL: the version decides alone */
+    uint8_t form_count;
+    uint8_t type; /* etwc_kernel_type */
+} decode_opcode;
+
+typedef struct decode_class {
+    const decode_opcode *opcodes; /* indexed by opcode */
+    size_t count;
+} decode_class;
+
+/* clang-format off */
+
+/* ---- Writing tables ---------------------------------------------------------- */
+
+#define DECODE_SLOT_OF(member, flag)                                     \
+    .slot = (uint16_t)(offsetof(etwc_kernel_record, u.member) + 1),      \
+    .slot_size = (uint8_t)sizeof(((etwc_kernel_record *)0)->u.member),   \
+    .has = (flag)
+
+#define ROW(type_, name_, view_) \
+    {.name = name_, .type = DECODE_##type_, .view = DECODE_VIEW_##view_},
+#define SLOT(type_, name_, view_, member, flag)                       \
+    {.name = name_,                                                   \
+     .type = DECODE_##type_,                                          \
+     .view = DECODE_VIEW_##view_,                                     \
+     DECODE_SLOT_OF(member, flag)},
+/* Bits of the number read last. */
+#define BITS(name_, view_, shift, width)    \
+    {.name = name_,                         \
+     .type = DECODE_BITS,                   \
+     .view = DECODE_VIEW_##view_,           \
+     .count = (uint16_t)((shift) << 8 | (width))},
+#define FIXED(type_, name_, view_, n)  \
+    {.name = name_,                    \
+     .type = DECODE_##type_,           \
+     .view = DECODE_VIEW_##view_,      \
+     .repeat = DECODE_FIXED,           \
+     .count = (n)},
+#define FIXED_SLOT(type_, name_, n, member, flag) \
+    {.name = name_,                               \
+     .type = DECODE_##type_,                      \
+     .repeat = DECODE_FIXED,                      \
+     .count = (n),                                \
+     DECODE_SLOT_OF(member, flag)},
+#define COUNTED(type_, name_, view_, row) \
+    {.name = name_,                       \
+     .type = DECODE_##type_,              \
+     .view = DECODE_VIEW_##view_,         \
+     .repeat = DECODE_COUNTED,            \
+     .count = (row)},
+#define REST(type_, name_, view_) \
+    {.name = name_,               \
+     .type = DECODE_##type_,      \
+     .view = DECODE_VIEW_##view_, \
+     .repeat = DECODE_REST},
+#define REST_SLOT(type_, name_, view_, member) \
+    {.name = name_,                            \
+     .type = DECODE_##type_,                   \
+     .view = DECODE_VIEW_##view_,              \
+     .repeat = DECODE_REST,                    \
+     DECODE_SLOT_OF(member, 0)},
+#define STRUCTS(name_, members_, row)               \
+    {.name = name_,                                 \
+     .type = DECODE_STRUCT,                         \
+     .members = members_,                           \
+     .member_count = ETWC_ARRAY_SIZE(members_),     \
+     .repeat = DECODE_COUNTED,                      \
+     .count = (row)},
+#define OPTIONAL(type_, name_, view_) \
+    {.name = name_,                   \
+     .type = DECODE_##type_,          \
+     .view = DECODE_VIEW_##view_,     \
+     .is_optional = true},
+#define OPTIONAL_SLOT(type_, name_, view_, member, flag) \
+    {.name = name_,                                      \
+     .type = DECODE_##type_,                             \
+     .view = DECODE_VIEW_##view_,                        \
+     .is_optional = true,                                \
+     DECODE_SLOT_OF(member, flag)},
+#define PADDING(n) {.type = DECODE_BYTES, .repeat = DECODE_FIXED, .count = (n)},
+
+#define FORM(low_, high_, rows_, required_)   \
+    {.rows = rows_,                           \
+     .row_count = ETWC_ARRAY_SIZE(rows_),     \
+     .low = (low_),                           \
+     .high = (high_),                         \
+     .required = (required_)},
+#define FORM_FAST(low_, high_, id, required_)  \
+    {.rows = id##_rows,                        \
+     .fast = id##_fast,                        \
+     .row_count = ETWC_ARRAY_SIZE(id##_rows),  \
+     .low = (low_),                            \
+     .high = (high_),                          \
+     .required = (required_)},
+#define FORM_EMPTY(low_, high_) {.low = (low_), .high = (high_)},
+#define OPCODE(number, name_, forms_, type_)     \
+    [number] = {.name = name_,                   \
+                .forms = forms_,                 \
+                .form_count = ETWC_ARRAY_SIZE(forms_), \
+                .type = ETWC_KERNEL_##type_},
+#define OPCODE_CHOOSE(number, name_, forms_, type_, choose_) \
+    [number] = {.name = name_,                               \
+                .forms = forms_,                             \
+                .form_count = ETWC_ARRAY_SIZE(forms_),       \
+                .choose = choose_,                           \
+                .type = ETWC_KERNEL_##type_},
+/* A known event whose payload nobody describes. */
+#define OPCODE_RAW(number, name_) [number] = {.name = name_},
+#define CLASS(id) \
+    const decode_class decode_class_##id = {id##_opcodes, ETWC_ARRAY_SIZE(id##_opcodes)};
+
+/* ---- Straight-line code from rows ---------------------------------------------- */
+
+#define DECODE_SIZE_U8 1
+#define DECODE_SIZE_U16 2
+#define DECODE_SIZE_U32 4
+#define DECODE_SIZE_U64 8
+#define DECODE_SIZE_I8 1
+#define DECODE_SIZE_I16 2
+#define DECODE_SIZE_I32 4
+#define DECODE_SIZE_I64 8
+#define DECODE_SIZE_TIME 8
+#define DECODE_SIZE_PORT 2
+#define DECODE_SIZE_IP4 4
+#define DECODE_SIZE_IP6 16
+#define DECODE_SIZE_PTR pointer_size
+
+/* Loads a number of 1, 2, 4 or 8 bytes; a slot keeps its low bytes. */
+static inline uint64_t
+decode_load(const uint8_t *p, size_t size)
+{
+    switch (size) {
+    case 1:
+        return p[0];
+    case 2:
+        return etwc_load_u16(p);
+    case 4:
+        return etwc_load_u32(p);
+    default:
+        return etwc_load_u64(p);
+    }
+}
+
+static inline void
+decode_store(void *slot, size_t size, uint64_t value)
+{
+    switch (size) {
+    case 1:
+        *(uint8_t *)slot = (uint8_t)value;
+        break;
+    case 2:
+        *(uint16_t *)slot = (uint16_t)value;
+        break;
+    case 4:
+        *(uint32_t *)slot = (uint32_t)value;
+        break;
+    default:
+        *(uint64_t *)slot = value;
+        break;
+    }
+}
+
+#define DECODE_FAST_SIZE(type, name, view) +DECODE_SIZE_##type
+#define DECODE_FAST_SIZE_SLOT(type, name, view, member, flag) +DECODE_SIZE_##type
+#define DECODE_FAST_NO_BITS(name, view, shift, width)
+#define DECODE_FAST_SKIP(type, name, view) at += DECODE_SIZE_##type;
+#define DECODE_FAST_LOAD(type, name, view, member, flag)     \
+    decode_store(&out->u.member, sizeof out->u.member,       \
+                 decode_load(at, DECODE_SIZE_##type));       \
+    fields |= (flag);                                        \
+    at += DECODE_SIZE_##type;
+
+/* Defines id_rows and id_fast from LAYOUT(ROW, SLOT, BITS); `record` is the
+ * member of the record's union that the slots are in. */
+#define DECODE_FAST(id, LAYOUT, record)                              \
+    static const decode_row id##_rows[] = {LAYOUT(ROW, SLOT, BITS)}; \
+    DECODE_FAST_CODE(id, LAYOUT, record)
+#define DECODE_FAST_CODE(id, LAYOUT, record)                                         \
+    static inline bool id##_load(const etwc_event *event, etwc_kernel_record *out,   \
+                                 size_t *size, const size_t pointer_size)            \
+    {                                                                                \
+        const uint8_t *at = event->payload;                                          \
+        unsigned fields = 0;                                                         \
+        *size = 0 LAYOUT(DECODE_FAST_SIZE, DECODE_FAST_SIZE_SLOT, DECODE_FAST_NO_BITS); \
+        if (event->payload_size < *size)                                             \
+            return false;                                                            \
+        memset(&out->u.record, 0, sizeof out->u.record);                             \
+        LAYOUT(DECODE_FAST_SKIP, DECODE_FAST_LOAD, DECODE_FAST_NO_BITS)              \
+        out->fields = (uint16_t)fields;                                              \
+        (void)at;                                                                    \
+        (void)pointer_size;                                                          \
+        return true;                                                                 \
+    }                                                                                \
+    static bool id##_fast(const etwc_event *event, etwc_kernel_record *out,          \
+                          size_t *size)                                              \
+    {                                                                                \
+        return event->pointer_size == 8 ? id##_load(event, out, size, 8)             \
+                                        : id##_load(event, out, size, 4);            \
+    }
+
+/* clang-format on */
+
+/* ---- Reading by rows ------------------------------------------------------------ */
+
+typedef enum decode_result {
+    DECODE_OK,
+    DECODE_ENDED,  /* an optional row, and nothing is left */
+    DECODE_SHORT,  /* the payload ends in the row */
+    DECODE_INVALID /* a count or size cannot be */
+} decode_result;
+
+/* A row's content: number (not for texts, bytes, arrays), bytes and, for arrays,
+ * the elements that are really there. */
+typedef struct decode_item {
+    uint64_t number;
+    etwc_span bytes;
+    uint32_t count;
+} decode_item;
+
+typedef struct decode_walk {
+    etwc_span rest;
+    uint64_t numbers[DECODE_MAX_ROWS]; /* by row, for counts */
+    uint64_t last;                     /* number read last, for BITS */
+    size_t row;
+    uint8_t pointer_size;
+    bool wants_long_sid; /* see decode_walk_retry */
+    bool has_long_sid;   /* behind a zero pointer there seems to be a SID */
+} decode_walk;
+
+void decode_walk_begin(decode_walk *walk, const etwc_event *event);
+/* Reads the next row. Anything but OK ends the walk; SHORT and INVALID may
+ * still deliver a part of an array (count > 0). */
+decode_result decode_walk_row(decode_walk *walk, const decode_row *row,
+                              decode_item *out);
+/* After the last row: true when the payload must be read once more with a SID
+ * behind a zero pointer; the walk is back at the beginning then. */
+bool decode_walk_retry(decode_walk *walk, const etwc_event *event);
+/* Size of one element of a type that has one for a pointer size, else 0. */
+size_t decode_element_size(const decode_row *row, size_t pointer_size);
+
+/* Layout of an event: NULL when there is none. *is_newer: its version is above
+ * the highest known one. */
+const decode_opcode *decode_find_opcode(const etwc_event *event);
+const decode_form *decode_find_form(const decode_opcode *opcode,
+                                    const etwc_event *event, bool *is_newer);
+
+#endif
