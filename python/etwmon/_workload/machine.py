@@ -8,7 +8,7 @@ happened is kept in ``happened`` for the physical ledger.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from typing import Any
 
 from . import facts as f
@@ -239,7 +239,7 @@ class Machine(Scheduler):
         self.at(self.now + 2, lambda now, a, b: self._ready(thread, cpu))
         return thread
 
-    def spawn(self, parent: Thread, spec: ProcessSpec) -> Iterator[Op]:
+    def spawn(self, parent: Thread, spec: ProcessSpec) -> Generator[Op, None, Process]:
         """Start a process with its main thread (`yield from`); the body is the spec's."""
         process = self.create_process(parent, spec)
         yield (RUN, 60)
@@ -255,6 +255,7 @@ class Machine(Scheduler):
 
         self.create_thread(parent, process, first)
         yield (RUN, 20)
+        return process
 
     def exit_process(self, process: Process, code: int) -> None:
         """Let a process exit with this code: all its threads end."""
