@@ -49,17 +49,21 @@ def _add(counters: Counters, name: str, amount: int) -> None:
 
 @dataclass
 class ProcessorTime:
-    """How the time of one processor was spent, in ticks; the four sum up to the wall."""
+    """How the time of one processor was spent, in ticks; the five sum up to the wall.
+
+    An ISR inside a DPC is ISR time.
+    """
 
     run: int = 0
     idle: int = 0
-    interrupt: int = 0
+    dpc: int = 0
+    isr: int = 0
     unknown: int = 0
 
     @property
     def total(self) -> int:
         """Sum of the parts."""
-        return self.run + self.idle + self.interrupt + self.unknown
+        return self.run + self.idle + self.dpc + self.isr + self.unknown
 
 
 # ---- What happened -----------------------------------------------------------------------
@@ -86,15 +90,19 @@ def physical(
     starts = [max(begin, time) for time in known_from or [begin] * len(machine.cpus)]
     result = Physical(processors=[ProcessorTime() for _ in machine.cpus])
     held: list[list[tuple[int, int]]] = [[] for _ in machine.cpus]
-    for cpu, first, last, _, is_nested in machine.interrupts:
-        if is_nested:
-            continue  # inside a DPC that is counted whole
+    for cpu, first, last, is_isr, is_nested in machine.interrupts:
+        inside = max(0, min(last, end) - max(first, begin))
+        spent = result.processors[cpu]
+        if is_isr:
+            spent.isr += inside
+        else:
+            spent.dpc += inside
+        if is_nested:  # inside a DPC, which holds the processor all the while
+            spent.dpc -= inside
+            continue
         held[cpu].append((first, last))
-        inside = min(last, end) - max(first, begin)
-        if inside > 0:
-            result.processors[cpu].interrupt += inside
-            if first < starts[cpu]:
-                result.processors[cpu].unknown -= min(last, starts[cpu], end) - max(first, begin)
+        if first < starts[cpu]:
+            spent.unknown -= max(0, min(last, starts[cpu], end) - max(first, begin))
     ends = [[last for _, last in spans] for spans in held]
     for cpu, thread, first, last in machine.segments:
         unknown = min(last, starts[cpu], end) - max(first, begin)
@@ -152,7 +160,22 @@ class ProcessLife:
     images: dict[int, str] = field(default_factory=dict)  # base -> path of the mapped
     all_images: dict[int, str] = field(default_factory=dict)
     all_threads: int = 0
-    ticks: dict[int, tuple[int, int]] = field(default_factory=dict)  # thread -> kernel, user
+    # Thread -> kernel and user ticks: of its life, and when the trace began.
+    ticks: dict[int, tuple[int, int]] = field(default_factory=dict)
+    base_ticks: dict[int, tuple[int, int]] = field(default_factory=dict)
+
+    @property
+    def life_ticks(self) -> tuple[int, int]:
+        """Kernel and user clock ticks of its threads, from the last header of each."""
+        ticks = self.ticks.values()
+        return sum(kernel for kernel, _ in ticks), sum(user for _, user in ticks)
+
+    @property
+    def trace_ticks(self) -> tuple[int, int]:
+        """The same without what a thread's first header said of the time before the trace."""
+        base = self.base_ticks.values()
+        kernel, user = self.life_ticks
+        return kernel - sum(k for k, _ in base), user - sum(u for _, u in base)
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as values that JSON knows."""
@@ -173,8 +196,10 @@ class ProcessLife:
             "images": sorted(self.images.values()),
             "all_images": sorted(self.all_images.values()),
             "all_threads": self.all_threads,
-            "kernel_ticks": sum(kernel for kernel, _ in self.ticks.values()),
-            "user_ticks": sum(user for _, user in self.ticks.values()),
+            "life_kernel_ticks": self.life_ticks[0],
+            "life_user_ticks": self.life_ticks[1],
+            "kernel_ticks": self.trace_ticks[0],
+            "user_ticks": self.trace_ticks[1],
         }
 
 
@@ -374,7 +399,7 @@ class Rule:
         elif hook == f.SAMPLE:
             self._sample(position, data)
         elif hook in f.INTERRUPT_HOOKS:
-            self._interrupt(time, self._cpus[cpu], data[0])
+            self._interrupt(time, self._cpus[cpu], data[0], hook == f.ISR)
         elif hook in (f.SAMPLING_START, f.SAMPLING_END, f.SAMPLE_INTERVAL):
             self._weight = data[1]
         elif hook in (f.DISK_READ, f.DISK_WRITE):
@@ -409,6 +434,8 @@ class Rule:
         _, tid, kernel, user = header
         life = self._thread(tid, position)
         if life is not None and life.process is not None:
+            if life.begin is None:
+                life.process.base_ticks.setdefault(life.number, (kernel, user))
             life.process.ticks[life.number] = (kernel, user)
 
     def _switch(self, position: int, time: int, state: _Processor, data: tuple[Any, ...]) -> None:
@@ -448,7 +475,7 @@ class Rule:
         if address >= self._kernel_base:
             _add(row, "samples_in_kernel", count)
 
-    def _interrupt(self, time: int, state: _Processor, initial: int) -> None:
+    def _interrupt(self, time: int, state: _Processor, initial: int, is_isr: bool) -> None:
         """Count the part of an interrupt that no nested one has counted already."""
         begin = max(initial, self.recording.start)
         done = state.counted
@@ -461,7 +488,10 @@ class Rule:
             begin = done[-1][1]
         done.append((begin, time))
         del done[:-4]
-        state.time.interrupt += length
+        if is_isr:
+            state.time.isr += length
+        else:
+            state.time.dpc += length
         state.interrupt_here += length
 
     def _thread_counts(self, position: int, hook: int, data: tuple[Any, ...]) -> None:
