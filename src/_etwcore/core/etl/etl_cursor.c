@@ -157,12 +157,11 @@ take_record(const etwc_cursor *cursor, cursor_file *file, size_t file_index,
         event->processor = run->processor;
         event->logger_id = run->logger_id;
         event->file_index = (uint32_t)file_index;
-        event->running_thread_id = etl_merge_running_thread(file->merge, run->stream);
+        event->running_thread_id = run->stream->running_thread;
         is_selected = is_everything || etwc_matcher_matches(cursor->matcher, event);
     }
     if (ETWC_UNLIKELY(ref->flags != 0))
-        etl_merge_set_running_thread(file->merge, run->stream,
-                                     etl_record_new_thread(run->image, ref));
+        run->stream->running_thread = etl_record_new_thread(run->image, ref);
     return is_selected;
 }
 

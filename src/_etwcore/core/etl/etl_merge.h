@@ -8,7 +8,7 @@
 #ifndef ETL_MERGE_H
 #define ETL_MERGE_H
 
-#include "etl_file.h"
+#include "etl_stream.h"
 
 typedef struct etl_merge etl_merge;
 
@@ -19,7 +19,7 @@ typedef struct etl_run {
     const uint8_t *image;
     etwc_block *block;
     size_t count;
-    uint32_t stream; /* for etl_merge_set_running_thread */
+    etl_stream *stream; /* whose running_thread the caller keeps up to date */
     uint32_t processor;
     uint16_t logger_id;
 } etl_run;
@@ -41,11 +41,6 @@ ETWC_NODISCARD etwc_status etl_merge_count(etl_merge *merge, uint64_t limit,
 
 /* Lets go of the blocks of buffers that are used up. */
 void etl_merge_release_retired(etl_merge *merge);
-
-/* The thread that runs on a stream's processor, by the last switch that the
- * caller has seen there. */
-uint32_t etl_merge_running_thread(const etl_merge *merge, uint32_t stream);
-void etl_merge_set_running_thread(etl_merge *merge, uint32_t stream, uint32_t thread);
 
 /* Damage met in buffers, and bytes of the file that were read. */
 const etwc_damage *etl_merge_damage(const etl_merge *merge);

@@ -1,230 +1,219 @@
-#include <stdlib.h>
-
-#include "etl_format.h"
 #include "etl_merge.h"
+#include "etl_stream.h"
 #include "etwc_alloc.h"
 
-/* Records per window: small enough that the windows of many processors stay in
- * the first-level cache, large enough to pay for the change of loops. */
-enum { WINDOW_RECORDS = 256, RETIRED_MIN = 16 };
+/*
+ * A key is a stamp above a slot number in one word, so that one comparison
+ * orders by time and then by slot, the smaller wins, and the tree is made of
+ * plain minimum and maximum. Slots are numbered in the order that breaks ties.
+ *
+ * The slot numbers leave 48 bits or more for the time from the header event on;
+ * stamps beyond that range, which no clock reaches, are ordered as its ends.
+ */
+typedef uint64_t merge_key;
 
-/* How far records may be out of order around a buffer's edge before a time range
- * misses one: 1 / SLACK_DIVISOR of a second. */
-enum { SLACK_DIVISOR = 10 };
+/* Key of a stream that has ended; no stamp reaches it. */
+#define KEY_EXHAUSTED UINT64_MAX
 
-typedef struct merge_stream {
-    const etl_index_stream *index;
-    size_t next_entry, end_entry; /* buffers that are still to be loaded */
-    etl_ref *refs;                /* owned window; NULL before the first buffer */
-    const etl_ref *next, *end;    /* what is left of the window */
-    etl_records records;          /* walk through the loaded buffer */
-    etl_buffer buffer;
-    uint32_t running_thread;
-} merge_stream;
-
-/* A leaf's key in the tree. Streams are numbered in the order that breaks ties,
- * so (time, stream) is a total order. */
-typedef struct tree_node {
-    int64_t key;
-    uint32_t stream;
-} tree_node;
-
-/* Keys: a real stamp is clamped below EXHAUSTED so that the two never tie. */
-#define KEY_FIRST INT64_MIN
-#define KEY_EXHAUSTED INT64_MAX
+/* The place of a stream in the tree. */
+typedef struct merge_slot {
+    const etl_ref *next, *end; /* what is left of the window */
+    merge_key key_after_next;  /* made early, off the path of the comparisons */
+    etl_stream *stream;
+} merge_slot;
 
 struct etl_merge {
-    etwc_etl *etl;
-    merge_stream *streams; /* owned */
+    etl_stream_set set;
+    etl_stream *streams; /* owned */
     uint32_t stream_count;
-    uint32_t leaf_count; /* a power of two */
-    tree_node *losers;   /* owned; [1 .. leaf_count) */
-    tree_node winner;
-    etl_scratch scratch;
-    etwc_block **retired; /* owned references */
-    size_t retired_count, retired_capacity;
-    etwc_damage damage;
-    uint64_t position;
+    merge_slot *slots; /* owned; those in the tree come first */
+    merge_key *losers; /* owned; [1 .. leaf_count) */
+    merge_key winner;
+    unsigned slot_bits;
+    int64_t min_time, max_time; /* range that keys can express */
+    uint32_t leaf_count;        /* a power of two */
+    uint32_t live_count;        /* slots in the tree that have not ended */
+    uint32_t slot_count;        /* slots in the tree */
+    bool is_started;            /* the header event was delivered */
     uint64_t charged_bytes;
-    bool is_started; /* the first record was delivered */
 };
 
-/* ---- Streams ------------------------------------------------------------------ */
+/* ---- Slots -------------------------------------------------------------------- */
 
-static int64_t
-key_of_time(int64_t raw_time)
+static inline merge_key
+key_of(const etl_merge *m, uint32_t slot, int64_t raw_time)
 {
-    return raw_time == KEY_EXHAUSTED ? KEY_EXHAUSTED - 1 : raw_time;
+    int64_t time = raw_time < m->max_time ? raw_time : m->max_time;
+    time = time > m->min_time ? time : m->min_time;
+    return ((uint64_t)time - (uint64_t)m->min_time) << m->slot_bits | slot;
 }
 
-static int64_t
-key_of_stream(const merge_stream *s)
+static inline uint32_t
+slot_of(const etl_merge *m, merge_key key)
 {
-    if (ETWC_LIKELY(s->next != s->end))
-        return key_of_time(s->next->raw_time);
-    /* More of the same buffer: due no earlier than what came before it. */
-    if (s->buffer.block != NULL && s->records.position < s->records.end)
-        return key_of_time(s->records.last_raw_time);
-    if (s->next_entry == s->end_entry)
-        return KEY_EXHAUSTED;
-    return key_of_time(s->index->entries[s->next_entry].first_raw_time);
+    return (uint32_t)(key & ((UINT64_C(1) << m->slot_bits) - 1));
+}
+
+static merge_key
+slot_key(const etl_merge *m, uint32_t slot)
+{
+    const merge_slot *s = &m->slots[slot];
+    int64_t raw_time;
+    if (s->next != s->end)
+        return key_of(m, slot, s->next->raw_time);
+    return etl_stream_due(s->stream, &raw_time) ? key_of(m, slot, raw_time)
+                                                : KEY_EXHAUSTED;
+}
+
+/* Half the range of times that keys can express lies before the header event. */
+static void
+init_keys(etl_merge *m, uint32_t slot_count)
+{
+    int64_t base = m->set.etl->header.header_raw_time;
+    m->slot_bits = 0;
+    while ((UINT64_C(1) << m->slot_bits) < slot_count)
+        m->slot_bits++;
+    /* One less than what fits, for KEY_EXHAUSTED. */
+    int64_t half = (int64_t)((UINT64_MAX >> m->slot_bits) / 2) - 1;
+    m->min_time = base < INT64_MIN + half ? INT64_MIN : base - half;
+    m->max_time = base > INT64_MAX - half ? INT64_MAX : base + half;
 }
 
 static etwc_status
-retire_block(etl_merge *m, merge_stream *s, etwc_error *err)
+slot_refill(etl_merge *m, uint32_t slot_index, etwc_error *err)
 {
-    if (s->buffer.block == NULL)
-        return ETWC_OK;
-    void *retired = m->retired;
-    bool ok = etwc_grow(&retired, &m->retired_capacity, m->retired_count + 1,
-                        sizeof(etwc_block *));
-    m->retired = retired;
-    if (!ok)
-        return etwc_fail(err, ETWC_E_NOMEM, "etl.merge");
-    m->retired[m->retired_count++] = s->buffer.block;
-    s->buffer.block = NULL;
-    return ETWC_OK;
-}
-
-static etwc_status
-reserve_window(etl_merge *m, merge_stream *s, etwc_error *err)
-{
-    uint64_t bytes = WINDOW_RECORDS * sizeof(etl_ref);
-    if (s->refs != NULL)
-        return ETWC_OK;
-    etwc_status st = etwc_pool_charge(m->etl->pool, bytes, err);
-    if (st != ETWC_OK)
+    merge_slot *slot = &m->slots[slot_index];
+    slot->next = slot->end = NULL;
+    etwc_status st = etl_stream_refill(&m->set, slot->stream, err);
+    if (st != ETWC_OK || slot->stream->count == 0)
         return st;
-    s->refs = etwc_malloc((size_t)bytes);
-    if (s->refs == NULL) {
-        etwc_pool_discharge(m->etl->pool, bytes);
-        return etwc_fail(err, ETWC_E_NOMEM, "etl.merge");
-    }
-    m->charged_bytes += bytes;
+    slot->next = slot->stream->refs;
+    slot->end = slot->next + slot->stream->count;
+    slot->key_after_next = key_of(m, slot_index, slot->next[1].raw_time);
     return ETWC_OK;
-}
-
-/* Makes the next records of a stream available: the rest of its buffer, or the
- * next buffer that has any. Leaves an empty window when the stream has ended. */
-static etwc_status
-refill(etl_merge *m, merge_stream *s, etwc_error *err)
-{
-    for (;;) {
-        size_t n = 0;
-        if (s->buffer.block != NULL)
-            n = etl_records_scan(&s->records, s->refs, WINDOW_RECORDS, &m->damage);
-        s->next = s->refs;
-        s->end = s->refs + n;
-        if (n != 0)
-            return ETWC_OK;
-        etwc_status st = retire_block(m, s, err);
-        if (st != ETWC_OK || s->next_entry == s->end_entry)
-            return st;
-        st = reserve_window(m, s, err);
-        if (st != ETWC_OK)
-            return st;
-        const etl_entry *entry = &s->index->entries[s->next_entry];
-        s->next = s->end = s->refs;
-        st = etl_buffer_load(m->etl, entry, &m->scratch, &s->buffer, &s->records,
-                             &m->damage, err);
-        if (st != ETWC_OK)
-            return st;
-        m->position += entry->read_bytes;
-        s->next_entry++;
-    }
 }
 
 /* ---- The tree of losers --------------------------------------------------------- */
 
-static bool
-is_before(tree_node a, tree_node b)
+/* Plays a slot's new key from its leaf to the root. No branch depends on who
+ * wins: between busy processors that cannot be predicted. */
+static inline merge_key
+replay(const etl_merge *m, uint32_t slot, merge_key key)
 {
-    return (a.key < b.key) | ((a.key == b.key) & (a.stream < b.stream));
-}
-
-/* Plays the stream's new key from its leaf to the root. */
-static inline tree_node
-replay(const etl_merge *m, uint32_t stream, int64_t key)
-{
-    tree_node *losers = m->losers;
-    tree_node winner = {key, stream};
-    for (uint32_t i = (stream + m->leaf_count) >> 1; i != 0; i >>= 1) {
-        tree_node other = losers[i];
-        bool is_beaten = is_before(other, winner);
-        losers[i].key = is_beaten ? winner.key : other.key;
-        losers[i].stream = is_beaten ? winner.stream : other.stream;
-        winner.key = is_beaten ? other.key : winner.key;
-        winner.stream = is_beaten ? other.stream : winner.stream;
+    merge_key *losers = m->losers;
+    for (uint32_t i = (slot + m->leaf_count) >> 1; i != 0; i >>= 1) {
+        merge_key other = losers[i];
+        losers[i] = other > key ? other : key;
+        key = other < key ? other : key;
     }
-    return winner;
+    return key;
 }
 
-/* The best of all streams but the winner: the best loser on its path. */
-static inline tree_node
-runner_up(const etl_merge *m, uint32_t stream)
+/* The winner goes on winning with keys below this one. */
+static inline merge_key
+winning_limit(const etl_merge *m, uint32_t slot)
 {
-    tree_node best = {KEY_EXHAUSTED, UINT32_MAX};
-    for (uint32_t i = (stream + m->leaf_count) >> 1; i != 0; i >>= 1)
-        if (is_before(m->losers[i], best))
-            best = m->losers[i];
-    return best;
+    merge_key limit = KEY_EXHAUSTED;
+    for (uint32_t i = (slot + m->leaf_count) >> 1; i != 0; i >>= 1)
+        limit = m->losers[i] < limit ? m->losers[i] : limit;
+    return limit;
 }
 
 /* Winner of the subtree at `node`; losers are left behind on the way. */
-static tree_node
-build(etl_merge *m, uint32_t node)
+static merge_key
+build_subtree(etl_merge *m, uint32_t node)
 {
     if (node >= m->leaf_count) {
-        uint32_t stream = node - m->leaf_count;
-        int64_t key = stream < m->stream_count ? key_of_stream(&m->streams[stream])
-                                               : KEY_EXHAUSTED;
-        /* The header event comes first, whatever its stamp. */
-        if (stream == 0 && key != KEY_EXHAUSTED)
-            key = KEY_FIRST;
-        return (tree_node){key, stream};
+        uint32_t slot = node - m->leaf_count;
+        return slot < m->slot_count ? slot_key(m, slot) : KEY_EXHAUSTED;
     }
-    tree_node left = build(m, 2 * node);
-    tree_node right = build(m, 2 * node + 1);
-    bool is_left = is_before(left, right);
-    m->losers[node] = is_left ? right : left;
-    return is_left ? left : right;
+    merge_key left = build_subtree(m, 2 * node);
+    merge_key right = build_subtree(m, 2 * node + 1);
+    m->losers[node] = left > right ? left : right;
+    return left < right ? left : right;
+}
+
+/* (Re)builds the tree of the streams that have not ended. */
+static void
+build(etl_merge *m)
+{
+    uint32_t live = 0;
+    for (uint32_t i = 0; i < m->slot_count; i++)
+        if (slot_key(m, i) != KEY_EXHAUSTED)
+            m->slots[live++] = m->slots[i];
+    m->slot_count = m->live_count = live;
+    m->leaf_count = 1;
+    while (m->leaf_count < live)
+        m->leaf_count *= 2;
+    for (uint32_t i = 0; i < live; i++)
+        if (m->slots[i].next != m->slots[i].end)
+            m->slots[i].key_after_next = key_of(m, i, m->slots[i].next[1].raw_time);
+    m->winner = build_subtree(m, 1);
+}
+
+/* A stream has ended. Small trees are fast, so it is left out once that halves
+ * the tree. */
+static void
+drop(etl_merge *m, uint32_t slot)
+{
+    m->live_count--;
+    if (m->leaf_count > 1 && m->live_count <= m->leaf_count / 2)
+        build(m);
+    else
+        m->winner = replay(m, slot, KEY_EXHAUSTED);
+}
+
+/* Takes `length` records from the winner's window and finds the next winner. */
+static inline void
+advance(etl_merge *m, uint32_t slot_index, size_t length)
+{
+    merge_slot *slot = &m->slots[slot_index];
+    merge_key key = slot->key_after_next;
+    slot->next += length;
+    if (ETWC_UNLIKELY(slot->next == slot->end)) {
+        key = slot_key(m, slot_index);
+        if (key == KEY_EXHAUSTED) {
+            drop(m, slot_index);
+            return;
+        }
+    } else {
+        if (length != 1)
+            key = key_of(m, slot_index, slot->next->raw_time);
+        slot->key_after_next = key_of(m, slot_index, slot->next[1].raw_time);
+    }
+    m->winner = replay(m, slot_index, key);
+}
+
+/* The winner's window is empty, but its next record may be due. */
+static etwc_status
+refill(etl_merge *m, uint32_t slot, etwc_error *err)
+{
+    etwc_status st = slot_refill(m, slot, err);
+    if (st != ETWC_OK)
+        return st;
+    merge_key key = slot_key(m, slot);
+    if (key == KEY_EXHAUSTED)
+        drop(m, slot);
+    else
+        m->winner = replay(m, slot, key);
+    return ETWC_OK;
 }
 
 /* ---- Life ----------------------------------------------------------------------- */
-
-/* Leaves out the buffers whose records are all outside the range. A buffer ends
- * where the next one of its stream begins. */
-static void
-trim(const etwc_etl *etl, merge_stream *s, int64_t start_raw, int64_t end_raw)
-{
-    int64_t slack = etl->clock.frequency_hz / SLACK_DIVISOR;
-    const etl_entry *entries = s->index->entries;
-    if (!s->index->is_time_ordered)
-        return;
-    if (start_raw > INT64_MIN + slack)
-        while (s->next_entry + 1 < s->end_entry &&
-               entries[s->next_entry + 1].first_raw_time < start_raw - slack)
-            s->next_entry++;
-    if (end_raw < INT64_MAX - slack)
-        while (s->end_entry > s->next_entry &&
-               entries[s->end_entry - 1].first_raw_time >= end_raw + slack)
-            s->end_entry--;
-}
 
 static void
 init_streams(etl_merge *m, const etwc_matcher *matcher, int64_t start_raw,
              int64_t end_raw)
 {
-    for (uint32_t i = 0; i < m->stream_count; i++) {
-        merge_stream *s = &m->streams[i];
-        s->index = &m->etl->index.streams[i];
-        s->end_entry = s->index->count;
-        s->running_thread = ETWC_NO_ID;
-        s->records.last_raw_time = INT64_MIN;
-        if (!etwc_matcher_allows_processor(matcher, s->index->processor))
-            s->next_entry = s->end_entry;
-        trim(m->etl, s, start_raw, end_raw);
+    const etl_index *index = &m->set.etl->index;
+    for (; m->stream_count < index->count; m->stream_count++) {
+        const etl_index_stream *of = &index->streams[m->stream_count];
+        etl_stream *stream = &m->streams[m->stream_count];
+        etl_stream_init(stream, m->set.etl, of, start_raw, end_raw);
+        if (etwc_matcher_allows_processor(matcher, of->processor))
+            m->slots[m->slot_count++] = (merge_slot){.stream = stream};
     }
+    init_keys(m, m->slot_count);
 }
 
 etwc_status
@@ -234,27 +223,27 @@ etl_merge_new(etwc_etl *etl, const etwc_matcher *matcher, int64_t start_raw,
     etl_merge *m = etwc_calloc(1, sizeof *m);
     if (m == NULL)
         return etwc_fail(err, ETWC_E_NOMEM, "etl.merge");
-    m->etl = etl;
-    m->stream_count = (uint32_t)etl->index.count;
-    m->leaf_count = 1;
-    while (m->leaf_count < m->stream_count)
-        m->leaf_count *= 2;
-    uint64_t bytes = (uint64_t)m->stream_count * sizeof *m->streams +
-                     (uint64_t)m->leaf_count * sizeof *m->losers;
+    m->set.etl = etl;
+    size_t count = etl->index.count;
+    size_t leaves = 1;
+    while (leaves < count)
+        leaves *= 2;
+    uint64_t bytes =
+        count * (sizeof *m->streams + sizeof *m->slots) + leaves * sizeof *m->losers;
     etwc_status st = etwc_pool_charge(etl->pool, bytes, err);
+    if (st == ETWC_OK) {
+        m->charged_bytes = bytes;
+        m->streams = etwc_calloc(count, sizeof *m->streams);
+        m->slots = etwc_calloc(count, sizeof *m->slots);
+        m->losers = etwc_calloc(leaves, sizeof *m->losers);
+        if (m->streams == NULL || m->slots == NULL || m->losers == NULL)
+            st = etwc_fail(err, ETWC_E_NOMEM, "etl.merge");
+    }
     if (st != ETWC_OK) {
-        etwc_free(m);
+        etl_merge_free(m);
         return st;
     }
-    m->charged_bytes = bytes;
-    m->streams = etwc_calloc(m->stream_count, sizeof *m->streams);
-    m->losers = etwc_calloc(m->leaf_count, sizeof *m->losers);
-    if (m->streams == NULL || m->losers == NULL) {
-        etl_merge_free(m);
-        return etwc_fail(err, ETWC_E_NOMEM, "etl.merge");
-    }
     init_streams(m, matcher, start_raw, end_raw);
-    m->winner = build(m, 1);
     *out = m;
     return ETWC_OK;
 }
@@ -264,15 +253,12 @@ etl_merge_free(etl_merge *m)
 {
     if (m == NULL)
         return;
-    etl_merge_release_retired(m);
-    for (uint32_t i = 0; m->streams != NULL && i < m->stream_count; i++) {
-        etwc_block_release(m->streams[i].buffer.block);
-        etwc_free(m->streams[i].refs);
-    }
-    etl_scratch_reset(m->etl, &m->scratch);
-    etwc_pool_discharge(m->etl->pool, m->charged_bytes);
-    etwc_free(m->retired);
+    etwc_pool_discharge(m->set.etl->pool, m->charged_bytes);
+    for (uint32_t i = 0; i < m->stream_count; i++)
+        etl_stream_reset(&m->streams[i]);
+    etl_stream_set_reset(&m->set);
     etwc_free(m->streams);
+    etwc_free(m->slots);
     etwc_free(m->losers);
     etwc_free(m);
 }
@@ -280,38 +266,73 @@ etl_merge_free(etl_merge *m)
 void
 etl_merge_release_retired(etl_merge *m)
 {
-    for (size_t i = 0; i < m->retired_count; i++)
-        etwc_block_release(m->retired[i]);
-    m->retired_count = 0;
+    etl_stream_set_release_retired(&m->set);
 }
 
 /* ---- Delivery --------------------------------------------------------------------- */
 
-/* Refills the winner's empty window and plays its new key. */
-static etwc_status
-refill_winner(etl_merge *m, etwc_error *err)
+static etl_run
+make_run(merge_slot *slot, size_t length)
 {
-    uint32_t stream = m->winner.stream;
-    merge_stream *s = &m->streams[stream];
-    etwc_status st = refill(m, s, err);
-    if (st != ETWC_OK)
-        return st;
-    bool is_header_event = stream == 0 && !m->is_started && s->next != s->end;
-    int64_t key = is_header_event ? KEY_FIRST : key_of_stream(s);
-    m->winner = replay(m, stream, key);
+    etl_stream *stream = slot->stream;
+    return (etl_run){
+        .refs = slot->next,
+        .image = etwc_block_bytes(stream->buffer.block),
+        .block = stream->buffer.block,
+        .count = length,
+        .stream = stream,
+        .processor = stream->index->processor,
+        .logger_id = stream->buffer.logger_id,
+    };
+}
+
+/* The header event comes first, whatever its stamp; the tree is built behind it.
+ * *out_run is empty when the selection leaves the header's stream out. */
+static etwc_status
+start(etl_merge *m, etl_run *out_run, etwc_error *err)
+{
+    merge_slot *slot = &m->slots[0];
+    *out_run = (etl_run){.count = 0};
+    if (m->slot_count != 0 && slot->stream == &m->streams[0]) {
+        etwc_status st = slot_refill(m, 0, err);
+        if (st != ETWC_OK)
+            return st;
+        if (slot->next != slot->end) {
+            *out_run = make_run(slot, 1);
+            slot->next++;
+        }
+    }
+    m->is_started = true;
+    build(m);
     return ETWC_OK;
 }
 
 /* How many records of the winner's window come before every other stream. */
 static size_t
-run_length(const etl_merge *m, const merge_stream *s)
+run_length(const etl_merge *m, uint32_t slot)
 {
-    tree_node other = runner_up(m, m->winner.stream);
-    const etl_ref *next = s->next + 1;
-    while (next != s->end &&
-           is_before((tree_node){key_of_time(next->raw_time), m->winner.stream}, other))
+    merge_key limit = winning_limit(m, slot);
+    const etl_ref *next = m->slots[slot].next + 1;
+    while (next != m->slots[slot].end && key_of(m, slot, next->raw_time) < limit)
         next++;
-    return (size_t)(next - s->next);
+    return (size_t)(next - m->slots[slot].next);
+}
+
+/* Looking for a long run costs a walk over the tree: it pays only for a stream
+ * that keeps winning. */
+enum { WINS_BEFORE_RUN = 3 };
+
+typedef struct win_streak {
+    uint32_t slot;
+    unsigned wins;
+} win_streak;
+
+static inline size_t
+next_length(const etl_merge *m, uint32_t slot, win_streak *streak)
+{
+    streak->wins = slot == streak->slot ? streak->wins + 1 : 0;
+    streak->slot = slot;
+    return ETWC_UNLIKELY(streak->wins >= WINS_BEFORE_RUN) ? run_length(m, slot) : 1;
 }
 
 etwc_status
@@ -319,93 +340,69 @@ etl_merge_next(etl_merge *m, etl_run *runs, size_t capacity, size_t *out_count,
                etwc_error *err)
 {
     size_t count = 0;
-    uint32_t last_stream = UINT32_MAX;
-    while (count < capacity) {
-        if (m->winner.key == KEY_EXHAUSTED)
-            break;
-        uint32_t stream = m->winner.stream;
-        merge_stream *s = &m->streams[stream];
-        if (s->next == s->end) {
-            /* Refilling would overwrite the window that runs still point to. */
+    win_streak streak = {UINT32_MAX, 0};
+    etwc_status st = ETWC_OK;
+    if (!m->is_started) {
+        st = start(m, runs, err);
+        count = st == ETWC_OK && runs->count != 0;
+    }
+    while (st == ETWC_OK && count < capacity && m->live_count != 0) {
+        uint32_t index = slot_of(m, m->winner);
+        merge_slot *slot = &m->slots[index];
+        if (ETWC_UNLIKELY(slot->next == slot->end)) {
+            /* A refill overwrites the window that runs may still point to. */
             if (count != 0)
                 break;
-            etwc_status st = refill_winner(m, err);
-            if (st != ETWC_OK)
-                return st;
+            st = refill(m, index, err);
             continue;
         }
-        /* Looking for a long run costs a walk over the tree, which pays only
-         * when the stream has won twice in a row. */
-        size_t length = stream == last_stream ? run_length(m, s) : 1;
-        last_stream = stream;
-        runs[count++] = (etl_run){s->next,
-                                  etwc_block_bytes(s->buffer.block),
-                                  s->buffer.block,
-                                  length,
-                                  stream,
-                                  s->index->processor,
-                                  s->buffer.logger_id};
-        s->next += length;
-        m->is_started = true;
-        m->winner = replay(m, stream, key_of_stream(s));
+        size_t length = next_length(m, index, &streak);
+        runs[count++] = make_run(slot, length);
+        advance(m, index, length);
     }
     *out_count = count;
-    return count == 0 ? ETWC_END : ETWC_OK;
+    if (st == ETWC_OK && count == 0)
+        return ETWC_END;
+    return st;
 }
 
 etwc_status
 etl_merge_count(etl_merge *m, uint64_t limit, uint64_t *out_count, etwc_error *err)
 {
     uint64_t count = 0;
-    uint32_t last_stream = UINT32_MAX;
+    win_streak streak = {UINT32_MAX, 0};
     etwc_status st = ETWC_OK;
-    while (count < limit) {
-        uint32_t stream = m->winner.stream;
-        if (m->winner.key == KEY_EXHAUSTED) {
-            st = ETWC_END;
-            break;
-        }
-        merge_stream *s = &m->streams[stream];
-        if (s->next == s->end) {
+    if (!m->is_started) {
+        etl_run run;
+        st = start(m, &run, err);
+        count = st == ETWC_OK ? run.count : 0;
+    }
+    while (st == ETWC_OK && count < limit && m->live_count != 0) {
+        uint32_t index = slot_of(m, m->winner);
+        merge_slot *slot = &m->slots[index];
+        if (ETWC_UNLIKELY(slot->next == slot->end)) {
             etl_merge_release_retired(m);
-            st = refill_winner(m, err);
-            if (st != ETWC_OK)
-                break;
+            st = refill(m, index, err);
             continue;
         }
-        size_t length = stream == last_stream ? run_length(m, s) : 1;
-        last_stream = stream;
+        size_t length = next_length(m, index, &streak);
         count += length;
-        s->next += length;
-        m->is_started = true;
-        m->winner = replay(m, stream, key_of_stream(s));
+        advance(m, index, length);
     }
     *out_count += count;
+    if (st == ETWC_OK && m->live_count == 0)
+        return ETWC_END;
     return st;
-}
-
-/* ---- Small answers ------------------------------------------------------------------ */
-
-uint32_t
-etl_merge_running_thread(const etl_merge *m, uint32_t stream)
-{
-    return m->streams[stream].running_thread;
-}
-
-void
-etl_merge_set_running_thread(etl_merge *m, uint32_t stream, uint32_t thread)
-{
-    m->streams[stream].running_thread = thread;
 }
 
 const etwc_damage *
 etl_merge_damage(const etl_merge *m)
 {
-    return &m->damage;
+    return &m->set.damage;
 }
 
 uint64_t
 etl_merge_position(const etl_merge *m)
 {
-    return m->position;
+    return m->set.position;
 }
