@@ -30,6 +30,7 @@ struct etl_merge {
     merge_key *losers; /* owned; [1 .. leaf_count) */
     merge_key winner;
     unsigned slot_bits;
+    uint32_t slot_mask;
     int64_t min_time, max_time; /* range that keys can express */
     uint32_t leaf_count;        /* a power of two */
     uint32_t live_count;        /* slots in the tree that have not ended */
@@ -51,7 +52,7 @@ key_of(const etl_merge *m, uint32_t slot, int64_t raw_time)
 static inline uint32_t
 slot_of(const etl_merge *m, merge_key key)
 {
-    return (uint32_t)(key & ((UINT64_C(1) << m->slot_bits) - 1));
+    return (uint32_t)key & m->slot_mask;
 }
 
 static merge_key
@@ -73,6 +74,7 @@ init_keys(etl_merge *m, uint32_t slot_count)
     m->slot_bits = 0;
     while ((UINT64_C(1) << m->slot_bits) < slot_count)
         m->slot_bits++;
+    m->slot_mask = (uint32_t)((UINT64_C(1) << m->slot_bits) - 1);
     /* One less than what fits, for KEY_EXHAUSTED. */
     int64_t half = (int64_t)((UINT64_MAX >> m->slot_bits) / 2) - 1;
     m->min_time = base < INT64_MIN + half ? INT64_MIN : base - half;
@@ -98,10 +100,9 @@ slot_refill(etl_merge *m, uint32_t slot_index, etwc_error *err)
 /* Plays a slot's new key from its leaf to the root. No branch depends on who
  * wins: between busy processors that cannot be predicted. */
 static inline merge_key
-replay(const etl_merge *m, uint32_t slot, merge_key key)
+replay(merge_key *losers, uint32_t leaf_count, uint32_t slot, merge_key key)
 {
-    merge_key *losers = m->losers;
-    for (uint32_t i = (slot + m->leaf_count) >> 1; i != 0; i >>= 1) {
+    for (uint32_t i = (slot + leaf_count) >> 1; i != 0; i >>= 1) {
         merge_key other = losers[i];
         losers[i] = other > key ? other : key;
         key = other < key ? other : key;
@@ -134,7 +135,7 @@ build_subtree(etl_merge *m, uint32_t node)
 }
 
 /* (Re)builds the tree of the streams that have not ended. */
-static void
+static merge_key
 build(etl_merge *m)
 {
     uint32_t live = 0;
@@ -148,23 +149,22 @@ build(etl_merge *m)
     for (uint32_t i = 0; i < live; i++)
         if (m->slots[i].next != m->slots[i].end)
             m->slots[i].key_after_next = key_of(m, i, m->slots[i].next[1].raw_time);
-    m->winner = build_subtree(m, 1);
+    return build_subtree(m, 1);
 }
 
 /* A stream has ended. Small trees are fast, so it is left out once that halves
  * the tree. */
-static void
+static merge_key
 drop(etl_merge *m, uint32_t slot)
 {
     m->live_count--;
     if (m->leaf_count > 1 && m->live_count <= m->leaf_count / 2)
-        build(m);
-    else
-        m->winner = replay(m, slot, KEY_EXHAUSTED);
+        return build(m);
+    return replay(m->losers, m->leaf_count, slot, KEY_EXHAUSTED);
 }
 
-/* Takes `length` records from the winner's window and finds the next winner. */
-static inline void
+/* Takes `length` records from the winner's window; the next winner. */
+static inline merge_key
 advance(etl_merge *m, uint32_t slot_index, size_t length)
 {
     merge_slot *slot = &m->slots[slot_index];
@@ -172,30 +172,28 @@ advance(etl_merge *m, uint32_t slot_index, size_t length)
     slot->next += length;
     if (ETWC_UNLIKELY(slot->next == slot->end)) {
         key = slot_key(m, slot_index);
-        if (key == KEY_EXHAUSTED) {
-            drop(m, slot_index);
-            return;
-        }
+        if (key == KEY_EXHAUSTED)
+            return drop(m, slot_index);
     } else {
         if (length != 1)
             key = key_of(m, slot_index, slot->next->raw_time);
         slot->key_after_next = key_of(m, slot_index, slot->next[1].raw_time);
     }
-    m->winner = replay(m, slot_index, key);
+    return replay(m->losers, m->leaf_count, slot_index, key);
 }
 
-/* The winner's window is empty, but its next record may be due. */
+/* The winner's window is empty, but its next record may be due. *winner is the
+ * next winner then. */
 static etwc_status
-refill(etl_merge *m, uint32_t slot, etwc_error *err)
+refill(etl_merge *m, merge_key *winner, etwc_error *err)
 {
+    uint32_t slot = slot_of(m, *winner);
     etwc_status st = slot_refill(m, slot, err);
     if (st != ETWC_OK)
         return st;
     merge_key key = slot_key(m, slot);
-    if (key == KEY_EXHAUSTED)
-        drop(m, slot);
-    else
-        m->winner = replay(m, slot, key);
+    *winner = key == KEY_EXHAUSTED ? drop(m, slot)
+                                   : replay(m->losers, m->leaf_count, slot, key);
     return ETWC_OK;
 }
 
@@ -303,7 +301,7 @@ start(etl_merge *m, etl_run *out_run, etwc_error *err)
         }
     }
     m->is_started = true;
-    build(m);
+    m->winner = build(m);
     return ETWC_OK;
 }
 
@@ -330,7 +328,7 @@ typedef struct win_streak {
 static inline size_t
 next_length(const etl_merge *m, uint32_t slot, win_streak *streak)
 {
-    streak->wins = slot == streak->slot ? streak->wins + 1 : 0;
+    streak->wins = (streak->wins + 1) & -(unsigned)(slot == streak->slot);
     streak->slot = slot;
     return ETWC_UNLIKELY(streak->wins >= WINS_BEFORE_RUN) ? run_length(m, slot) : 1;
 }
@@ -346,20 +344,22 @@ etl_merge_next(etl_merge *m, etl_run *runs, size_t capacity, size_t *out_count,
         st = start(m, runs, err);
         count = st == ETWC_OK && runs->count != 0;
     }
-    while (st == ETWC_OK && count < capacity && m->live_count != 0) {
-        uint32_t index = slot_of(m, m->winner);
+    merge_key winner = m->winner;
+    while (st == ETWC_OK && count < capacity && winner != KEY_EXHAUSTED) {
+        uint32_t index = slot_of(m, winner);
         merge_slot *slot = &m->slots[index];
         if (ETWC_UNLIKELY(slot->next == slot->end)) {
             /* A refill overwrites the window that runs may still point to. */
             if (count != 0)
                 break;
-            st = refill(m, index, err);
+            st = refill(m, &winner, err);
             continue;
         }
         size_t length = next_length(m, index, &streak);
         runs[count++] = make_run(slot, length);
-        advance(m, index, length);
+        winner = advance(m, index, length);
     }
+    m->winner = winner;
     *out_count = count;
     if (st == ETWC_OK && count == 0)
         return ETWC_END;
@@ -377,20 +377,24 @@ etl_merge_count(etl_merge *m, uint64_t limit, uint64_t *out_count, etwc_error *e
         st = start(m, &run, err);
         count = st == ETWC_OK ? run.count : 0;
     }
-    while (st == ETWC_OK && count < limit && m->live_count != 0) {
-        uint32_t index = slot_of(m, m->winner);
+    merge_key winner = m->winner;
+    while (count < limit && winner != KEY_EXHAUSTED) {
+        uint32_t index = slot_of(m, winner);
         merge_slot *slot = &m->slots[index];
         if (ETWC_UNLIKELY(slot->next == slot->end)) {
             etl_merge_release_retired(m);
-            st = refill(m, index, err);
+            st = refill(m, &winner, err);
+            if (st != ETWC_OK)
+                break;
             continue;
         }
         size_t length = next_length(m, index, &streak);
         count += length;
-        advance(m, index, length);
+        winner = advance(m, index, length);
     }
+    m->winner = winner;
     *out_count += count;
-    if (st == ETWC_OK && m->live_count == 0)
+    if (st == ETWC_OK && winner == KEY_EXHAUSTED)
         return ETWC_END;
     return st;
 }
