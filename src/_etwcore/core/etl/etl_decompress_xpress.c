@@ -89,16 +89,19 @@ copy_in_steps(uint8_t *out, size_t distance, size_t length)
     }
 }
 
-static void
+/* On its own it gets all registers. */
+static ETWC_NOINLINE void
 decode_fast(xpress_state *state)
 {
     if (state->in_end - state->in < IN_MARGIN ||
         state->out_end - state->out < OUT_MARGIN)
         return;
     const uint8_t *in = state->in;
-    const uint8_t *in_stop = state->in_end - IN_MARGIN;
+    const uint8_t *const in_stop = state->in_end - IN_MARGIN;
     uint8_t *out = state->out;
-    uint8_t *out_stop = state->out_end - OUT_MARGIN;
+    uint8_t *const out_start = state->out_start;
+    uint8_t *const out_end = state->out_end;
+    uint8_t *const out_stop = out_end - OUT_MARGIN;
     uint64_t flags = state->flags;
     uint32_t half = state->half;
     uint32_t has_half = state->has_half;
@@ -121,33 +124,33 @@ decode_fast(xpress_state *state)
         const uint8_t *next = in + 2;
         size_t distance = (size_t)(word >> 3) + 1;
         uint32_t length = word & 7;
-        uint32_t next_half = half;
-        uint32_t next_has_half = has_half;
-        if (length == SHORT_FULL) {
-            uint32_t byte = *next;
-            uint32_t nibble = has_half ? half : byte & 15;
-            next_half = byte >> 4;
-            next += 1 - has_half;
-            next_has_half = has_half ^ 1;
-            length += nibble;
-            if (nibble == NIBBLE_FULL) {
-                length += *next;
-                if (ETWC_UNLIKELY(*next++ == BYTE_FULL)) {
-                    length = etwc_load_u16(next);
-                    next += 2;
-                    if (length == 0) {
-                        length = etwc_load_u32(next);
-                        next += 4;
-                    }
-                    if (length < SHORT_FULL + NIBBLE_FULL)
-                        break;
+        /* Which of the three cases it is looks random to the processor, so the
+         * nibble is found without a branch. */
+        uint32_t is_long = length == SHORT_FULL;
+        uint32_t byte = *next;
+        uint32_t nibble = has_half ? half : byte & 15;
+        uint32_t fresh = is_long & (has_half ^ 1);
+        next += fresh;
+        uint32_t next_half = fresh ? byte >> 4 : half;
+        uint32_t next_has_half = has_half ^ is_long;
+        length += nibble & (0U - is_long);
+        if (length == SHORT_FULL + NIBBLE_FULL) {
+            length += *next;
+            if (ETWC_UNLIKELY(*next++ == BYTE_FULL)) {
+                length = etwc_load_u16(next);
+                next += 2;
+                if (length == 0) {
+                    length = etwc_load_u32(next);
+                    next += 4;
                 }
+                if (length < SHORT_FULL + NIBBLE_FULL || length > INT32_MAX)
+                    break;
             }
         }
-        if (ETWC_UNLIKELY(distance > (size_t)(out - state->out_start)))
+        if (ETWC_UNLIKELY(distance > (size_t)(out - out_start)))
             break;
         size_t size = (size_t)length + MIN_MATCH;
-        if (ETWC_UNLIKELY(size > STEP && size > (size_t)(state->out_end - out) - STEP))
+        if (ETWC_UNLIKELY(size > STEP && size > (size_t)(out_end - out) - STEP))
             break;
         copy_in_steps(out, distance, size);
         out += size;
