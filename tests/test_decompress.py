@@ -7,7 +7,6 @@ examples that are published for the formats are in tests/c/test_decompress.c.
 from __future__ import annotations
 
 import random
-import struct
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,11 +15,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from support.compression import E_CORRUPT, E_NEED_MORE, FORMATS, OK, Format, build_formats
+from support.trace_like import compressed_buffers, record_like
 from support.wimlib import MAX_BLOCK, Wimlib
 
 COMPRESSED_TRACES = ("net.4.5.2.x64.etl", "z_msbuild.PerfViewData.etl", "z_mono.PerfViewData.etl")
-BUFFER_HEADER = 72
-FLAG_COMPRESSED = 0x40
 
 # Byte strings with matches of all kinds: pieces are repeated, also ones from further back.
 pieces = st.lists(
@@ -73,34 +71,6 @@ def check_with_peer(name: str, packed: bytes, data: bytes) -> None:
         assert common > len(data) * 0.9 - 100
     else:
         assert theirs == data
-
-
-def compressed_buffers(path: Path) -> list[tuple[bytes, int]]:
-    """(compressed bytes, size of the output) of each compressed buffer of a trace."""
-    data = path.read_bytes()
-    found = []
-    at = 0
-    while at + BUFFER_HEADER <= len(data):
-        (size,) = struct.unpack_from("<I", data, at)
-        end, flags = struct.unpack_from("<IH", data, at + 0x30)
-        if flags & FLAG_COMPRESSED:
-            found.append((data[at + BUFFER_HEADER : at + size], end - BUFFER_HEADER))
-        at += size
-    return found
-
-
-def record_like(size: int, seed: int) -> bytes:
-    """Bytes like those of a trace: records of a few kinds, with times and ids that move on."""
-    chance = random.Random(seed)
-    output = bytearray()
-    time = 0
-    while len(output) < size:
-        time += chance.randrange(20000)
-        length = chance.choice((48, 72, 80, 160))
-        head = struct.pack("<HHIIQ", length, 0xC014, chance.randrange(40) * 4, 0x1200, time)
-        text = f"C:\\Windows\\System32\\file{chance.randrange(50)}.dll".encode("utf-16-le")
-        output += head + (text + bytes(length))[: length - len(head)]
-    return bytes(output[:size])
 
 
 @pytest.mark.parametrize("name", COMPRESSED_TRACES)

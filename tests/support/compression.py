@@ -20,7 +20,9 @@ _WORK_SIZE = 640 << 10  # at least sizeof(etl_compress_work)
 _GUARD = 64  # bytes behind each output that must stay as they are
 
 
-class _Span(ctypes.Structure):
+class Span(ctypes.Structure):
+    """The etwc_span of the core."""
+
     _fields_ = (("ptr", ctypes.c_void_p), ("len", ctypes.c_size_t))
 
 
@@ -48,7 +50,7 @@ class Format:
         target = ctypes.create_string_buffer(b"\xee" * (capacity + _GUARD), capacity + _GUARD)
         size = ctypes.c_size_t(0)
         arguments: list[object] = [
-            _Span(ctypes.addressof(source), len(data)),
+            Span(ctypes.addressof(source), len(data)),
             target,
             ctypes.c_size_t(capacity),
         ]
