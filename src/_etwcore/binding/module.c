@@ -1,5 +1,5 @@
 /* The module etwmon._etwcore: multi-phase init, state per interpreter. */
-#include "pyetw.h"
+#include "py_fields.h"
 
 pyetw_state *
 pyetw_state_of_module(PyObject *module)
@@ -78,6 +78,7 @@ module_free(void *module)
 {
     (void)module_clear(module);
     pyetw_event_drop_free(pyetw_state_of_module(module));
+    pyetw_fields_clear(pyetw_state_of_module(module));
 }
 
 static PyModuleDef_Slot module_slots[] = {

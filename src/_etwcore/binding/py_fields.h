@@ -18,5 +18,11 @@ PyObject *pyetw_fields_dict(pyetw_state *state, const etwc_event *event);
 /* One field; KeyError, which lists the fields there are, when there is none. */
 PyObject *pyetw_fields_item(pyetw_state *state, const etwc_event *event,
                             PyObject *name);
+/* The names of the fields' numbers that have some: {field: name}; of flags the
+ * names of all bits, joined by ','. */
+PyObject *pyetw_fields_symbols(pyetw_state *state, const etwc_event *event);
+
+/* Frees the cache of field names. */
+void pyetw_fields_clear(pyetw_state *state);
 
 #endif

@@ -120,16 +120,17 @@ etwc_kernel_decode(const etwc_event *event, etwc_kernel_record *out)
     if (form == NULL)
         return ETWC_DECODED_NONE;
 
-    bool is_whole;
+    bool is_whole, is_certain = true;
     size_t size, rows_read;
     if (form->fast != NULL && form->fast(event, out, &size)) {
         is_whole = event->payload_size == size;
     } else {
         is_whole = read_rows(event, form, out, &rows_read);
-        if (rows_read < form->required)
-            return ETWC_DECODED_PARTIAL;
+        is_certain = rows_read >= form->required;
     }
-    out->type = opcode->type;
-    finish(event, out);
+    if (is_certain) {
+        out->type = opcode->type;
+        finish(event, out);
+    }
     return is_whole && !is_newer ? ETWC_DECODED_FULL : ETWC_DECODED_PARTIAL;
 }

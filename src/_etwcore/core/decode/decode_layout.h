@@ -349,6 +349,7 @@ typedef struct decode_walk {
     uint8_t pointer_size;
     bool wants_long_sid; /* see decode_walk_retry */
     bool has_long_sid;   /* behind a zero pointer there seems to be a SID */
+    bool ends_in_text16; /* the last string had no terminator */
 } decode_walk;
 
 void decode_walk_begin(decode_walk *walk, const etwc_event *event);
@@ -362,6 +363,8 @@ bool decode_walk_retry(decode_walk *walk, const etwc_event *event);
 /* Size of one element of a type that has one for a pointer size, else 0. */
 size_t decode_element_size(const decode_row *row, size_t pointer_size);
 
+/* Classes by position, with their provider; NULL past the last. */
+const decode_class *decode_class_at(size_t index, etwc_guid *out);
 /* Layout of an event: NULL when there is none. *is_newer: its version is above
  * the highest known one. */
 const decode_opcode *decode_find_opcode(const etwc_event *event);

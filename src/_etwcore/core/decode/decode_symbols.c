@@ -1,8 +1,6 @@
 /* Names of numbers: enumerations and flags of the kernel's payloads. */
 #include "decode_symbols.h"
 
-#include <stdio.h>
-
 #define SYMBOLS(id, text, flags)                                                     \
     const etwc_symbols decode_##id = {text, id##_items, ETWC_ARRAY_SIZE(id##_items), \
                                       flags};
@@ -138,62 +136,3 @@ static const etwc_symbol architectures_items[] = {
     {0, "x86"}, {5, "ARM"}, {6, "IA64"}, {9, "x64"}, {12, "ARM64"},
 };
 SYMBOLS(architectures, "ProcessorArchitecture", false)
-
-/* ---- Lookup ------------------------------------------------------------------------ */
-
-const char *
-etwc_symbols_find(const etwc_symbols *symbols, uint64_t value)
-{
-    for (size_t i = 0; i < symbols->count; i++) {
-        if (symbols->items[i].value == value)
-            return symbols->items[i].name;
-    }
-    return NULL;
-}
-
-/* A bounded text that goes on counting when it is full. */
-typedef struct symbol_text {
-    char *dst;
-    size_t capacity, length;
-} symbol_text;
-
-static void
-append(symbol_text *text, const char *part)
-{
-    for (; *part != '\0'; part++) {
-        if (text->length + 1 < text->capacity)
-            text->dst[text->length] = *part;
-        text->length++;
-    }
-}
-
-size_t
-etwc_symbols_format(const etwc_symbols *symbols, uint64_t value, char *dst,
-                    size_t capacity)
-{
-    symbol_text text = {dst, capacity, 0};
-    const char *whole = etwc_symbols_find(symbols, value);
-    if (whole != NULL) {
-        append(&text, whole);
-    } else if (symbols->is_flags) {
-        uint64_t rest = value;
-        for (size_t i = 0; i < symbols->count; i++) {
-            uint32_t bits = symbols->items[i].value;
-            if (bits == 0 || (value & bits) != bits)
-                continue;
-            if (text.length != 0)
-                append(&text, ",");
-            append(&text, symbols->items[i].name);
-            rest &= ~(uint64_t)bits;
-        }
-        if (rest != 0) {
-            char hex[24];
-            (void)snprintf(hex, sizeof hex, "%s0x%llX", text.length != 0 ? "," : "",
-                           (unsigned long long)rest);
-            append(&text, hex);
-        }
-    }
-    if (capacity != 0)
-        dst[text.length < capacity ? text.length : capacity - 1] = '\0';
-    return text.length;
-}

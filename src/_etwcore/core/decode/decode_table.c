@@ -96,3 +96,18 @@ decode_find_form(const decode_opcode *opcode, const etwc_event *event, bool *is_
     }
     return NULL;
 }
+
+const decode_class *
+decode_class_at(size_t index, etwc_guid *out)
+{
+    for (size_t group = 0; group < ETWC_ARRAY_SIZE(kernel_classes); group++) {
+        if (kernel_classes[group] == NULL || index-- != 0)
+            continue;
+        *out = *etwc_kernel_group_guid((uint8_t)group);
+        return kernel_classes[group];
+    }
+    if (index >= ETWC_ARRAY_SIZE(added_classes))
+        return NULL;
+    *out = added_classes[index].provider;
+    return added_classes[index].decoded;
+}

@@ -47,6 +47,7 @@ decode_walk_begin(decode_walk *walk, const etwc_event *event)
     walk->pointer_size = event->pointer_size == 4 ? 4 : 8;
     walk->wants_long_sid = false;
     walk->has_long_sid = false;
+    walk->ends_in_text16 = false;
 }
 
 bool
@@ -100,6 +101,7 @@ read_string(decode_walk *walk, uint8_t type, etwc_span *out)
     if (walk->rest.len == 1)
         return DECODE_SHORT;
     etwc_span_string16(&walk->rest, out);
+    walk->ends_in_text16 = walk->rest.ptr == out->ptr + out->len;
     return DECODE_OK;
 }
 

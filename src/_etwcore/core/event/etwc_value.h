@@ -83,4 +83,11 @@ const char *etwc_symbols_find(const etwc_symbols *symbols, uint64_t value);
 size_t etwc_symbols_format(const etwc_symbols *symbols, uint64_t value, char *dst,
                            size_t capacity);
 
+/* "10.0.0.1", and RFC 5952 with an IPv4 tail where the address has one (mapped,
+ * compatible, translated, ISATAP). */
+#define ETWC_IPV4_TEXT_SIZE 16
+#define ETWC_IPV6_TEXT_SIZE 46
+void etwc_ipv4_to_text(const uint8_t address[4], char dst[ETWC_IPV4_TEXT_SIZE]);
+void etwc_ipv6_to_text(const uint8_t address[16], char dst[ETWC_IPV6_TEXT_SIZE]);
+
 #endif
