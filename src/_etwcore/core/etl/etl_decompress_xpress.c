@@ -8,6 +8,7 @@
  * there, checks each byte, and is the only one that finds errors.
  */
 #include "etl_decompress.h"
+#include "etl_decompress_copy.h"
 
 enum {
     SHORT_FULL = 7,   /* a length field that says: a nibble follows */
@@ -15,13 +16,12 @@ enum {
     BYTE_FULL = 255,  /* a byte that says: 16 bits follow, or 0 and 32 bits */
     MIN_MATCH = 3,
     MAX_LITERALS = 32, /* in a row, under one word of flags */
-    STEP = 32,         /* the fast loop copies matches in steps of this many bytes */
     /* What one round of the fast loop may read: a run of literals and a match with
      * the longest form of its length, or a word of flags. */
     IN_MARGIN = MAX_LITERALS + 2 + 1 + 1 + 2 + 4,
     /* What it may write without looking: a run of literals, a match of one step at
      * most and what its copy writes past it. */
-    OUT_MARGIN = MAX_LITERALS + 2 * STEP,
+    OUT_MARGIN = MAX_LITERALS + 2 * COPY_STEP,
 };
 
 /* The flags that are not used yet, from the top down, and a 1 below them. */
@@ -55,38 +55,6 @@ leading_zeros(uint64_t v)
         n++;
     return n;
 #endif
-}
-
-/* Copies `length` bytes from `distance` bytes before `out`, and up to STEP - 1
- * bytes more. Copies overlap when the distance is short: then the bytes repeat. */
-static inline void
-copy_in_steps(uint8_t *out, size_t distance, size_t length)
-{
-    const uint8_t *from = out - distance;
-    uint8_t *end = out + length;
-    if (ETWC_LIKELY(distance >= 16)) {
-        do {
-            memcpy(out, from, 16);
-            memcpy(out + 16, from + 16, 16);
-            out += 32;
-            from += 32;
-        } while (out < end);
-        return;
-    }
-    if (distance < 8) {
-        /* The smallest multiple of the distance that is 8 or more. */
-        static const uint8_t wide[8] = {0, 8, 8, 9, 8, 10, 12, 14};
-        for (unsigned i = 0; i < 8; i++)
-            out[i] = from[i];
-        out += 8;
-        from = out - wide[distance];
-    }
-    while (out < end) {
-        memcpy(out, from, 8);
-        memcpy(out + 8, from + 8, 8);
-        out += 16;
-        from += 16;
-    }
 }
 
 /* On its own it gets all registers. */
@@ -150,7 +118,8 @@ decode_fast(xpress_state *state)
         if (ETWC_UNLIKELY(distance > (size_t)(out - out_start)))
             break;
         size_t size = (size_t)length + MIN_MATCH;
-        if (ETWC_UNLIKELY(size > STEP && size > (size_t)(out_end - out) - STEP))
+        if (ETWC_UNLIKELY(size > COPY_STEP &&
+                          size > (size_t)(out_end - out) - COPY_STEP))
             break;
         copy_in_steps(out, distance, size);
         out += size;

@@ -3,6 +3,7 @@
  * output, each with its own table of 512 code lengths.
  */
 #include "etl_decompress.h"
+#include "etl_decompress_copy.h"
 
 #define BLOCK_SIZE 65536U
 
@@ -10,12 +11,18 @@ enum {
     SYMBOLS = 512,
     TABLE_BYTES = 256,
     CODE_BITS = 15, /* the longest code */
+    DIRECT_BITS = 11,
     LITERALS = 256, /* symbols below are bytes, the others matches */
 };
 
-/* Entry of the decoding table: symbol << 4 | code length. */
+/* Codes of up to DIRECT_BITS are looked up at once: an entry is symbol << 4 | code
+ * length, or 0 for the beginning of a longer code. Those are rare; they are found by
+ * comparing, with codes and bounds moved up to CODE_BITS. */
 typedef struct huff_table {
-    uint16_t entries[1U << CODE_BITS];
+    uint16_t entries[1U << DIRECT_BITS];
+    uint16_t symbols[SYMBOLS];     /* in the order of their codes */
+    uint32_t first[CODE_BITS + 2]; /* by length: the first code; also the end */
+    uint32_t index[CODE_BITS + 2]; /* by length: its place in `symbols` */
 } huff_table;
 
 /* The 32-bit register of the format. Where the lengths of long matches lie
@@ -52,21 +59,56 @@ bits_drop(bit_reader *r, unsigned n)
 /* Canonical codes: shorter ones first, equally long ones by symbol. False unless
  * they fill the code space exactly. */
 ETWC_NODISCARD static bool
-build_table(const uint8_t *lengths, huff_table *table)
+build_table(const uint8_t *packed, huff_table *table)
 {
-    size_t at = 0;
-    for (unsigned length = 1; length <= CODE_BITS; length++) {
-        size_t span = (size_t)1 << (CODE_BITS - length);
-        for (unsigned symbol = 0; symbol < SYMBOLS; symbol++) {
-            if (((lengths[symbol / 2] >> (symbol % 2 * 4)) & 15U) != length)
-                continue;
-            if (span > ETWC_ARRAY_SIZE(table->entries) - at)
-                return false;
-            for (size_t end = at + span; at < end; at++)
-                table->entries[at] = (uint16_t)(symbol << 4 | length);
-        }
+    uint8_t lengths[SYMBOLS];
+    uint32_t counts[CODE_BITS + 1] = {0};
+    uint32_t next[CODE_BITS + 1];
+    for (unsigned i = 0; i < TABLE_BYTES; i++) {
+        lengths[2 * i] = packed[i] & 15;
+        lengths[2 * i + 1] = packed[i] >> 4;
+        counts[lengths[2 * i]]++;
+        counts[lengths[2 * i + 1]]++;
     }
-    return at == ETWC_ARRAY_SIZE(table->entries);
+    table->first[1] = 0;
+    table->index[1] = 0;
+    for (unsigned length = 1; length <= CODE_BITS; length++) {
+        uint32_t space = counts[length] << (CODE_BITS - length);
+        next[length] = table->index[length];
+        table->first[length + 1] = table->first[length] + space;
+        table->index[length + 1] = table->index[length] + counts[length];
+    }
+    if (table->first[CODE_BITS + 1] != 1U << CODE_BITS)
+        return false;
+    for (unsigned symbol = 0; symbol < SYMBOLS; symbol++)
+        if (lengths[symbol] != 0)
+            table->symbols[next[lengths[symbol]]++] = (uint16_t)symbol;
+    size_t at = 0;
+    for (unsigned length = 1; length <= DIRECT_BITS; length++) {
+        size_t span = (size_t)1 << (DIRECT_BITS - length);
+        for (uint32_t i = table->index[length]; i < table->index[length + 1]; i++)
+            for (size_t end = at + span; at < end; at++)
+                table->entries[at] =
+                    (uint16_t)((unsigned)table->symbols[i] << 4 | length);
+    }
+    memset(table->entries + at, 0,
+           sizeof table->entries - at * sizeof table->entries[0]);
+    return true;
+}
+
+/* The entry of the code that `bits` begins with. */
+static inline unsigned
+find_entry(const huff_table *table, uint32_t bits)
+{
+    unsigned entry = table->entries[bits >> (32 - DIRECT_BITS)];
+    if (ETWC_LIKELY(entry != 0))
+        return entry;
+    uint32_t code = bits >> (32 - CODE_BITS);
+    unsigned length = DIRECT_BITS + 1;
+    while (code >= table->first[length + 1]) /* ends: the last bound is above all */
+        length++;
+    uint32_t place = (code - table->first[length]) >> (CODE_BITS - length);
+    return (unsigned)table->symbols[table->index[length] + place] << 4 | length;
 }
 
 /* Reads the length, less 3, of a match whose length code is full. */
@@ -108,8 +150,13 @@ decode_match(bit_reader *r, unsigned code, uint8_t *dst, size_t *at, size_t capa
         return ETWC_E_NEED_MORE;
     if (distance > *at || capacity - *at < 3 || length > capacity - *at - 3)
         return ETWC_E_CORRUPT;
-    size_t end = *at + length + 3;
-    for (; *at < end; ++*at)
+    size_t size = (size_t)length + 3;
+    if (capacity - *at - size >= COPY_STEP) {
+        copy_in_steps(dst + *at, distance, size);
+        *at += size;
+        return ETWC_OK;
+    }
+    for (size_t end = *at + size; *at < end; ++*at)
         dst[*at] = dst[*at - distance];
     return ETWC_OK;
 }
@@ -129,7 +176,7 @@ decode_block(etwc_span *in, uint8_t *dst, size_t *at, size_t capacity)
     bits_fetch(&r);
     size_t block_end = capacity - *at > BLOCK_SIZE ? *at + BLOCK_SIZE : capacity;
     while (*at < block_end) {
-        unsigned entry = table.entries[r.bits >> (32 - CODE_BITS)];
+        unsigned entry = find_entry(&table, r.bits);
         unsigned symbol = entry >> 4;
         bits_drop(&r, entry & 15);
         if (r.made_up > r.count)
