@@ -1,0 +1,311 @@
+"""What a trace can be read from, made ready for the core.
+
+The core reads paths and memory itself. A file object is read through `FileReader`; a member of a
+.zip or .gz file is unpacked into a temporary file first.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+import sys
+import threading
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Protocol, cast
+
+from etwmon._errors import ETWError, ETWTraceFileError
+
+if TYPE_CHECKING:
+    from typing import IO
+
+    from etwmon._etwcore import Origin
+
+UNPACK_LIMIT = 16 << 30
+
+_GZIP_MAGIC = b"\x1f\x8b\x08"
+_ZIP_MAGICS = (b"PK\x03\x04", b"PK\x05\x06")
+_MAGIC_BYTES = 4
+_COPY_BYTES = 1 << 20
+_READ_BYTES = 1 << 24
+# Where the first buffer's header has its type, and the type of a header buffer.
+_BUFFER_TYPE = slice(0x36, 0x38)
+_HEADER_BUFFER = b"\x04\x00"
+
+
+class BinaryFile(Protocol):
+    """A binary file that can be read at any position."""
+
+    def read(self, size: int, /) -> bytes | None:
+        """Read up to size bytes."""
+
+    def seek(self, offset: int, whence: int = 0, /) -> int:
+        """Move the position."""
+
+
+Source = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryFile
+
+
+class Opened:
+    """Sources as the core takes them, and the temporary files behind them.
+
+    Attributes:
+        pairs: what to read, and what to call it (None for memory and nameless files).
+    """
+
+    def __init__(self) -> None:
+        self.pairs: list[tuple[Origin, str | None]] = []
+        self._temporary: list[str] = []
+
+    def add_temporary(self, path: str, label: str | None) -> None:
+        """Add a file that is ours to delete."""
+        self._temporary.append(path)
+        self.pairs.append((path, label))
+
+    def release_names(self) -> None:
+        """Delete the temporary files where open files can lose their names."""
+        if sys.platform != "win32":
+            self.remove()
+
+    def remove(self) -> None:
+        """Delete the temporary files. Idempotent."""
+        kept = []
+        for path in self._temporary:
+            try:
+                os.unlink(path)  # noqa: PTH108
+            except FileNotFoundError:
+                pass
+            except OSError:  # Windows: an iterator has it open
+                kept.append(path)
+        self._temporary = kept
+
+
+class FileReader:
+    """Reads a file object by position; any thread may. Moves the object's position.
+
+    Attributes:
+        size: bytes from the start of the file to its end, taken once.
+    """
+
+    def __init__(self, file: BinaryFile, label: str | None) -> None:
+        self._file = file
+        self._label = label
+        self._lock = threading.Lock()
+        with self._lock, self._own_failures(None):
+            self.size = file.seek(0, os.SEEK_END)
+
+    def read_at(self, offset: int, size: int) -> bytes:
+        """Read size bytes at offset; fewer only where the file ends.
+
+        Raises:
+            ETWTraceFileError: when the file object raises, from its exception.
+        """
+        with self._lock, self._own_failures(offset):
+            return self._read(offset, size)
+
+    def _read(self, offset: int, size: int) -> bytes:
+        self._file.seek(offset)
+        parts: list[bytes] = []
+        missing = size
+        while missing:
+            part = self._file.read(min(missing, _READ_BYTES))
+            if part is None:
+                raise BlockingIOError("the file object has no data yet")
+            if isinstance(part, str):
+                raise TypeError("the file object is in text mode: open it with 'rb'")
+            if not part:
+                break
+            if len(part) > missing:
+                raise ValueError(f"read({missing}) returned {len(part)} bytes")
+            parts.append(bytes(part))
+            missing -= len(part)
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    @contextlib.contextmanager
+    def _own_failures(self, offset: int | None) -> Iterator[None]:
+        """Whatever the file object raises becomes our error, with its own as the cause."""
+        try:
+            yield
+        except ETWError:
+            raise
+        except Exception as error:
+            raise ETWTraceFileError(
+                f"the file object failed: {error!r}",
+                function="read_at",
+                hint="the cause says more",
+                path=self._label,
+                offset=offset,
+            ) from error
+
+
+def open_sources(source: Source | Iterable[Source], unpack_limit: int) -> Opened:
+    """Prepare one source or several.
+
+    Raises:
+        OSError: as the builtin open() would, when a path cannot be opened.
+        ETWTraceFileError: for an archive that is damaged, too large, or holds no trace.
+        TypeError: for an object that is no source.
+        ValueError: for an empty list.
+    """
+    opened = Opened()
+    try:
+        for one in _each(source):
+            _open_one(opened, one, unpack_limit)
+    except BaseException:
+        opened.remove()
+        raise
+    if not opened.pairs:
+        raise ValueError("no source was given")
+    return opened
+
+
+def _each(source: Source | Iterable[Source]) -> Iterable[Source]:
+    if isinstance(source, list | tuple):
+        return source
+    if _is_single(source):
+        return [cast("Source", source)]
+    if isinstance(source, Iterable):
+        return source
+    raise TypeError(f"a trace is a path, bytes or a binary file, not {source!r}")
+
+
+def _is_single(source: object) -> bool:
+    return (
+        isinstance(source, str | os.PathLike)
+        or (hasattr(source, "read") and hasattr(source, "seek"))
+        or _is_buffer(source)
+    )
+
+
+def _is_buffer(source: object) -> bool:
+    try:
+        memoryview(source).release()  # type: ignore[arg-type]
+    except TypeError:
+        return False
+    return True
+
+
+def _open_one(opened: Opened, source: Source, unpack_limit: int) -> None:
+    if isinstance(source, str | os.PathLike):
+        _open_path(opened, os.fsdecode(source), unpack_limit)
+    elif hasattr(source, "read") and hasattr(source, "seek"):
+        _open_file(opened, source, unpack_limit)
+    elif _is_buffer(source):
+        _open_memory(opened, memoryview(cast("bytes", source)), unpack_limit)
+    else:
+        raise TypeError(f"a trace is a path, bytes or a binary file, not {source!r}")
+
+
+def _open_path(opened: Opened, path: str, unpack_limit: int) -> None:
+    # Opening a pipe would wait for its writer; the core refuses it with a reason.
+    if stat.S_ISREG(os.stat(path).st_mode):  # noqa: PTH116
+        with open(path, "rb") as file:  # noqa: PTH123
+            magic = file.read(_MAGIC_BYTES)
+            if _is_archive(magic):
+                file.seek(0)
+                _unpack(opened, file, magic, path, unpack_limit)
+                return
+    opened.pairs.append((path, path))
+
+
+def _open_file(opened: Opened, file: BinaryFile, unpack_limit: int) -> None:
+    name = getattr(file, "name", None)
+    label = name if isinstance(name, str) else None
+    reader = FileReader(file, label)
+    magic = reader.read_at(0, _MAGIC_BYTES)
+    if _is_archive(magic):
+        _unpack(opened, _rewound(file), magic, label, unpack_limit)
+    else:
+        opened.pairs.append((reader, label))
+
+
+def _rewound(file: BinaryFile) -> IO[bytes]:
+    file.seek(0)
+    return cast("IO[bytes]", file)
+
+
+def _open_memory(opened: Opened, view: memoryview, unpack_limit: int) -> None:
+    if not view.c_contiguous:
+        raise TypeError("the memory of a trace must be contiguous")
+    view = view.cast("B") if view.nbytes else memoryview(b"")
+    magic = bytes(view[:_MAGIC_BYTES])
+    if _is_archive(magic):
+        import io
+
+        _unpack(opened, io.BytesIO(view), magic, None, unpack_limit)
+    else:
+        opened.pairs.append((view, None))
+
+
+# ---- Archives --------------------------------------------------------------------------------
+
+
+def _is_archive(magic: bytes) -> bool:
+    return magic.startswith(_GZIP_MAGIC) or magic in _ZIP_MAGICS
+
+
+def _unpack(
+    opened: Opened, file: IO[bytes], magic: bytes, label: str | None, limit: int
+) -> None:
+    import gzip
+    import zipfile
+    import zlib
+
+    try:
+        if magic in _ZIP_MAGICS:
+            _unpack_zip(opened, file, label, limit)
+        else:
+            with gzip.GzipFile(fileobj=file, mode="rb") as member:
+                _unpack_member(opened, cast("IO[bytes]", member), label, limit)
+    except ETWError:
+        raise
+    except (zipfile.BadZipFile, zlib.error, EOFError, gzip.BadGzipFile) as error:
+        raise _archive_error(f"the archive is damaged: {error}", label) from error
+    except (RuntimeError, NotImplementedError) as error:
+        raise _archive_error(f"the archive cannot be unpacked: {error}", label) from error
+
+
+def _unpack_zip(opened: Opened, file: IO[bytes], label: str | None, limit: int) -> None:
+    import zipfile
+
+    with zipfile.ZipFile(file) as archive:
+        members = [
+            info
+            for info in archive.infolist()
+            if not info.is_dir() and info.filename.lower().endswith(".etl")
+        ]
+        if not members:
+            raise _archive_error("the archive holds no .etl file", label)
+        for info in members:
+            name = label if len(members) == 1 else f"{label or ''}!{info.filename}"
+            with archive.open(info) as member:
+                limit -= _unpack_member(opened, member, name, limit)
+
+
+def _unpack_member(opened: Opened, member: IO[bytes], label: str | None, limit: int) -> int:
+    """Unpack into a temporary file; returns its size in bytes."""
+    import tempfile
+
+    handle, path = tempfile.mkstemp(prefix="etwmon-", suffix=".etl")
+    opened.add_temporary(path, label)
+    size = 0
+    with os.fdopen(handle, "wb") as target:
+        while part := member.read(_COPY_BYTES):
+            # A bomb is seldom a trace: look before writing on.
+            if size == 0 and part[_BUFFER_TYPE] != _HEADER_BUFFER:
+                raise _archive_error("the archive's file is not an ETW trace", label)
+            size += len(part)
+            if size > limit:
+                raise _archive_error(
+                    "the unpacked trace exceeds the limit",
+                    label,
+                    hint="unpack it yourself, or open it with a larger unpack_limit",
+                )
+            target.write(part)
+    return size
+
+
+def _archive_error(
+    message: str, label: str | None, hint: str | None = None
+) -> ETWTraceFileError:
+    return ETWTraceFileError(message, function="unpack", hint=hint, path=label)

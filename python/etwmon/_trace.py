@@ -1,0 +1,161 @@
+"""Recorded traces as streams of events."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from types import TracebackType
+from typing import Self, Unpack
+
+from etwmon import _etwcore
+from etwmon._etwcore import BatchIterator, EventIterator
+from etwmon._info import FileInfo, LossReport, Summary, TraceInfo, loss_of
+from etwmon._selection import Selection, pack_selection
+from etwmon._sources import UNPACK_LIMIT, Source, open_sources
+
+MEMORY_LIMIT = 512 << 20
+
+
+class Trace:
+    """A recorded trace: one file, or several merged by time.
+
+    Re-iterable, and usable from several threads at once: each iterator has its own position.
+    A context manager; `close` is idempotent.
+
+    Args:
+        source: a path; the bytes of a file (any contiguous buffer object); a binary file
+            object with `read` and `seek`; or a list of these: the files of a NEWFILE
+            sequence, or several recordings. A .zip or .gz file is unpacked first.
+        memory_limit: most bytes of trace memory in use at once, held events included.
+        unpack_limit: most bytes that a .zip or .gz file may unpack to.
+
+    Raises:
+        OSError: when a path cannot be opened (FileNotFoundError, PermissionError, ...).
+        ETWTraceFileError: when the content is not a trace; `hint` says what to do.
+    """
+
+    def __init__(
+        self,
+        source: Source | Iterable[Source],
+        *,
+        memory_limit: int = MEMORY_LIMIT,
+        unpack_limit: int = UNPACK_LIMIT,
+    ) -> None:
+        if memory_limit <= 0 or unpack_limit <= 0:
+            raise ValueError("memory_limit and unpack_limit are numbers of bytes above 0")
+        self._opened = open_sources(source, unpack_limit)
+        try:
+            self._core = _etwcore.Trace(tuple(self._opened.pairs), memory_limit)
+            self._opened.release_names()
+        except BaseException:
+            self._opened.remove()
+            raise
+        self._info = TraceInfo(
+            [FileInfo.from_facts(facts) for facts in self._core.files()], self._core.damage
+        )
+
+    # ---- Events ----------------------------------------------------------------------
+
+    def events(self, **selection: Unpack[Selection]) -> EventIterator:
+        """Iterate over the selected events in time order.
+
+        Args:
+            **selection: see `Selection`: provider, id, opcode, level, keyword, pid, process,
+                tid, cpu, start, end. `process` reads the process and thread events of the
+                trace once, the first time.
+
+        Returns:
+            An iterator over `Event`. Events stay valid as long as they are held, and hold
+            their part of the trace in memory: to keep many, keep `to_dict()` instead.
+
+        Raises:
+            ETWTraceFileError: while iterating, when the file became shorter or unreadable,
+                or the memory limit was reached; everything before was delivered.
+            ValueError, TypeError: for a selection that no event can meet.
+        """
+        return self._core.events(pack_selection(selection))
+
+    def batches(self, n: int = 4096, **selection: Unpack[Selection]) -> BatchIterator:
+        """Iterate over the selected events in batches of n; the last one may be smaller.
+
+        Args:
+            n: events of a batch.
+            **selection: as for `events`.
+        """
+        return self._core.batches(pack_selection(selection), n)
+
+    def count(self, **selection: Unpack[Selection]) -> int:
+        """Count the selected events; no Python object is made for them."""
+        return self._core.count(pack_selection(selection))
+
+    def summary(self, **selection: Unpack[Selection]) -> Summary:
+        """Count events and bytes by provider, kind, id, opcode and version."""
+        return Summary.from_tuples(self._core.summary(pack_selection(selection)))
+
+    def __iter__(self) -> EventIterator:
+        return self.events()
+
+    # ---- Facts -----------------------------------------------------------------------
+
+    @property
+    def info(self) -> TraceInfo:
+        """Machine, session, clock, sizes, loss and damage. Also after `close`."""
+        return self._info
+
+    @property
+    def loss(self) -> LossReport:
+        """What was lost while the trace was recorded. Also after `close`."""
+        return loss_of(self._info.files)
+
+    @property
+    def memory_in_use(self) -> int:
+        """Bytes of trace memory in use now, held events and iterators included."""
+        return self._core.memory_in_use
+
+    # ---- Life ------------------------------------------------------------------------
+
+    @property
+    def closed(self) -> bool:
+        """Whether `close` was called."""
+        return self._core.closed
+
+    def close(self) -> None:
+        """Close the files.
+
+        Events and batches that are held stay valid; iterators raise ValueError.
+        """
+        self._core.close()
+        self._opened.remove()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        state = "closed " if self.closed else ""
+        return repr(self._info).replace("<TraceInfo", f"<{state}Trace", 1)
+
+    def _repr_html_(self) -> str:
+        return self._info._repr_html_()
+
+
+def open(  # noqa: A001
+    source: Source | Iterable[Source],
+    *,
+    memory_limit: int = MEMORY_LIMIT,
+    unpack_limit: int = UNPACK_LIMIT,
+) -> Trace:
+    """Open a recorded trace; see `Trace`.
+
+    Example:
+        >>> with etwmon.open("trace.etl") as trace:
+        ...     for event in trace.events(provider="Process"):
+        ...         print(event.time, event.name, event.fields())
+    """
+    return Trace(source, memory_limit=memory_limit, unpack_limit=unpack_limit)
