@@ -290,10 +290,38 @@ class TraceInfo:
         """End of the file that ends last; 0 when one was never closed."""
         return max(one.end_filetime for one in self.files) if self.is_closed else 0
 
-    def __getattr__(self, name: str) -> object:
-        if name.startswith("_") or name not in FileInfo.__slots__:
-            raise AttributeError(f"'TraceInfo' has no attribute {name!r}", name=name, obj=self)
-        return getattr(self.files[0], name)
+    if TYPE_CHECKING:
+        session_name: str
+        log_file_name: str
+        os_version: tuple[int, int]
+        os_build: int
+        layout_version: tuple[int, int]
+        processors: int
+        pointer_size: int
+        cpu_mhz: int
+        timer_resolution: int
+        clock: str
+        clock_hz: int
+        boot_time: datetime | None
+        boot_filetime: int
+        bias_minutes: int
+        time_zone: str
+        log_file_mode: int
+        maximum_file_size: int
+        compression: str | None
+        buffer_size: int
+        first_sequence: int
+        last_sequence: int
+        streams: int
+    else:
+
+        def __getattr__(self, name: str) -> object:
+            if name.startswith("_") or name not in FileInfo.__slots__:
+                raise AttributeError(f"'TraceInfo' has no attribute {name!r}", name=name, obj=self)
+            return getattr(self.files[0], name)
+
+        def __dir__(self) -> list[str]:
+            return sorted({*super().__dir__(), *FileInfo.__slots__})
 
     def __reduce__(self) -> tuple[object, ...]:
         return (_rebuild_info, (self.files, self.file_damage))

@@ -1,4 +1,4 @@
-/* Functions of the module: the table of known providers. */
+/* Functions and constants of the module: tables of the core. */
 #include "etwc_provider.h"
 #include "pyetw.h"
 
@@ -48,9 +48,25 @@ static PyMethodDef functions[] = {
     {NULL, NULL, 0, NULL},
 };
 
+/* Names of the kinds; a batch gives their numbers. */
+static PyObject *
+event_kinds(void)
+{
+    PyObject *tuple = PyTuple_New(ETWC_KIND_COUNT);
+    for (uint8_t i = 0; tuple != NULL && i < ETWC_KIND_COUNT; i++) {
+        PyObject *name = PyUnicode_InternFromString(etwc_event_kind_name(i));
+        if (name == NULL || PyTuple_SetItem(tuple, i, name) < 0)
+            Py_CLEAR(tuple);
+    }
+    return tuple;
+}
+
 int
 pyetw_functions_exec(PyObject *module, pyetw_state *state)
 {
     (void)state;
-    return PyModule_AddFunctions(module, functions);
+    PyObject *kinds = event_kinds();
+    int result = PyModule_AddObjectRef(module, "EVENT_KINDS", kinds);
+    Py_XDECREF(kinds);
+    return result < 0 ? -1 : PyModule_AddFunctions(module, functions);
 }
