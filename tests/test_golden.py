@@ -9,6 +9,7 @@ import zlib
 from collections import Counter
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 from conftest import find_traces
@@ -141,7 +142,13 @@ def test_samples_have_the_expected_attributes(case: dict[str, Any], path: Path) 
                     sample["user_time"],
                 )
             if "activity_id" in sample:
-                assert str(event.activity_id) == sample["activity_id"]
+                assert str(event.activity_id or UUID(int=0)) == sample["activity_id"]
+            wanted_items = sample.get("extended", [])
+            assert [(item.type, len(item.data)) for item in event.extended] == [
+                (item["type"], item["size"]) for item in wanted_items
+            ]
+            for item, expected in zip(event.extended, wanted_items, strict=True):
+                assert item.data.hex().startswith(expected["data_hex"])
     assert found == len(wanted)
 
 

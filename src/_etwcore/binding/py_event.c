@@ -443,6 +443,19 @@ event_fields(PyObject *op, PyObject *unused)
     return pyetw_fields_dict(event->trace->state, &event->view);
 }
 
+PyDoc_STRVAR(symbols_doc,
+             "symbols($self, /)\n--\n\n"
+             "Names of the fields' numbers that have one, by field: enumerations by their\n"
+             "value, flags as the names of their bits joined by ','.");
+
+static PyObject *
+event_symbols(PyObject *op, PyObject *unused)
+{
+    pyetw_event *event = (pyetw_event *)op;
+    (void)unused;
+    return pyetw_fields_symbols(event->trace->state, &event->view);
+}
+
 static PyObject *
 event_subscript(PyObject *op, PyObject *key)
 {
@@ -682,6 +695,7 @@ static PyGetSetDef event_getset[] = {
 
 static PyMethodDef event_methods[] = {
     {"fields", event_fields, METH_NOARGS, fields_doc},
+    {"symbols", event_symbols, METH_NOARGS, symbols_doc},
     {"to_dict", (PyCFunction)(void (*)(void))event_to_dict, METH_VARARGS | METH_KEYWORDS,
      to_dict_doc},
     {"to_json", (PyCFunction)(void (*)(void))event_to_json, METH_VARARGS | METH_KEYWORDS,
