@@ -321,8 +321,7 @@ named(etwc_kernel_type type, int64_t now, uint64_t key, const char *name, uint32
     record.u.process.process_id = 8;
     record.u.process.key = key;
     record.u.process.exit_status = exit;
-    record.u.process.image_file_name =
-        (etwc_span){(const uint8_t *)name, strlen(name)};
+    record.u.process.image_file_name = (etwc_span){(const uint8_t *)name, strlen(name)};
     say(&record, now);
 }
 
@@ -354,8 +353,8 @@ TEST(any_failed_allocation_leaves_a_usable_table)
             etwc_status st = etwc_lifetimes_apply(lives, &event, &record, NULL);
             CHECK(st == ETWC_OK || st == ETWC_E_NOMEM);
             record.type = ETWC_KERNEL_THREAD_START;
-            record.u.thread = (etwc_kernel_thread){.process_id = i % 100,
-                                                   .thread_id = 1000 + i % 70};
+            record.u.thread =
+                (etwc_kernel_thread){.process_id = i % 100, .thread_id = 1000 + i % 70};
             st = etwc_lifetimes_apply(lives, &event, &record, NULL);
             CHECK(st == ETWC_OK || st == ETWC_E_NOMEM);
         }

@@ -35,7 +35,7 @@ typedef struct lifetime_ids {
 typedef struct lifetime_process {
     etwc_process_life life;
     etwc_process_facts facts;
-    int64_t named_raw_time; /* of the first record that named it */
+    int64_t named_raw_time;  /* of the first record that named it */
     bool was_named_by_start; /* that was the start of a thread */
 } lifetime_process;
 
@@ -411,7 +411,8 @@ facts_learn(etwc_lifetimes *l, etwc_process_facts *facts,
     if (fields & ETWC_HAS_COMMAND_LINE)
         is_ok &= facts_set_text(l, &facts->command_line, record->command_line);
     if (fields & ETWC_HAS_PACKAGE) {
-        is_ok &= facts_set_text(l, &facts->package_full_name, record->package_full_name);
+        is_ok &=
+            facts_set_text(l, &facts->package_full_name, record->package_full_name);
         is_ok &= facts_set_text(l, &facts->application_id, record->application_id);
     }
     return is_ok;
@@ -496,7 +497,8 @@ thread_succeed(etwc_lifetimes *l, const etwc_kernel_thread *said, int64_t from,
     uint32_t before = ids_last(&l->thread_ids, said->thread_id);
     void *items = l->threads;
     if (l->thread_count >= ETWC_TABLE_NONE ||
-        !etwc_grow(&items, &l->thread_capacity, l->thread_count + 1, sizeof *l->threads))
+        !etwc_grow(&items, &l->thread_capacity, l->thread_count + 1,
+                   sizeof *l->threads))
         return NULL;
     l->threads = items;
     lifetime_thread *thread = &l->threads[l->thread_count];
@@ -626,7 +628,8 @@ etwc_lifetimes_apply(etwc_lifetimes *lifetimes, const etwc_event *event,
     }
     if (!is_ok)
         return etwc_fail(err, ETWC_E_NOMEM, "metric.lifetime");
-    if (lifetimes->limit_bytes != 0 && lifetime_bytes(lifetimes) > lifetimes->limit_bytes)
+    if (lifetimes->limit_bytes != 0 &&
+        lifetime_bytes(lifetimes) > lifetimes->limit_bytes)
         return etwc_fail_at(err, ETWC_E_LIMIT, "metric.lifetime", -1,
                             "the trace tells of %zu processes and %zu threads",
                             lifetimes->process_count, lifetimes->thread_count);

@@ -83,8 +83,9 @@ bool etwc_lifetimes_wants(const etwc_event *event);
  * the id is given again); NULL when unknown. Borrowed until the next apply. */
 const etwc_process_life *etwc_lifetimes_process(const etwc_lifetimes *lifetimes,
                                                 uint32_t process_id, int64_t raw_time);
-const etwc_process_life *etwc_lifetimes_process_of_thread(
-    const etwc_lifetimes *lifetimes, uint32_t thread_id, int64_t raw_time);
+const etwc_process_life *
+etwc_lifetimes_process_of_thread(const etwc_lifetimes *lifetimes, uint32_t thread_id,
+                                 int64_t raw_time);
 const etwc_thread_life *etwc_lifetimes_thread(const etwc_lifetimes *lifetimes,
                                               uint32_t thread_id, int64_t raw_time);
 /* The instance that owns an event, by chapter 5; NULL when nobody knows or

@@ -81,9 +81,8 @@ strings_slot(const etwc_text_entry **slots, size_t slot_count, uint32_t hash,
              const char *bytes, size_t length)
 {
     size_t i = hash & (slot_count - 1);
-    while (slots[i] != NULL &&
-           (slots[i]->hash != hash || slots[i]->length != length ||
-            memcmp(slots[i]->bytes, bytes, length) != 0))
+    while (slots[i] != NULL && (slots[i]->hash != hash || slots[i]->length != length ||
+                                memcmp(slots[i]->bytes, bytes, length) != 0))
         i = (i + 1) & (slot_count - 1);
     return &slots[i];
 }

@@ -1,0 +1,237 @@
+/* Dispatch of events to the files of each concept, and the life of an aggregate. */
+#include "etwc_aggregate.h"
+
+#include "etwc_alloc.h"
+#include "etwc_provider.h"
+#include "metric_rows.h"
+
+etwc_aggregate *
+etwc_aggregate_new(const etwc_aggregate_options *options)
+{
+    etwc_aggregate *a = etwc_calloc(1, sizeof *a);
+    if (a == NULL)
+        return NULL;
+    a->clock = options->clock;
+    a->begin_raw_time = a->last_raw_time = options->begin_raw_time;
+    a->timer_resolution_100ns = options->timer_resolution_100ns;
+    a->limit_bytes = options->limit_bytes;
+    a->first_hidden_free = METRIC_NONE;
+    a->idle_thread = METRIC_NONE;
+    a->lifetimes = options->lifetimes;
+    if (a->lifetimes == NULL) {
+        a->own = etwc_lifetimes_new();
+        a->lifetimes = a->own;
+    }
+    a->strings = etwc_strings_new();
+    bool is_ok = a->lifetimes != NULL && a->strings != NULL &&
+                 etwc_table_init(&a->process_ids) && etwc_table_init(&a->thread_ids) &&
+                 (options->processors == 0 ||
+                  metric_processors_reach(a, options->processors - 1)) &&
+                 metric_rows_prefill(a);
+    if (!is_ok) {
+        etwc_aggregate_free(a);
+        return NULL;
+    }
+    if (a->own != NULL)
+        etwc_lifetimes_set_limit(a->own, options->limit_bytes);
+    return a;
+}
+
+void
+etwc_aggregate_free(etwc_aggregate *a)
+{
+    if (a == NULL)
+        return;
+    etwc_lifetimes_free(a->own);
+    etwc_strings_release(a->strings);
+    etwc_table_reset(&a->process_ids);
+    etwc_table_reset(&a->thread_ids);
+    etwc_free(a->process_of_life);
+    etwc_free(a->thread_of_life);
+    etwc_free(a->processes);
+    etwc_free(a->threads);
+    etwc_free(a->live);
+    etwc_free(a->live_threads);
+    for (size_t i = 0; i < a->processor_count; i++)
+        etwc_free(a->processors[i].interrupts);
+    etwc_free(a->processors);
+    etwc_free(a->images);
+    etwc_free(a->image_buckets);
+    etwc_free(a);
+}
+
+int64_t
+etwc_aggregate_last_raw_time(const etwc_aggregate *a)
+{
+    return a->last_raw_time;
+}
+
+/* Classes whose records are read here. Others are passed over undecoded. */
+static bool
+is_wanted_class(uint8_t kernel_class)
+{
+    switch (kernel_class) {
+    case ETWC_CLASS_EVENT_TRACE:
+    case ETWC_CLASS_DISK_IO:
+    case ETWC_CLASS_PAGE_FAULT:
+    case ETWC_CLASS_PROCESS:
+    case ETWC_CLASS_FILE_IO:
+    case ETWC_CLASS_THREAD:
+    case ETWC_CLASS_TCP_IP:
+    case ETWC_CLASS_UDP_IP:
+    case ETWC_CLASS_PERF_INFO:
+    case ETWC_CLASS_IMAGE:
+    case ETWC_CLASS_LOST_EVENT:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static void
+apply_group_masks(etwc_aggregate *a, const etwc_kernel_group_masks *record)
+{
+    for (size_t i = 0; i < ETWC_ARRAY_SIZE(a->group_masks); i++)
+        a->group_masks[i] |= record->masks[i];
+    a->has_group_masks = true;
+}
+
+static void
+apply_identity(etwc_aggregate *a, const etwc_event *event,
+               const etwc_kernel_record *record, etwc_status *status, etwc_error *err)
+{
+    if (a->own == NULL)
+        return;
+    *status = etwc_lifetimes_apply(a->own, event, record, err);
+    if (*status == ETWC_OK)
+        metric_rows_relearn(a, event, record);
+}
+
+static etwc_status
+apply_record(etwc_aggregate *a, const etwc_event *event,
+             const etwc_kernel_record *record, etwc_error *err)
+{
+    etwc_status status = ETWC_OK;
+    switch (record->type) {
+    case ETWC_KERNEL_CSWITCH:
+        a->seen[ETWC_SOURCE_switches] = 1;
+        metric_apply_switch(a, event, &record->u.cswitch);
+        break;
+    case ETWC_KERNEL_SAMPLE:
+        a->seen[ETWC_SOURCE_samples] = 1;
+        metric_apply_sample(a, event, &record->u.sample);
+        break;
+    case ETWC_KERNEL_SAMPLE_INTERVAL:
+        metric_apply_sample_interval(a, &record->u.sample_interval);
+        break;
+    case ETWC_KERNEL_INTERRUPT:
+        a->seen[ETWC_SOURCE_interrupts] = 1;
+        metric_apply_interrupt(a, event, &record->u.interrupt);
+        break;
+    case ETWC_KERNEL_PROCESS_START:
+    case ETWC_KERNEL_PROCESS_END:
+    case ETWC_KERNEL_PROCESS_RUNDOWN_START:
+    case ETWC_KERNEL_PROCESS_RUNDOWN_END:
+    case ETWC_KERNEL_PROCESS_DEFUNCT:
+        a->seen[ETWC_SOURCE_process] = 1;
+        apply_identity(a, event, record, &status, err);
+        metric_apply_process(a, event, record);
+        break;
+    case ETWC_KERNEL_PROCESS_COUNTERS_EXIT:
+    case ETWC_KERNEL_PROCESS_COUNTERS_RUNDOWN:
+        a->seen[ETWC_SOURCE_counters] = 1;
+        metric_apply_counters(a, event, record);
+        break;
+    case ETWC_KERNEL_THREAD_START:
+    case ETWC_KERNEL_THREAD_END:
+    case ETWC_KERNEL_THREAD_RUNDOWN_START:
+    case ETWC_KERNEL_THREAD_RUNDOWN_END:
+        a->seen[ETWC_SOURCE_thread] = 1;
+        apply_identity(a, event, record, &status, err);
+        metric_apply_thread(a, event, record);
+        break;
+    case ETWC_KERNEL_THREAD_NAME:
+        apply_identity(a, event, record, &status, err);
+        break;
+    case ETWC_KERNEL_IMAGE_LOAD:
+    case ETWC_KERNEL_IMAGE_UNLOAD:
+    case ETWC_KERNEL_IMAGE_RUNDOWN_START:
+    case ETWC_KERNEL_IMAGE_RUNDOWN_END:
+        a->seen[ETWC_SOURCE_image] = 1;
+        metric_apply_image(a, event, record);
+        break;
+    case ETWC_KERNEL_PAGE_FAULT:
+        a->seen[ETWC_SOURCE_page_faults] = 1;
+        metric_apply_io(a, event, record);
+        break;
+    case ETWC_KERNEL_HARD_FAULT:
+        a->seen[ETWC_SOURCE_hard_faults] = 1;
+        metric_apply_io(a, event, record);
+        break;
+    case ETWC_KERNEL_DISK_READ:
+    case ETWC_KERNEL_DISK_WRITE:
+    case ETWC_KERNEL_DISK_FLUSH:
+        a->seen[ETWC_SOURCE_disk] = 1;
+        metric_apply_io(a, event, record);
+        break;
+    case ETWC_KERNEL_FILE_READ:
+    case ETWC_KERNEL_FILE_WRITE:
+    case ETWC_KERNEL_FILE_OTHER:
+        a->seen[ETWC_SOURCE_file] = 1;
+        metric_apply_io(a, event, record);
+        break;
+    case ETWC_KERNEL_NETWORK:
+        a->seen[ETWC_SOURCE_network] = 1;
+        metric_apply_io(a, event, record);
+        break;
+    case ETWC_KERNEL_GROUP_MASKS:
+        apply_group_masks(a, &record->u.group_masks);
+        break;
+    case ETWC_KERNEL_LOST:
+        a->lost_records++;
+        break;
+    default:
+        break;
+    }
+    return status;
+}
+
+etwc_status
+etwc_aggregate_apply(etwc_aggregate *a, const etwc_event *event, etwc_error *err)
+{
+    a->events++;
+    if (event->raw_time > a->last_raw_time)
+        a->last_raw_time = event->raw_time;
+    if (event->kernel_class == ETWC_CLASS_NONE)
+        return ETWC_OK;
+    etwc_status status = ETWC_OK;
+    size_t rows_before = a->process_capacity + a->thread_capacity + a->image_capacity;
+    if (is_wanted_class(event->kernel_class)) {
+        etwc_kernel_record record;
+        etwc_completeness completeness = etwc_kernel_decode(event, &record);
+        if (ETWC_UNLIKELY(completeness == ETWC_DECODED_PARTIAL)) {
+            if (record.type == ETWC_KERNEL_NONE)
+                a->undecoded++;
+            else
+                a->partial++;
+        }
+        status = apply_record(a, event, &record, err);
+    }
+    if (event->thread_id != ETWC_NO_ID) {
+        a->seen[ETWC_SOURCE_ticks] = 1;
+        metric_apply_ticks(a, event);
+    }
+    if (ETWC_UNLIKELY(a->is_out_of_memory)) {
+        a->is_out_of_memory = false;
+        return etwc_fail(err, ETWC_E_NOMEM, "metric.aggregate");
+    }
+    if (ETWC_UNLIKELY(a->limit_bytes != 0 &&
+                      rows_before != a->process_capacity + a->thread_capacity +
+                                         a->image_capacity &&
+                      metric_rows_bytes(a) > a->limit_bytes))
+        return etwc_fail_at(err, ETWC_E_LIMIT, "metric.aggregate", -1,
+                            "the trace tells of %zu processes, %zu threads and %zu "
+                            "images",
+                            a->process_count, a->thread_count, a->image_count);
+    return status;
+}

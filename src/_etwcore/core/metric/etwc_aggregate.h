@@ -1,0 +1,50 @@
+/*
+ * From events to numbers per process: one aggregate is fed with every event, in
+ * time order, and keeps rows that only grow. Rows belong to a process instance
+ * (a pid that is reused makes a new row), or to a pid that records have named
+ * without any process record.
+ *
+ * One thread at a time. Feeding does not allocate once the processes, threads
+ * and images that occur are known.
+ */
+#ifndef ETWC_AGGREGATE_H
+#define ETWC_AGGREGATE_H
+
+#include "etwc_lifetime.h"
+#include "etwc_snapshot.h"
+
+typedef struct etwc_aggregate etwc_aggregate;
+
+typedef struct etwc_aggregate_options {
+    /* A table that was filled in a first pass over the same events; shared, and
+     * not changed. With NULL the aggregate keeps its own as the events come: the
+     * same totals, but what a thread did before its first record is given to its
+     * process at that record. */
+    const etwc_lifetimes *lifetimes;
+    etwc_clock clock;
+    int64_t begin_raw_time;          /* of the header event */
+    uint32_t processors;             /* 0 when unknown */
+    uint32_t timer_resolution_100ns; /* unit of header ticks; 0 when unknown */
+    uint64_t limit_bytes;            /* of all rows; 0: none */
+} etwc_aggregate_options;
+
+/* Owned; `lifetimes` must outlive it. NULL when memory is out. */
+ETWC_NODISCARD etwc_aggregate *
+etwc_aggregate_new(const etwc_aggregate_options *options);
+void etwc_aggregate_free(etwc_aggregate *aggregate); /* accepts NULL */
+
+/* E_NOMEM and E_LIMIT leave the aggregate usable, without this event. */
+ETWC_NODISCARD etwc_status etwc_aggregate_apply(etwc_aggregate *aggregate,
+                                                const etwc_event *event,
+                                                etwc_error *err);
+/* Session clock of the latest event; begin_raw_time before the first. */
+int64_t etwc_aggregate_last_raw_time(const etwc_aggregate *aggregate);
+
+/* A copy of all rows as of raw_time (at least the latest event's time): runs
+ * that are under way count up to it. `what` is ETWC_SNAPSHOT_*. Owned. */
+ETWC_NODISCARD etwc_status etwc_aggregate_snapshot(etwc_aggregate *aggregate,
+                                                   int64_t raw_time, unsigned what,
+                                                   etwc_snapshot **out,
+                                                   etwc_error *err);
+
+#endif

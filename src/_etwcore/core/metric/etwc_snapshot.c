@@ -1,0 +1,488 @@
+/* Copies of rows: what readers see. */
+#include "etwc_snapshot.h"
+
+#include "etwc_aggregate.h"
+#include "etwc_alloc.h"
+#include "etwc_atomic.h"
+#include "metric_rows.h"
+
+/* Python reads rows as a buffer, and every row of a snapshot is copied. */
+_Static_assert(sizeof(etwc_process_row) % 8 == 0, "columns are aligned");
+_Static_assert(sizeof(etwc_process_row) <= 640, "a row stays small");
+_Static_assert(offsetof(etwc_process_row, counters) == 48, "identity is 48 bytes");
+
+struct etwc_snapshot {
+    etwc_atomic_size references;
+    etwc_machine_row machine;
+    etwc_process_row *rows;
+    etwc_row_texts *texts;
+    size_t row_count;
+    etwc_live_thread *live;
+    size_t live_count;
+    etwc_thread_row *threads;
+    size_t thread_count;
+    etwc_image_row *images;
+    size_t image_count;
+    etwc_strings *strings, *identity_strings; /* hold the texts */
+};
+
+void
+etwc_snapshot_retain(etwc_snapshot *snapshot)
+{
+    (void)etwc_atomic_add_relaxed(&snapshot->references, 1);
+}
+
+void
+etwc_snapshot_release(etwc_snapshot *snapshot)
+{
+    if (snapshot == NULL || etwc_atomic_sub_acq_rel(&snapshot->references, 1) != 1)
+        return;
+    etwc_free(snapshot->rows);
+    etwc_free(snapshot->texts);
+    etwc_free(snapshot->live);
+    etwc_free(snapshot->threads);
+    etwc_free(snapshot->images);
+    etwc_strings_release(snapshot->strings);
+    etwc_strings_release(snapshot->identity_strings);
+    etwc_free(snapshot);
+}
+
+/* ---- Taking ----------------------------------------------------------------------- */
+
+static uint64_t
+ticks_ns(const etwc_aggregate *a, uint64_t ticks)
+{
+    if (ticks == 0)
+        return 0;
+    int64_t span = ticks > INT64_MAX ? INT64_MAX : (int64_t)ticks;
+    return (uint64_t)etwc_clock_span_ns(&a->clock, span);
+}
+
+static uint64_t
+clock_ticks_ns(const etwc_aggregate *a, uint64_t ticks)
+{
+    return ticks * a->timer_resolution_100ns * 100;
+}
+
+static void
+fill_times(const etwc_aggregate *a, const metric_process *process,
+           etwc_process_row *row)
+{
+    const etwc_row_counters *c = &row->counters;
+    row->counters.sample_kernel_100ns +=
+        process->samples_kernel_unweighted * a->first_sample_interval_100ns;
+    row->counters.sample_user_100ns +=
+        process->samples_user_unweighted * a->first_sample_interval_100ns;
+    row->times.sample_kernel_ns = c->sample_kernel_100ns * 100;
+    row->times.sample_user_ns = c->sample_user_100ns * 100;
+    row->times.tick_kernel_ns = clock_ticks_ns(a, c->kernel_ticks);
+    row->times.tick_user_ns = clock_ticks_ns(a, c->user_ticks);
+    row->times.life_tick_kernel_ns = clock_ticks_ns(a, c->life_kernel_ticks);
+    row->times.life_tick_user_ns = clock_ticks_ns(a, c->life_user_ticks);
+    row->times.disk_read_ns = ticks_ns(a, c->disk_read_ticks);
+    row->times.disk_write_ns = ticks_ns(a, c->disk_write_ticks);
+}
+
+static void
+fill_end(const etwc_aggregate *a, const etwc_process_life *life,
+         const etwc_process_facts *facts, int64_t now, etwc_process_row *row)
+{
+    int64_t end_filetime = 0;
+    /* Of a process that only a defunct record tells of, the record's own time is
+     * just when it was found. */
+    if (life->seen == ETWC_SEEN_DEFUNCT && facts->exit_filetime != 0)
+        end_filetime = facts->exit_filetime;
+    else if (life->end_raw_time <= now)
+        end_filetime = etwc_clock_filetime(&a->clock, life->end_raw_time);
+    if (end_filetime == 0)
+        return;
+    row->end_filetime = end_filetime;
+    row->known |= ETWC_ROW_END;
+    if (facts->fields & ETWC_HAS_EXIT_STATUS) {
+        row->exit_status = facts->exit_status;
+        row->known |= ETWC_ROW_EXIT_STATUS;
+    }
+}
+
+static void
+fill_identity(const etwc_aggregate *a, const etwc_process_life *life, int64_t now,
+              etwc_process_row *row, etwc_row_texts *texts)
+{
+    const etwc_process_facts *facts =
+        etwc_lifetimes_facts_at(a->lifetimes, life->index);
+    row->start_key = life->key;
+    row->parent_id = facts->parent_id;
+    row->logon_session_id = facts->logon_session_id;
+    row->flags = facts->flags;
+    if (life->key != 0)
+        row->known |= ETWC_ROW_KEY;
+    if (facts->fields & ETWC_HAS_PROCESS_ID)
+        row->known |= ETWC_ROW_PARENT;
+    if (facts->fields & ETWC_HAS_SESSION)
+        row->known |= ETWC_ROW_SESSION;
+    if (facts->fields & ETWC_HAS_FLAGS)
+        row->known |= ETWC_ROW_FLAGS;
+    if (life->seen != 0)
+        row->known |= ETWC_ROW_RECORD;
+    if (life->begin_raw_time != INT64_MIN) {
+        row->begin_filetime = etwc_clock_filetime(&a->clock, life->begin_raw_time);
+        row->known |= ETWC_ROW_BEGIN;
+    }
+    fill_end(a, life, facts, now, row);
+    *texts = (etwc_row_texts){facts->name, facts->command_line, facts->user_sid,
+                              facts->package_full_name, facts->application_id};
+}
+
+/* A process without a record is named by the image at its lowest address. */
+static const etwc_text_entry *
+name_of_image(etwc_aggregate *a, const etwc_text_entry *path)
+{
+    if (path == NULL)
+        return NULL;
+    const char *base = path->bytes;
+    for (const char *p = path->bytes; *p != '\0'; p++)
+        if (*p == '\\' || *p == '/')
+            base = p + 1;
+    return etwc_strings_add(a->strings, base, strlen(base));
+}
+
+static void
+fill_row(etwc_aggregate *a, const metric_process *process, int64_t now,
+         etwc_snapshot *to)
+{
+    etwc_process_row *row = &to->rows[process->number];
+    etwc_row_texts *texts = &to->texts[process->number];
+    *row = process->row;
+    *texts = (etwc_row_texts){0};
+    if (process->life != METRIC_NONE)
+        fill_identity(a, etwc_lifetimes_process_at(a->lifetimes, process->life), now,
+                      row, texts);
+    if (texts->name == NULL && row->process_id != 0)
+        texts->name = name_of_image(a, process->lowest_image);
+    /* The idle process has one thread per processor, all with id 0. */
+    if (row->process_id == 0 && (row->known & ETWC_ROW_THREADS))
+        row->gauges.thread_count = a->processor_count;
+    fill_times(a, process, row);
+}
+
+/* Runs that are under way count up to now, in the copy only. */
+static void
+fill_running(const etwc_aggregate *a, int64_t now, etwc_snapshot *to)
+{
+    etwc_machine_row *machine = &to->machine;
+    for (size_t i = 0; i < a->processor_count; i++) {
+        const metric_processor *p = &a->processors[i];
+        uint64_t ticks = metric_run_so_far(p, now);
+        machine->dpc_ticks += p->dpc_ticks;
+        machine->isr_ticks += p->isr_ticks;
+        if (p->thread == METRIC_NONE) {
+            machine->unknown_ticks += ticks;
+            continue;
+        }
+        const metric_thread *thread = &a->threads[p->thread];
+        uint32_t number = a->processes[thread->process].number;
+        if (number == METRIC_NONE)
+            machine->unowned_ticks += ticks;
+        else
+            to->rows[number].counters.run_ticks += ticks;
+        if (to->threads != NULL)
+            to->threads[p->thread].run_ns += ticks;
+    }
+    for (size_t i = 0; i < to->row_count; i++)
+        to->rows[i].times.run_ns = ticks_ns(a, to->rows[i].counters.run_ticks);
+}
+
+static void
+fill_threads(const etwc_aggregate *a, int64_t now, etwc_snapshot *to)
+{
+    for (size_t i = 0; i < a->thread_count; i++) {
+        const metric_thread *thread = &a->threads[i];
+        etwc_thread_row *row = &to->threads[i];
+        *row = (etwc_thread_row){
+            .run_ns = thread->run_ticks, /* made ns when all runs are added */
+            .context_switches = thread->context_switches,
+            .samples = thread->samples,
+            .kernel_ticks = thread->kernel_ticks,
+            .user_ticks = thread->user_ticks,
+            .thread_id = thread->thread_id,
+            .row = a->processes[thread->process].number,
+        };
+        if (thread->life == METRIC_NONE)
+            continue;
+        const etwc_thread_life *life =
+            etwc_lifetimes_thread_at(a->lifetimes, thread->life);
+        row->name = life->name;
+        if (life->begin_raw_time != INT64_MIN)
+            row->begin_filetime = etwc_clock_filetime(&a->clock, life->begin_raw_time);
+        if (life->end_raw_time <= now)
+            row->end_filetime = etwc_clock_filetime(&a->clock, life->end_raw_time);
+    }
+}
+
+/* Ticks to ns; rows whose numbers went to another row are left out. */
+static void
+finish_threads(const etwc_aggregate *a, etwc_snapshot *to)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < to->thread_count; i++) {
+        if (a->threads[i].is_adopted)
+            continue;
+        to->threads[kept] = to->threads[i];
+        to->threads[kept].run_ns = ticks_ns(a, to->threads[kept].run_ns);
+        kept++;
+    }
+    to->thread_count = kept;
+}
+
+static void
+fill_live(const etwc_aggregate *a, etwc_snapshot *to)
+{
+    for (size_t i = 0; i < a->live_count; i++) {
+        uint32_t number = a->processes[a->live[i].row].number;
+        if (number != METRIC_NONE)
+            to->live[to->live_count++] =
+                (etwc_live_thread){number, a->live[i].thread_id};
+    }
+}
+
+static void
+fill_images(const etwc_aggregate *a, etwc_snapshot *to)
+{
+    for (size_t i = 0; i < a->image_count; i++) {
+        to->images[i] = a->images[i].row;
+        to->images[i].row = a->processes[a->images[i].row.row].number;
+    }
+}
+
+/* Bits of the group masks that switch the events of a source on. */
+typedef struct source_mask {
+    uint8_t source, index;
+    uint32_t bits;
+} source_mask;
+
+static const source_mask source_masks[] = {
+    {ETWC_SOURCE_process, 0, 0x1},        {ETWC_SOURCE_thread, 0, 0x2},
+    {ETWC_SOURCE_image, 0, 0x4},          {ETWC_SOURCE_switches, 1, 0x4},
+    {ETWC_SOURCE_samples, 1, 0x2},        {ETWC_SOURCE_page_faults, 0, 0x1000},
+    {ETWC_SOURCE_hard_faults, 0, 0x2000}, {ETWC_SOURCE_disk, 0, 0x100},
+    {ETWC_SOURCE_file, 0, 0x4000000},     {ETWC_SOURCE_network, 0, 0x10000},
+    {ETWC_SOURCE_counters, 0, 0x8},       {ETWC_SOURCE_interrupts, 1, 0x4080},
+};
+
+static void
+fill_presence(const etwc_aggregate *a, etwc_machine_row *machine)
+{
+    for (size_t i = 0; i < ETWC_SOURCE_COUNT; i++)
+        machine->presence[i] = a->seen[i] ? ETWC_PRESENT : ETWC_ABSENT;
+    for (size_t i = 0; i < ETWC_ARRAY_SIZE(source_masks); i++) {
+        const source_mask *mask = &source_masks[i];
+        if ((a->group_masks[mask->index] & mask->bits) &&
+            machine->presence[mask->source] == ETWC_ABSENT)
+            machine->presence[mask->source] = ETWC_ENABLED;
+    }
+}
+
+static void
+fill_machine(const etwc_aggregate *a, int64_t now, etwc_machine_row *machine)
+{
+    *machine = (etwc_machine_row){
+        .raw_time = now,
+        .filetime = etwc_clock_filetime(&a->clock, now),
+        .wall_ticks = now > a->begin_raw_time ? now - a->begin_raw_time : 0,
+        .unknown_ticks = a->unknown_ticks,
+        .events = a->events,
+        .unowned_records = a->unowned_records,
+        .undecoded = a->undecoded,
+        .partial = a->partial,
+        .lost_records = a->lost_records,
+        .switch_mismatches = a->switch_mismatches,
+        .negative_intervals = a->negative_intervals,
+        .processors = (uint32_t)a->processor_count,
+        .sample_interval_100ns = a->sample_interval_100ns,
+    };
+    machine->wall_ns = etwc_clock_span_ns(&a->clock, machine->wall_ticks);
+    fill_presence(a, machine);
+}
+
+static void
+fill_sums(const etwc_aggregate *a, etwc_snapshot *to)
+{
+    for (size_t i = 0; i < a->process_count; i++) {
+        const metric_process *process = &a->processes[i];
+        if (process->number != METRIC_NONE)
+            continue;
+        to->machine.unowned_ticks += process->row.counters.run_ticks;
+        to->machine.unowned_samples += process->row.counters.samples;
+    }
+    for (size_t i = 0; i < to->row_count; i++) {
+        if (to->rows[i].process_id == 0)
+            to->machine.idle_ticks += to->rows[i].counters.run_ticks;
+        else
+            to->machine.process_ticks += to->rows[i].counters.run_ticks;
+    }
+}
+
+static bool
+snapshot_allocate(const etwc_aggregate *a, unsigned what, etwc_snapshot *to)
+{
+    to->row_count = a->visible_count;
+    to->rows = etwc_calloc(to->row_count, sizeof *to->rows);
+    to->texts = etwc_calloc(to->row_count, sizeof *to->texts);
+    to->live = etwc_calloc(a->live_count, sizeof *to->live);
+    if (to->rows == NULL || to->texts == NULL || to->live == NULL)
+        return false;
+    if (!(what & ETWC_SNAPSHOT_ALL))
+        return true;
+    to->thread_count = a->thread_count;
+    to->threads = etwc_calloc(to->thread_count, sizeof *to->threads);
+    to->image_count = a->image_count;
+    to->images = etwc_calloc(to->image_count, sizeof *to->images);
+    return to->threads != NULL && to->images != NULL;
+}
+
+etwc_status
+etwc_aggregate_snapshot(etwc_aggregate *a, int64_t raw_time, unsigned what,
+                        etwc_snapshot **out, etwc_error *err)
+{
+    etwc_snapshot *to = etwc_calloc(1, sizeof *to);
+    if (to == NULL)
+        return etwc_fail(err, ETWC_E_NOMEM, "metric.snapshot");
+    etwc_atomic_init(&to->references, 1);
+    if (!snapshot_allocate(a, what, to)) {
+        etwc_snapshot_release(to);
+        return etwc_fail(err, ETWC_E_NOMEM, "metric.snapshot");
+    }
+    int64_t now = raw_time > a->last_raw_time ? raw_time : a->last_raw_time;
+    to->strings = a->strings;
+    etwc_strings_retain(to->strings);
+    to->identity_strings = etwc_lifetimes_strings(a->lifetimes);
+    etwc_strings_retain(to->identity_strings);
+    fill_machine(a, now, &to->machine);
+    if (what & ETWC_SNAPSHOT_ALL) {
+        fill_threads(a, now, to);
+        fill_images(a, to);
+    }
+    fill_live(a, to);
+    for (size_t i = 0; i < a->process_count; i++)
+        if (a->processes[i].number != METRIC_NONE)
+            fill_row(a, &a->processes[i], now, to);
+    fill_running(a, now, to);
+    if (what & ETWC_SNAPSHOT_ALL)
+        finish_threads(a, to);
+    fill_sums(a, to);
+    *out = to;
+    return ETWC_OK;
+}
+
+/* ---- Reading ---------------------------------------------------------------------- */
+
+const etwc_machine_row *
+etwc_snapshot_machine(const etwc_snapshot *snapshot)
+{
+    return &snapshot->machine;
+}
+
+const etwc_process_row *
+etwc_snapshot_rows(const etwc_snapshot *snapshot, size_t *out_count)
+{
+    *out_count = snapshot->row_count;
+    return snapshot->rows;
+}
+
+const etwc_row_texts *
+etwc_snapshot_texts(const etwc_snapshot *snapshot)
+{
+    return snapshot->texts;
+}
+
+const etwc_live_thread *
+etwc_snapshot_live(const etwc_snapshot *snapshot, size_t *out_count)
+{
+    *out_count = snapshot->live_count;
+    return snapshot->live;
+}
+
+const etwc_thread_row *
+etwc_snapshot_threads(const etwc_snapshot *snapshot, size_t *out_count)
+{
+    *out_count = snapshot->thread_count;
+    return snapshot->threads;
+}
+
+const etwc_image_row *
+etwc_snapshot_images(const etwc_snapshot *snapshot, size_t *out_count)
+{
+    *out_count = snapshot->image_count;
+    return snapshot->images;
+}
+
+static uint64_t
+less(uint64_t now, uint64_t before)
+{
+    return now > before ? now - before : 0;
+}
+
+void
+etwc_row_difference(const etwc_process_row *row, const etwc_process_row *base,
+                    etwc_process_row *out)
+{
+    *out = *row;
+    if (base == NULL)
+        return;
+#define COUNTER_LESS(name) \
+    out->counters.name = less(row->counters.name, base->counters.name);
+    ETWC_ROW_COUNTER_LIST(COUNTER_LESS)
+#undef COUNTER_LESS
+#define TIME_LESS(name) out->times.name = less(row->times.name, base->times.name);
+    ETWC_ROW_TIME_LIST(TIME_LESS)
+#undef TIME_LESS
+}
+
+etwc_metric_source
+etwc_machine_mode_source(const etwc_machine_row *machine)
+{
+    if (machine->presence[ETWC_SOURCE_samples] == ETWC_PRESENT &&
+        machine->sample_interval_100ns != 0)
+        return ETWC_SOURCE_samples;
+    if (machine->presence[ETWC_SOURCE_ticks] == ETWC_PRESENT)
+        return ETWC_SOURCE_ticks;
+    return ETWC_SOURCE_COUNT;
+}
+
+etwc_metric_source
+etwc_machine_cpu_source(const etwc_machine_row *machine)
+{
+    if (machine->presence[ETWC_SOURCE_switches] == ETWC_PRESENT)
+        return ETWC_SOURCE_switches;
+    return etwc_machine_mode_source(machine);
+}
+
+/* ---- Columns ---------------------------------------------------------------------- */
+
+#define IDENTITY_COLUMN(name, format) {#name, offsetof(etwc_process_row, name), format},
+#define COUNTER_COLUMN(name) {#name, offsetof(etwc_process_row, counters.name), 'Q'},
+#define TIME_COLUMN(name) {#name, offsetof(etwc_process_row, times.name), 'Q'},
+#define GAUGE_COLUMN(name) {#name, offsetof(etwc_process_row, gauges.name), 'Q'},
+
+static const etwc_column row_columns[] = {
+    IDENTITY_COLUMN(process_id, 'I') IDENTITY_COLUMN(parent_id, 'I')
+        IDENTITY_COLUMN(logon_session_id, 'I') IDENTITY_COLUMN(exit_status, 'I')
+            IDENTITY_COLUMN(flags, 'I') IDENTITY_COLUMN(known, 'I') IDENTITY_COLUMN(
+                start_key, 'Q') IDENTITY_COLUMN(begin_filetime, 'q')
+                IDENTITY_COLUMN(end_filetime, 'q') ETWC_ROW_COUNTER_LIST(COUNTER_COLUMN)
+                    ETWC_ROW_TIME_LIST(TIME_COLUMN) ETWC_ROW_GAUGE_LIST(GAUGE_COLUMN)};
+
+const etwc_column *
+etwc_row_column(size_t index)
+{
+    return index < ETWC_ARRAY_SIZE(row_columns) ? &row_columns[index] : NULL;
+}
+
+const etwc_column *
+etwc_row_column_named(const char *name)
+{
+    for (size_t i = 0; i < ETWC_ARRAY_SIZE(row_columns); i++)
+        if (strcmp(row_columns[i].name, name) == 0)
+            return &row_columns[i];
+    return NULL;
+}

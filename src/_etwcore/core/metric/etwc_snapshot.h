@@ -1,0 +1,283 @@
+/*
+ * A copy of an aggregate's rows at one moment of the trace. Immutable, shared by
+ * reference counting, and readable from any thread.
+ *
+ * Every number counts from the beginning of the trace; what happened in an
+ * interval is the difference of two snapshots. The row of a process has the same
+ * number in every snapshot of one aggregate.
+ */
+#ifndef ETWC_SNAPSHOT_H
+#define ETWC_SNAPSHOT_H
+
+#include "etwc_clock.h"
+#include "etwc_status.h"
+#include "etwc_strings.h"
+
+/* X(name): counters, all uint64_t, that only grow. */
+#define ETWC_ROW_COUNTER_LIST(X)                                                \
+    /* CPU. Ticks of a run are session clock, those of a header clock ticks. */ \
+    X(run_ticks)                                                                \
+    X(context_switches) /* to a thread of the process */                        \
+    X(samples)                                                                  \
+    X(samples_in_dpc)                                                           \
+    X(samples_in_isr)                                                           \
+    X(sample_kernel_100ns) /* of samples in neither DPC nor ISR */              \
+    X(sample_user_100ns)                                                        \
+    X(kernel_ticks) /* since the trace began */                                 \
+    X(user_ticks)                                                               \
+    X(life_kernel_ticks) /* since each thread began */                          \
+    X(life_user_ticks)                                                          \
+    X(ended_kernel_ticks) /* in the end records of threads */                   \
+    X(ended_user_ticks)                                                         \
+    /* records of threads and images */                                         \
+    X(threads_started)                                                          \
+    X(threads_ended)                                                            \
+    X(threads_rundown_start)                                                    \
+    X(threads_rundown_end)                                                      \
+    X(images_loaded)                                                            \
+    X(images_unloaded)                                                          \
+    X(images_rundown_start)                                                     \
+    X(images_rundown_end)                                                       \
+    /* memory */                                                                \
+    X(faults_transition)                                                        \
+    X(faults_demand_zero)                                                       \
+    X(faults_copy_on_write)                                                     \
+    X(faults_guard_page)                                                        \
+    X(faults_hard)                                                              \
+    X(hard_faults) /* completed reads, one record each */                       \
+    X(hard_fault_bytes)                                                         \
+    /* disk; ticks are session clock */                                         \
+    X(disk_read_ops)                                                            \
+    X(disk_read_bytes)                                                          \
+    X(disk_read_ticks)                                                          \
+    X(disk_write_ops)                                                           \
+    X(disk_write_bytes)                                                         \
+    X(disk_write_ticks)                                                         \
+    X(disk_flushes)                                                             \
+    /* file calls, cached ones too */                                           \
+    X(file_read_ops)                                                            \
+    X(file_write_ops)                                                           \
+    X(file_other_ops)                                                           \
+    /* network */                                                               \
+    X(tcp_send_ops)                                                             \
+    X(tcp_send_bytes)                                                           \
+    X(tcp_recv_ops)                                                             \
+    X(tcp_recv_bytes)                                                           \
+    X(udp_send_ops)                                                             \
+    X(udp_send_bytes)                                                           \
+    X(udp_recv_ops)                                                             \
+    X(udp_recv_bytes)
+
+/* X(name): times in ns, all uint64_t, made of the counters when the snapshot is
+ * taken. */
+#define ETWC_ROW_TIME_LIST(X) \
+    X(run_ns)                 \
+    X(sample_kernel_ns)       \
+    X(sample_user_ns)         \
+    X(tick_kernel_ns)         \
+    X(tick_user_ns)           \
+    X(life_tick_kernel_ns)    \
+    X(life_tick_user_ns)      \
+    X(disk_read_ns)           \
+    X(disk_write_ns)
+
+/* X(name): values at that moment, all uint64_t. Those below thread_count are of
+ * the counter records at exit and at the end of the session. */
+#define ETWC_ROW_GAUGE_LIST(X) \
+    X(thread_count)            \
+    X(image_count)             \
+    X(page_fault_count)        \
+    X(handle_count)            \
+    X(peak_virtual_size)       \
+    X(peak_working_set_size)   \
+    X(peak_pagefile_usage)     \
+    X(peak_paged_pool)         \
+    X(peak_non_paged_pool)     \
+    X(virtual_size)            \
+    X(working_set_size)        \
+    X(pagefile_usage)          \
+    X(paged_pool)              \
+    X(non_paged_pool)          \
+    X(private_bytes)
+
+typedef struct etwc_row_counters {
+#define ETWC_ROW_FIELD(name) uint64_t name;
+    ETWC_ROW_COUNTER_LIST(ETWC_ROW_FIELD)
+} etwc_row_counters;
+
+/* Bits of etwc_process_row.known. */
+enum {
+    ETWC_ROW_PARENT = 1 << 0,
+    ETWC_ROW_SESSION = 1 << 1,
+    ETWC_ROW_EXIT_STATUS = 1 << 2,
+    ETWC_ROW_FLAGS = 1 << 3,
+    ETWC_ROW_KEY = 1 << 4,
+    ETWC_ROW_BEGIN = 1 << 5,    /* began in the trace: begin_filetime */
+    ETWC_ROW_END = 1 << 6,      /* has ended by now: end_filetime */
+    ETWC_ROW_RECORD = 1 << 7,   /* a process record told of it */
+    ETWC_ROW_PEAKS = 1 << 8,    /* counters at exit: the peaks */
+    ETWC_ROW_COUNTERS = 1 << 9, /* counters at the end of the session: all */
+    ETWC_ROW_THREADS = 1 << 10  /* a thread record told of one of its threads */
+};
+
+typedef struct etwc_process_row {
+    uint64_t start_key;     /* UniqueProcessKey */
+    int64_t begin_filetime; /* 0 when unknown */
+    int64_t end_filetime;
+    uint32_t process_id;
+    uint32_t parent_id;
+    uint32_t logon_session_id;
+    uint32_t exit_status;
+    uint32_t flags;
+    uint32_t known; /* ETWC_ROW_* */
+    etwc_row_counters counters;
+    struct {
+        ETWC_ROW_TIME_LIST(ETWC_ROW_FIELD)
+    } times;
+    struct {
+        ETWC_ROW_GAUGE_LIST(ETWC_ROW_FIELD)
+    } gauges;
+} etwc_process_row;
+#undef ETWC_ROW_FIELD
+
+/* Texts of a row; NULL when unknown. */
+typedef struct etwc_row_texts {
+    const etwc_text_entry *name;
+    const etwc_text_entry *command_line;
+    const etwc_text_entry *user_sid;
+    const etwc_text_entry *package_full_name;
+    const etwc_text_entry *application_id;
+} etwc_row_texts;
+
+/* A thread that is alive at that moment. */
+typedef struct etwc_live_thread {
+    uint32_t row; /* of its process */
+    uint32_t thread_id;
+} etwc_live_thread;
+
+/* A thread of the trace, dead or alive; only with ETWC_SNAPSHOT_ALL. */
+typedef struct etwc_thread_row {
+    int64_t begin_filetime; /* 0 when before the trace or unknown */
+    int64_t end_filetime;   /* 0 when it has not ended */
+    uint64_t run_ns;
+    uint64_t context_switches;
+    uint64_t samples;
+    uint64_t kernel_ticks; /* last seen in a record header */
+    uint64_t user_ticks;
+    const etwc_text_entry *name; /* NULL when unknown */
+    uint32_t thread_id;
+    uint32_t row; /* of its process */
+} etwc_thread_row;
+
+typedef struct etwc_image_row {
+    uint64_t base, size;
+    int64_t load_filetime;            /* 0 when before the trace or unknown */
+    int64_t unload_filetime;          /* 0 when it was not unloaded */
+    const etwc_text_entry *file_name; /* device form; NULL when unknown */
+    uint32_t checksum, time_date_stamp;
+    uint32_t row; /* of its process */
+    uint32_t reserved;
+} etwc_image_row;
+
+/* Which events the trace has, by what was seen and by its group masks. */
+typedef enum etwc_presence {
+    ETWC_ABSENT,  /* switched off, or no sign of it */
+    ETWC_ENABLED, /* switched on, none seen yet */
+    ETWC_PRESENT  /* seen */
+} etwc_presence;
+
+#define ETWC_METRIC_SOURCE_LIST(X) \
+    X(process)                     \
+    X(thread)                      \
+    X(image)                       \
+    X(switches)                    \
+    X(samples)                     \
+    X(ticks)                       \
+    X(page_faults)                 \
+    X(hard_faults)                 \
+    X(disk)                        \
+    X(file)                        \
+    X(network)                     \
+    X(counters)                    \
+    X(interrupts)
+
+typedef enum etwc_metric_source {
+#define ETWC_METRIC_SOURCE_ENUM(name) ETWC_SOURCE_##name,
+    ETWC_METRIC_SOURCE_LIST(ETWC_METRIC_SOURCE_ENUM)
+#undef ETWC_METRIC_SOURCE_ENUM
+        ETWC_SOURCE_COUNT
+} etwc_metric_source;
+
+/* The machine as a whole. Ticks are session clock:
+ * process + unowned + idle + dpc + isr + unknown = processors x wall, exactly. */
+typedef struct etwc_machine_row {
+    int64_t raw_time; /* the moment */
+    int64_t filetime;
+    int64_t wall_ticks; /* since the header event */
+    int64_t wall_ns;
+    uint64_t process_ticks; /* of processes other than idle */
+    uint64_t unowned_ticks; /* of threads whose process nobody knows */
+    uint64_t idle_ticks;
+    uint64_t dpc_ticks;
+    uint64_t isr_ticks;
+    uint64_t unknown_ticks;      /* before a processor's first switch, or after loss */
+    uint64_t events;             /* fed so far, of all providers */
+    uint64_t unowned_samples;    /* of threads whose process nobody knows */
+    uint64_t unowned_records;    /* faults and I/O that no thread can be found for */
+    uint64_t undecoded;          /* records of the classes above, too short to use */
+    uint64_t partial;            /* records used in part */
+    uint64_t lost_records;       /* notes of a live session that events were lost */
+    uint64_t switch_mismatches;  /* switches away from a thread that did not run */
+    uint64_t negative_intervals; /* the clock of a processor stepped back */
+    uint32_t processors;
+    uint32_t sample_interval_100ns;      /* latest; 0 when unknown */
+    uint8_t presence[ETWC_SOURCE_COUNT]; /* etwc_presence */
+} etwc_machine_row;
+
+typedef struct etwc_snapshot etwc_snapshot;
+
+enum {
+    ETWC_SNAPSHOT_ROWS = 0, /* processes and the threads that are alive */
+    ETWC_SNAPSHOT_ALL = 1   /* also all threads and images of the trace */
+};
+
+void etwc_snapshot_retain(etwc_snapshot *snapshot);
+void etwc_snapshot_release(etwc_snapshot *snapshot); /* accepts NULL */
+
+const etwc_machine_row *etwc_snapshot_machine(const etwc_snapshot *snapshot);
+/* Arrays, borrowed from the snapshot; *out_count may be 0. */
+const etwc_process_row *etwc_snapshot_rows(const etwc_snapshot *snapshot,
+                                           size_t *out_count);
+const etwc_row_texts *etwc_snapshot_texts(const etwc_snapshot *snapshot); /* per row */
+const etwc_live_thread *etwc_snapshot_live(const etwc_snapshot *snapshot,
+                                           size_t *out_count);
+const etwc_thread_row *etwc_snapshot_threads(const etwc_snapshot *snapshot,
+                                             size_t *out_count);
+const etwc_image_row *etwc_snapshot_images(const etwc_snapshot *snapshot,
+                                           size_t *out_count);
+
+/* What a row says of an interval: counters and times of `row` less those of
+ * `base` (NULL: from the beginning), gauges and identity of `row`. A time that
+ * was corrected downwards, because an interrupt lay across the boundary, is 0. */
+void etwc_row_difference(const etwc_process_row *row, const etwc_process_row *base,
+                         etwc_process_row *out);
+
+/* Where the CPU time of a process comes from: runs, else samples, else ticks;
+ * ETWC_SOURCE_COUNT when the trace has none of them. Samples alone tell kernel
+ * from user time finer than ticks do. */
+etwc_metric_source etwc_machine_cpu_source(const etwc_machine_row *machine);
+etwc_metric_source etwc_machine_mode_source(const etwc_machine_row *machine);
+
+/* ---- Columns of etwc_process_row ------------------------------------------------- */
+
+typedef struct etwc_column {
+    const char *name;
+    uint16_t offset;
+    char format; /* 'I' u32, 'Q' u64, 'q' i64 */
+} etwc_column;
+
+/* By position; NULL past the last. */
+const etwc_column *etwc_row_column(size_t index);
+const etwc_column *etwc_row_column_named(const char *name);
+
+#endif

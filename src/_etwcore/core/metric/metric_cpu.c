@@ -1,0 +1,215 @@
+/*
+ * Processor time, three ways: runs between context switches less the interrupts
+ * inside them, samples times their interval, and the clock ticks that record
+ * headers carry (event-decoding.md, 14.3).
+ */
+#include "etwc_alloc.h"
+#include "metric_rows.h"
+
+/* The most interrupts remembered of one run. An interrupt that encloses more
+ * would be counted with those it has forgotten, so the number is generous. */
+#define CPU_INTERRUPTS_KEPT 4096u
+
+/* ---- Context switches --------------------------------------------------------------- */
+
+uint64_t
+metric_run_so_far(const metric_processor *p, int64_t now)
+{
+    if (now <= p->run_begin)
+        return 0;
+    uint64_t ticks = (uint64_t)now - (uint64_t)p->run_begin;
+    return ticks > p->run_interrupted ? ticks - p->run_interrupted : 0;
+}
+
+static void
+run_end(etwc_aggregate *a, metric_processor *p, int64_t now, uint32_t leaving_id)
+{
+    uint64_t ticks = metric_run_so_far(p, now);
+    if (ETWC_UNLIKELY(p->thread == METRIC_NONE)) {
+        a->unknown_ticks += ticks;
+    } else if (ETWC_UNLIKELY(p->thread_id != leaving_id)) {
+        /* A switch in between was lost: nobody knows who ran how long. */
+        a->unknown_ticks += ticks;
+        a->switch_mismatches++;
+    } else {
+        metric_thread *thread = &a->threads[p->thread];
+        thread->run_ticks += ticks;
+        a->processes[thread->process].row.counters.run_ticks += ticks;
+    }
+    if (ETWC_UNLIKELY(now < p->run_begin))
+        a->negative_intervals++; /* the next run begins where this one did */
+    else
+        p->run_begin = now;
+    p->run_interrupted = 0;
+    p->interrupt_count = 0;
+}
+
+void
+metric_apply_switch(etwc_aggregate *a, const etwc_event *event,
+                    const etwc_kernel_cswitch *record)
+{
+    int64_t now = event->raw_time;
+    if (ETWC_UNLIKELY(!metric_processors_reach(a, event->processor))) {
+        a->is_out_of_memory = true;
+        return;
+    }
+    uint32_t row = metric_thread_row(a, record->new_thread_id, now);
+    metric_processor *p = &a->processors[event->processor];
+    run_end(a, p, now, record->old_thread_id);
+    p->thread = row;
+    p->thread_id = record->new_thread_id;
+    if (ETWC_UNLIKELY(row == METRIC_NONE))
+        return;
+    a->threads[row].context_switches++;
+    a->processes[a->threads[row].process].row.counters.context_switches++;
+}
+
+/* ---- Interrupts --------------------------------------------------------------------- */
+
+static bool
+interrupt_push(metric_processor *p, metric_interval interval)
+{
+    if (p->interrupt_count == CPU_INTERRUPTS_KEPT) {
+        size_t kept = CPU_INTERRUPTS_KEPT / 2;
+        memmove(p->interrupts, p->interrupts + (p->interrupt_count - kept),
+                kept * sizeof *p->interrupts);
+        p->interrupt_count = kept;
+    }
+    void *items = p->interrupts;
+    if (!etwc_grow(&items, &p->interrupt_capacity, p->interrupt_count + 1,
+                   sizeof *p->interrupts))
+        return false;
+    p->interrupts = items;
+    p->interrupts[p->interrupt_count++] = interval;
+    return true;
+}
+
+/* Records come when the routine ends, so one that is interrupted by another comes
+ * after it and encloses it: time is counted once, for the inner one. */
+void
+metric_apply_interrupt(etwc_aggregate *a, const etwc_event *event,
+                       const etwc_kernel_interrupt *record)
+{
+    if (!metric_processors_reach(a, event->processor)) {
+        a->is_out_of_memory = true;
+        return;
+    }
+    metric_processor *p = &a->processors[event->processor];
+    metric_interval interval = {record->initial_raw_time, event->raw_time};
+    /* What lies before the switch was settled with the run before it. */
+    if (interval.begin < p->run_begin)
+        interval.begin = p->run_begin;
+    uint64_t inner = 0;
+    while (p->interrupt_count != 0) {
+        metric_interval last = p->interrupts[p->interrupt_count - 1];
+        if (last.begin < interval.begin) {
+            if (last.end > interval.begin)
+                interval.begin = last.end;
+            break;
+        }
+        inner += (uint64_t)(last.end - last.begin);
+        p->interrupt_count--;
+    }
+    if (interval.end <= interval.begin) {
+        /* Empty, or cut away; what it enclosed is counted and stays. */
+        if (inner == 0)
+            return;
+        interval.end = interval.begin + (int64_t)inner;
+    }
+    uint64_t whole = (uint64_t)(interval.end - interval.begin);
+    uint64_t own = whole > inner ? whole - inner : 0;
+    p->run_interrupted += own;
+    if (record->is_isr)
+        p->isr_ticks += own;
+    else
+        p->dpc_ticks += own;
+    if (!interrupt_push(p, interval))
+        a->is_out_of_memory = true;
+}
+
+/* ---- Samples ------------------------------------------------------------------------ */
+
+#define SAMPLE_IN_DPC 1u
+#define SAMPLE_IN_ISR 2u
+
+static bool
+is_kernel_address(uint64_t address, uint8_t pointer_size)
+{
+    return pointer_size == 8 ? address >= UINT64_C(0xFFFF800000000000)
+                             : address >= UINT64_C(0x80000000);
+}
+
+void
+metric_apply_sample(etwc_aggregate *a, const etwc_event *event,
+                    const etwc_kernel_sample *record)
+{
+    uint32_t row = metric_thread_row(a, record->thread_id, event->raw_time);
+    if (row == METRIC_NONE)
+        return;
+    a->threads[row].samples++;
+    metric_process *process = &a->processes[a->threads[row].process];
+    etwc_row_counters *counters = &process->row.counters;
+    counters->samples++;
+    counters->samples_in_dpc += (record->flags & SAMPLE_IN_DPC) != 0;
+    counters->samples_in_isr += (record->flags & SAMPLE_IN_ISR) != 0;
+    if (record->flags & (SAMPLE_IN_DPC | SAMPLE_IN_ISR))
+        return; /* time of the system, not of the thread that was interrupted */
+    bool is_kernel =
+        is_kernel_address(record->instruction_pointer, event->pointer_size);
+    if (a->sample_interval_100ns == 0) {
+        if (is_kernel)
+            process->samples_kernel_unweighted += record->count;
+        else
+            process->samples_user_unweighted += record->count;
+        return;
+    }
+    uint64_t time = (uint64_t)record->count * a->sample_interval_100ns;
+    if (is_kernel)
+        counters->sample_kernel_100ns += time;
+    else
+        counters->sample_user_100ns += time;
+}
+
+void
+metric_apply_sample_interval(etwc_aggregate *a,
+                             const etwc_kernel_sample_interval *record)
+{
+    if (record->source != 0 || record->new_interval == 0)
+        return; /* a performance counter: its samples are not time */
+    a->sample_interval_100ns = record->new_interval;
+    if (a->first_sample_interval_100ns == 0)
+        a->first_sample_interval_100ns = record->new_interval;
+}
+
+/* ---- Clock ticks -------------------------------------------------------------------- */
+
+/* The header of a kernel record holds the ticks that its thread has used since
+ * it began. The difference to the last ones seen belongs to the trace. */
+void
+metric_apply_ticks(etwc_aggregate *a, const etwc_event *event)
+{
+    if (event->thread_id == 0 ||
+        (event->flags & (ETWC_FLAG_NO_CPUTIME | ETWC_FLAG_PRIVATE_SESSION)))
+        return; /* thread 0 is many threads */
+    uint32_t row = metric_thread_row(a, event->thread_id, event->raw_time);
+    if (row == METRIC_NONE)
+        return;
+    metric_thread *thread = &a->threads[row];
+    etwc_row_counters *counters = &a->processes[thread->process].row.counters;
+    bool is_first = !thread->has_ticks;
+    if (event->kernel_ticks > thread->kernel_ticks) {
+        uint64_t more = event->kernel_ticks - thread->kernel_ticks;
+        counters->life_kernel_ticks += more;
+        if (!(is_first && thread->is_old))
+            counters->kernel_ticks += more;
+        thread->kernel_ticks = event->kernel_ticks;
+    }
+    if (event->user_ticks > thread->user_ticks) {
+        uint64_t more = event->user_ticks - thread->user_ticks;
+        counters->life_user_ticks += more;
+        if (!(is_first && thread->is_old))
+            counters->user_ticks += more;
+        thread->user_ticks = event->user_ticks;
+    }
+    thread->has_ticks = true;
+}

@@ -1,0 +1,39 @@
+/* Process records: who they are lies in the lifetimes; here is what they count. */
+#include "metric_rows.h"
+
+void
+metric_apply_process(etwc_aggregate *a, const etwc_event *event,
+                     const etwc_kernel_record *record)
+{
+    if (record->type == ETWC_KERNEL_PROCESS_DEFUNCT && a->own != NULL)
+        return; /* its row was made when the table learnt of it */
+    (void)metric_process_row(a, record->u.process.process_id, event->raw_time);
+}
+
+void
+metric_apply_counters(etwc_aggregate *a, const etwc_event *event,
+                      const etwc_kernel_record *record)
+{
+    const etwc_kernel_counters *said = &record->u.counters;
+    uint32_t row = metric_process_row(a, said->process_id, event->raw_time);
+    if (row == METRIC_NONE)
+        return;
+    etwc_process_row *to = &a->processes[row].row;
+    to->gauges.peak_virtual_size = said->peak_virtual_size;
+    to->gauges.peak_working_set_size = said->peak_working_set_size;
+    to->gauges.peak_pagefile_usage = said->peak_pagefile_usage;
+    to->gauges.peak_paged_pool = said->quota_peak_paged_pool_usage;
+    to->gauges.peak_non_paged_pool = said->quota_peak_non_paged_pool_usage;
+    to->known |= ETWC_ROW_PEAKS;
+    if (record->type == ETWC_KERNEL_PROCESS_COUNTERS_EXIT)
+        return; /* the address space is gone: all current values are 0 */
+    to->gauges.page_fault_count = said->page_fault_count;
+    to->gauges.handle_count = said->handle_count;
+    to->gauges.virtual_size = said->virtual_size;
+    to->gauges.working_set_size = said->working_set_size;
+    to->gauges.pagefile_usage = said->pagefile_usage;
+    to->gauges.paged_pool = said->quota_paged_pool_usage;
+    to->gauges.non_paged_pool = said->quota_non_paged_pool_usage;
+    to->gauges.private_bytes = said->private_page_count;
+    to->known |= ETWC_ROW_COUNTERS;
+}

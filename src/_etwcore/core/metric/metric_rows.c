@@ -1,0 +1,405 @@
+/*
+ * From ids to rows. An id is looked up in the lifetimes once; after that a hash
+ * table answers until the id passes to another instance.
+ */
+#include "metric_rows.h"
+
+#include "etwc_alloc.h"
+
+static uint32_t
+out_of_memory(etwc_aggregate *a)
+{
+    a->is_out_of_memory = true;
+    return METRIC_NONE;
+}
+
+uint64_t
+metric_rows_bytes(const etwc_aggregate *a)
+{
+    uint64_t bytes = a->process_capacity * sizeof *a->processes;
+    bytes += a->thread_capacity * sizeof *a->threads;
+    bytes += a->image_capacity * sizeof *a->images;
+    bytes += a->image_bucket_count * sizeof *a->image_buckets;
+    bytes += a->live_capacity * (sizeof *a->live + sizeof *a->live_threads);
+    bytes += (a->process_lives + a->thread_lives) * sizeof(uint32_t);
+    bytes += a->processor_capacity * sizeof *a->processors;
+    return bytes;
+}
+
+/* ---- New rows -------------------------------------------------------------------- */
+
+static uint32_t
+process_take(etwc_aggregate *a)
+{
+    if (a->first_hidden_free != METRIC_NONE) {
+        uint32_t row = a->first_hidden_free;
+        a->first_hidden_free = a->processes[row].life;
+        return row;
+    }
+    void *items = a->processes;
+    if (a->process_count >= METRIC_NONE ||
+        !etwc_grow(&items, &a->process_capacity, a->process_count + 1,
+                   sizeof *a->processes))
+        return out_of_memory(a);
+    a->processes = items;
+    return (uint32_t)a->process_count++;
+}
+
+static uint32_t
+process_add(etwc_aggregate *a, uint32_t process_id, uint32_t life, bool is_hidden)
+{
+    uint32_t row = process_take(a);
+    if (row == METRIC_NONE)
+        return METRIC_NONE;
+    metric_process *process = &a->processes[row];
+    memset(process, 0, sizeof *process);
+    process->row.process_id = process_id;
+    process->life = life;
+    process->valid_until = INT64_MAX;
+    process->number = is_hidden ? METRIC_NONE : a->visible_count++;
+    return row;
+}
+
+static uint32_t
+thread_add(etwc_aggregate *a, uint32_t thread_id, uint32_t process, uint32_t life)
+{
+    void *items = a->threads;
+    if (a->thread_count >= METRIC_NONE ||
+        !etwc_grow(&items, &a->thread_capacity, a->thread_count + 1,
+                   sizeof *a->threads))
+        return out_of_memory(a);
+    a->threads = items;
+    uint32_t row = (uint32_t)a->thread_count++;
+    a->threads[row] = (metric_thread){
+        .valid_until = INT64_MAX,
+        .process = process,
+        .thread_id = thread_id,
+        .life = life,
+        .live_at = METRIC_NONE,
+        .is_old =
+            life == METRIC_NONE ||
+            etwc_lifetimes_thread_at(a->lifetimes, life)->begin_raw_time == INT64_MIN,
+    };
+    return row;
+}
+
+static bool
+map_reach(uint32_t **map, size_t *count, size_t needed)
+{
+    if (needed <= *count)
+        return true;
+    void *items = *map;
+    size_t capacity = *count;
+    if (!etwc_grow(&items, &capacity, needed, sizeof **map))
+        return false;
+    *map = items;
+    for (size_t i = *count; i < capacity; i++)
+        (*map)[i] = METRIC_NONE;
+    *count = capacity;
+    return true;
+}
+
+/* The row of a process instance, made when it has none yet. */
+static uint32_t
+process_of_life(etwc_aggregate *a, const etwc_process_life *life)
+{
+    if (!map_reach(&a->process_of_life, &a->process_lives, (size_t)life->index + 1))
+        return out_of_memory(a);
+    uint32_t row = a->process_of_life[life->index];
+    if (row == METRIC_NONE) {
+        row = process_add(a, life->process_id, life->index, false);
+        a->process_of_life[life->index] = row;
+    }
+    return row;
+}
+
+static uint32_t
+thread_of_life(etwc_aggregate *a, const etwc_thread_life *life)
+{
+    if (!map_reach(&a->thread_of_life, &a->thread_lives, (size_t)life->index + 1))
+        return out_of_memory(a);
+    uint32_t row = a->thread_of_life[life->index];
+    if (row != METRIC_NONE)
+        return row;
+    const etwc_process_life *owner = etwc_lifetimes_process_of(a->lifetimes, life);
+    uint32_t process = owner != NULL
+                           ? process_of_life(a, owner)
+                           : process_add(a, life->process_id, METRIC_NONE, true);
+    if (process == METRIC_NONE)
+        return METRIC_NONE;
+    row = thread_add(a, life->thread_id, process, life->index);
+    a->thread_of_life[life->index] = row;
+    return row;
+}
+
+/* ---- Binding --------------------------------------------------------------------- */
+
+/* In a table that is still being filled the next record may change everything,
+ * so there the record itself binds anew (metric_rows_relearn). */
+static int64_t
+valid_until(const etwc_aggregate *a, int64_t known)
+{
+    return a->own != NULL ? INT64_MAX : known;
+}
+
+uint32_t
+metric_process_bind(etwc_aggregate *a, uint32_t process_id, int64_t now)
+{
+    const etwc_process_life *life =
+        etwc_lifetimes_process(a->lifetimes, process_id, now);
+    uint32_t row = life != NULL ? process_of_life(a, life)
+                                : process_add(a, process_id, METRIC_NONE, false);
+    if (row == METRIC_NONE || !etwc_table_put(&a->process_ids, process_id, row))
+        return out_of_memory(a);
+    a->processes[row].valid_until =
+        valid_until(a, etwc_lifetimes_process_until(a->lifetimes, process_id, now));
+    return row;
+}
+
+static uint32_t
+idle_bind(etwc_aggregate *a, int64_t now)
+{
+    uint32_t process = metric_process_row(a, 0, now);
+    if (process == METRIC_NONE)
+        return METRIC_NONE;
+    if (a->idle_thread == METRIC_NONE)
+        a->idle_thread = thread_add(a, 0, process, METRIC_NONE);
+    if (a->idle_thread == METRIC_NONE ||
+        !etwc_table_put(&a->thread_ids, 0, a->idle_thread))
+        return out_of_memory(a);
+    a->threads[a->idle_thread].process = process;
+    a->threads[a->idle_thread].valid_until = a->processes[process].valid_until;
+    return a->idle_thread;
+}
+
+uint32_t
+metric_thread_bind(etwc_aggregate *a, uint32_t thread_id, int64_t now)
+{
+    if (thread_id == 0)
+        return idle_bind(a, now);
+    const etwc_thread_life *life = etwc_lifetimes_thread(a->lifetimes, thread_id, now);
+    uint32_t row;
+    if (life != NULL) {
+        row = thread_of_life(a, life);
+    } else {
+        uint32_t hidden = process_add(a, ETWC_NO_ID, METRIC_NONE, true);
+        row = hidden == METRIC_NONE ? METRIC_NONE
+                                    : thread_add(a, thread_id, hidden, METRIC_NONE);
+    }
+    if (row == METRIC_NONE)
+        return METRIC_NONE;
+    uint32_t had = etwc_table_find(&a->thread_ids, thread_id);
+    if (!etwc_table_put(&a->thread_ids, thread_id, row))
+        return out_of_memory(a);
+    if (had != METRIC_NONE && had != row)
+        metric_live_remove(a, had); /* its end record was lost */
+    a->threads[row].valid_until =
+        valid_until(a, etwc_lifetimes_thread_until(a->lifetimes, thread_id, now));
+    return row;
+}
+
+/* ---- What a record of the own table changes --------------------------------------- */
+
+static void
+counters_add(metric_process *to, const metric_process *from)
+{
+#define COUNTER_ADD(name) to->row.counters.name += from->row.counters.name;
+    ETWC_ROW_COUNTER_LIST(COUNTER_ADD)
+#undef COUNTER_ADD
+    to->samples_kernel_unweighted += from->samples_kernel_unweighted;
+    to->samples_user_unweighted += from->samples_user_unweighted;
+}
+
+static void
+relearn_process(etwc_aggregate *a, uint32_t process_id, int64_t now)
+{
+    const etwc_process_life *life =
+        etwc_lifetimes_process(a->lifetimes, process_id, now);
+    if (life == NULL)
+        return;
+    if (!map_reach(&a->process_of_life, &a->process_lives, (size_t)life->index + 1)) {
+        (void)out_of_memory(a);
+        return;
+    }
+    uint32_t row = a->process_of_life[life->index];
+    uint32_t had = etwc_table_find(&a->process_ids, process_id);
+    /* Events that came before the record of a process that is older: its own. */
+    if (row == METRIC_NONE && had != METRIC_NONE &&
+        a->processes[had].life == METRIC_NONE && life->begin_raw_time == INT64_MIN) {
+        a->processes[had].life = life->index;
+        a->process_of_life[life->index] = had;
+        return;
+    }
+    row = process_of_life(a, life);
+    if (row == METRIC_NONE || !etwc_table_put(&a->process_ids, process_id, row))
+        (void)out_of_memory(a);
+    else if (process_id == 0)
+        (void)idle_bind(a, now);
+}
+
+/* A dead process that a defunct record alone tells of has no id to be found by. */
+static void
+relearn_defunct(etwc_aggregate *a)
+{
+    uint32_t count = etwc_lifetimes_process_count(a->lifetimes);
+    if (count != 0)
+        (void)process_of_life(a, etwc_lifetimes_process_at(a->lifetimes, count - 1));
+}
+
+/* What a thread did before anybody said whose it is goes to its process. The old
+ * row stays, empty; nothing finds it any more. */
+static void
+adopt_orphan(etwc_aggregate *a, uint32_t row, uint32_t orphan)
+{
+    metric_thread *to = &a->threads[row];
+    metric_thread *from = &a->threads[orphan];
+    metric_process *hidden = &a->processes[from->process];
+    counters_add(&a->processes[to->process], hidden);
+    to->run_ticks += from->run_ticks;
+    to->context_switches += from->context_switches;
+    to->samples += from->samples;
+    to->kernel_ticks = from->kernel_ticks;
+    to->user_ticks = from->user_ticks;
+    to->has_ticks = from->has_ticks;
+    for (size_t i = 0; i < a->processor_count; i++)
+        if (a->processors[i].thread == orphan)
+            a->processors[i].thread = row;
+    memset(hidden, 0, sizeof *hidden);
+    hidden->number = METRIC_NONE;
+    hidden->life = a->first_hidden_free;
+    a->first_hidden_free = from->process;
+    *from = (metric_thread){.process = to->process,
+                            .thread_id = to->thread_id,
+                            .life = METRIC_NONE,
+                            .live_at = METRIC_NONE,
+                            .is_adopted = true};
+}
+
+static void
+relearn_thread(etwc_aggregate *a, uint32_t thread_id, uint32_t process_id, int64_t now)
+{
+    relearn_process(a, process_id, now);
+    const etwc_thread_life *life =
+        thread_id == 0 ? NULL : etwc_lifetimes_thread(a->lifetimes, thread_id, now);
+    if (life == NULL || a->is_out_of_memory)
+        return;
+    uint32_t had = etwc_table_find(&a->thread_ids, thread_id);
+    uint32_t row = thread_of_life(a, life);
+    if (row == METRIC_NONE || !etwc_table_put(&a->thread_ids, thread_id, row)) {
+        (void)out_of_memory(a);
+        return;
+    }
+    if (had == METRIC_NONE || had == row)
+        return;
+    metric_live_remove(a, had); /* its end record was lost */
+    if (a->threads[had].life == METRIC_NONE && life->begin_raw_time == INT64_MIN)
+        adopt_orphan(a, row, had);
+}
+
+void
+metric_rows_relearn(etwc_aggregate *a, const etwc_event *event,
+                    const etwc_kernel_record *record)
+{
+    switch (record->type) {
+    case ETWC_KERNEL_PROCESS_START:
+    case ETWC_KERNEL_PROCESS_END:
+    case ETWC_KERNEL_PROCESS_RUNDOWN_START:
+    case ETWC_KERNEL_PROCESS_RUNDOWN_END:
+        relearn_process(a, record->u.process.process_id, event->raw_time);
+        break;
+    case ETWC_KERNEL_PROCESS_DEFUNCT:
+        relearn_process(a, record->u.process.process_id, event->raw_time);
+        relearn_defunct(a);
+        break;
+    default:
+        relearn_thread(a, record->u.thread.thread_id, record->u.thread.process_id,
+                       event->raw_time);
+        break;
+    }
+}
+
+/* ---- The beginning ---------------------------------------------------------------- */
+
+bool
+metric_rows_prefill(etwc_aggregate *a)
+{
+    uint32_t processes = etwc_lifetimes_process_count(a->lifetimes);
+    for (uint32_t i = 0; i < processes; i++) {
+        const etwc_process_life *life = etwc_lifetimes_process_at(a->lifetimes, i);
+        if (life->begin_raw_time == INT64_MIN &&
+            process_of_life(a, life) == METRIC_NONE)
+            return false;
+    }
+    uint32_t threads = etwc_lifetimes_thread_count(a->lifetimes);
+    for (uint32_t i = 0; i < threads; i++) {
+        const etwc_thread_life *life = etwc_lifetimes_thread_at(a->lifetimes, i);
+        if (life->begin_raw_time != INT64_MIN)
+            continue;
+        uint32_t row = thread_of_life(a, life);
+        if (row == METRIC_NONE)
+            return false;
+        metric_live_add(a, row);
+    }
+    return !a->is_out_of_memory;
+}
+
+bool
+metric_processors_reach(etwc_aggregate *a, uint32_t processor)
+{
+    if (processor < a->processor_count)
+        return true;
+    void *items = a->processors;
+    if (processor >= UINT16_MAX + 1u ||
+        !etwc_grow(&items, &a->processor_capacity, (size_t)processor + 1,
+                   sizeof *a->processors))
+        return false;
+    a->processors = items;
+    for (size_t i = a->processor_count; i <= processor; i++)
+        a->processors[i] = (metric_processor){.run_begin = a->begin_raw_time,
+                                              .thread = METRIC_NONE,
+                                              .thread_id = ETWC_NO_ID};
+    a->processor_count = (size_t)processor + 1;
+    return true;
+}
+
+/* ---- The living ------------------------------------------------------------------- */
+
+void
+metric_live_add(etwc_aggregate *a, uint32_t thread)
+{
+    if (a->threads[thread].live_at != METRIC_NONE)
+        return;
+    void *live = a->live;
+    void *live_threads = a->live_threads;
+    if (!etwc_grow(&live, &a->live_capacity, a->live_count + 1, sizeof *a->live)) {
+        a->is_out_of_memory = true;
+        return;
+    }
+    a->live = live;
+    if (!etwc_grow(&live_threads, &a->live_threads_capacity, a->live_count + 1,
+                   sizeof *a->live_threads)) {
+        a->is_out_of_memory = true;
+        return;
+    }
+    a->live_threads = live_threads;
+    metric_thread *row = &a->threads[thread];
+    a->live[a->live_count] = (etwc_live_thread){row->process, row->thread_id};
+    a->live_threads[a->live_count] = thread;
+    row->live_at = (uint32_t)a->live_count++;
+    a->processes[row->process].row.gauges.thread_count++;
+}
+
+void
+metric_live_remove(etwc_aggregate *a, uint32_t thread)
+{
+    metric_thread *row = &a->threads[thread];
+    uint32_t at = row->live_at;
+    if (at == METRIC_NONE)
+        return;
+    uint32_t last = (uint32_t)--a->live_count;
+    a->live[at] = a->live[last];
+    a->live_threads[at] = a->live_threads[last];
+    a->threads[a->live_threads[at]].live_at = at;
+    row->live_at = METRIC_NONE;
+    a->processes[row->process].row.gauges.thread_count--;
+}

@@ -1,0 +1,166 @@
+/*
+ * The rows of an aggregate, and from ids to rows. Private to core/metric.
+ *
+ * Rows are numbered and never move away, so everything refers to them by number;
+ * pointers to rows are good until the next row is added.
+ */
+#ifndef METRIC_ROWS_H
+#define METRIC_ROWS_H
+
+#include "etwc_aggregate.h"
+#include "etwc_table.h"
+
+#define METRIC_NONE ETWC_TABLE_NONE
+
+typedef struct metric_process {
+    etwc_process_row row; /* counters and gauges; the rest is filled in a copy */
+    int64_t valid_until;  /* the id names this row at times before that */
+    uint64_t samples_kernel_unweighted; /* before the interval was known */
+    uint64_t samples_user_unweighted;
+    uint64_t lowest_image_base;
+    const etwc_text_entry *lowest_image; /* names a process without a record */
+    uint32_t life;                       /* instance in the lifetimes, or METRIC_NONE */
+    uint32_t number; /* in snapshots; METRIC_NONE for the hidden row of a thread
+                      * whose process nobody knows yet */
+} metric_process;
+
+typedef struct metric_thread {
+    int64_t valid_until;
+    uint64_t run_ticks;
+    uint32_t process; /* row */
+    uint32_t thread_id;
+    uint32_t context_switches;
+    uint32_t samples;
+    uint32_t kernel_ticks, user_ticks; /* last seen */
+    uint32_t life;                     /* instance, or METRIC_NONE */
+    uint32_t live_at;                  /* position among the living, or METRIC_NONE */
+    bool has_ticks;
+    bool is_old;     /* began before the trace, or nobody knows */
+    bool is_adopted; /* empty: its numbers went to the row of its instance */
+} metric_thread;
+
+/* Time that interrupts took on a processor, latest last, none inside another. */
+typedef struct metric_interval {
+    int64_t begin, end;
+} metric_interval;
+
+typedef struct metric_processor {
+    int64_t run_begin;
+    uint64_t run_interrupted; /* ticks of interrupts since run_begin */
+    uint64_t dpc_ticks, isr_ticks;
+    metric_interval *interrupts; /* owned; since run_begin */
+    size_t interrupt_count, interrupt_capacity;
+    uint32_t thread; /* row of the running one; METRIC_NONE: unknown */
+    uint32_t thread_id;
+} metric_processor;
+
+typedef struct metric_image {
+    etwc_image_row row;
+    uint32_t next; /* of the same bucket, or METRIC_NONE */
+} metric_image;
+
+struct etwc_aggregate {
+    const etwc_lifetimes *lifetimes;
+    etwc_lifetimes *own;   /* the same, when it is fed here; else NULL */
+    etwc_strings *strings; /* of images; the lifetimes have their own */
+    etwc_clock clock;
+    int64_t begin_raw_time, last_raw_time;
+    uint64_t limit_bytes;
+    uint32_t timer_resolution_100ns;
+
+    etwc_table process_ids, thread_ids; /* id -> row that had it last */
+    uint32_t *process_of_life;          /* instance -> row, or METRIC_NONE */
+    uint32_t *thread_of_life;
+    size_t process_lives, thread_lives;
+    metric_process *processes;
+    size_t process_count, process_capacity;
+    uint32_t first_hidden_free; /* chain through `life`; METRIC_NONE: empty */
+    uint32_t visible_count;     /* rows with a number */
+    metric_thread *threads;
+    size_t thread_count, thread_capacity;
+    etwc_live_thread *live;
+    uint32_t *live_threads; /* row of the thread at the same position */
+    size_t live_count, live_capacity, live_threads_capacity;
+    metric_processor *processors;
+    size_t processor_count, processor_capacity;
+    uint32_t idle_thread; /* row of thread 0 */
+
+    metric_image *images;
+    size_t image_count, image_capacity;
+    uint32_t *image_buckets; /* owned; a power of two of them */
+    size_t image_bucket_count;
+
+    uint32_t sample_interval_100ns;       /* latest of the timer */
+    uint32_t first_sample_interval_100ns; /* weighs the samples before it */
+    uint32_t group_masks[8];
+    bool has_group_masks;
+    uint8_t seen[ETWC_SOURCE_COUNT];
+    uint64_t events, undecoded, partial, lost_records;
+    uint64_t unknown_ticks, switch_mismatches, negative_intervals;
+    uint64_t unowned_records;
+    bool is_out_of_memory; /* of the event being applied */
+};
+
+/* ---- metric_rows.c: from ids to rows. METRIC_NONE when memory is out. -------- */
+
+uint32_t metric_process_bind(etwc_aggregate *a, uint32_t process_id, int64_t now);
+uint32_t metric_thread_bind(etwc_aggregate *a, uint32_t thread_id, int64_t now);
+/* After a process or thread record changed the own table: rows for what is new. */
+void metric_rows_relearn(etwc_aggregate *a, const etwc_event *event,
+                         const etwc_kernel_record *record);
+/* Rows of everything that was there before the trace began. */
+ETWC_NODISCARD bool metric_rows_prefill(etwc_aggregate *a);
+ETWC_NODISCARD bool metric_processors_reach(etwc_aggregate *a, uint32_t processor);
+void metric_live_add(etwc_aggregate *a, uint32_t thread);
+void metric_live_remove(etwc_aggregate *a, uint32_t thread);
+uint64_t metric_rows_bytes(const etwc_aggregate *a);
+
+static inline uint32_t
+metric_process_row(etwc_aggregate *a, uint32_t process_id, int64_t now)
+{
+    uint32_t row = etwc_table_find(&a->process_ids, process_id);
+    if (ETWC_LIKELY(row != METRIC_NONE && now < a->processes[row].valid_until))
+        return row;
+    return metric_process_bind(a, process_id, now);
+}
+
+static inline uint32_t
+metric_thread_row(etwc_aggregate *a, uint32_t thread_id, int64_t now)
+{
+    uint32_t row = etwc_table_find(&a->thread_ids, thread_id);
+    if (ETWC_LIKELY(row != METRIC_NONE && now < a->threads[row].valid_until))
+        return row;
+    return metric_thread_bind(a, thread_id, now);
+}
+
+/* ---- One file per concept ------------------------------------------------------ */
+
+/* metric_cpu.c */
+void metric_apply_switch(etwc_aggregate *a, const etwc_event *event,
+                         const etwc_kernel_cswitch *record);
+void metric_apply_interrupt(etwc_aggregate *a, const etwc_event *event,
+                            const etwc_kernel_interrupt *record);
+void metric_apply_sample(etwc_aggregate *a, const etwc_event *event,
+                         const etwc_kernel_sample *record);
+void metric_apply_sample_interval(etwc_aggregate *a,
+                                  const etwc_kernel_sample_interval *record);
+void metric_apply_ticks(etwc_aggregate *a, const etwc_event *event);
+/* Ticks of the processor's run from its begin to now, less interrupts. */
+uint64_t metric_run_so_far(const metric_processor *p, int64_t now);
+
+/* metric_process.c */
+void metric_apply_process(etwc_aggregate *a, const etwc_event *event,
+                          const etwc_kernel_record *record);
+void metric_apply_counters(etwc_aggregate *a, const etwc_event *event,
+                           const etwc_kernel_record *record);
+/* metric_thread.c */
+void metric_apply_thread(etwc_aggregate *a, const etwc_event *event,
+                         const etwc_kernel_record *record);
+/* metric_image.c */
+void metric_apply_image(etwc_aggregate *a, const etwc_event *event,
+                        const etwc_kernel_record *record);
+/* metric_io.c: faults, disk, file calls, network */
+void metric_apply_io(etwc_aggregate *a, const etwc_event *event,
+                     const etwc_kernel_record *record);
+
+#endif

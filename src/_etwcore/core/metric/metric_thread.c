@@ -1,0 +1,51 @@
+/* Thread records: how many there are, and the ticks of those that end. */
+#include "metric_rows.h"
+
+void
+metric_apply_thread(etwc_aggregate *a, const etwc_event *event,
+                    const etwc_kernel_record *record)
+{
+    const etwc_kernel_thread *said = &record->u.thread;
+    int64_t now = event->raw_time;
+    uint32_t row = METRIC_NONE;
+    uint32_t process;
+    if (said->thread_id == 0) {
+        process = metric_process_row(a, said->process_id, now);
+    } else {
+        row = metric_thread_row(a, said->thread_id, now);
+        process = row == METRIC_NONE ? METRIC_NONE : a->threads[row].process;
+    }
+    if (process == METRIC_NONE)
+        return;
+    etwc_process_row *to = &a->processes[process].row;
+    to->known |= ETWC_ROW_THREADS;
+    switch (record->type) {
+    case ETWC_KERNEL_THREAD_START:
+        to->counters.threads_started++;
+        break;
+    case ETWC_KERNEL_THREAD_RUNDOWN_START:
+        to->counters.threads_rundown_start++;
+        break;
+    case ETWC_KERNEL_THREAD_RUNDOWN_END:
+        to->counters.threads_rundown_end++;
+        break;
+    case ETWC_KERNEL_THREAD_END:
+        to->counters.threads_ended++;
+        if (event->thread_id != ETWC_NO_ID && !(event->flags & ETWC_FLAG_NO_CPUTIME)) {
+            to->counters.ended_kernel_ticks += event->kernel_ticks;
+            to->counters.ended_user_ticks += event->user_ticks;
+        }
+        if (row != METRIC_NONE)
+            metric_live_remove(a, row);
+        return;
+    default:
+        return;
+    }
+    if (row == METRIC_NONE)
+        return;
+    /* A rundown record of a thread that has ended does not bring it back. */
+    const metric_thread *thread = &a->threads[row];
+    if (thread->life == METRIC_NONE ||
+        etwc_lifetimes_thread_at(a->lifetimes, thread->life)->end_raw_time > now)
+        metric_live_add(a, row);
+}
