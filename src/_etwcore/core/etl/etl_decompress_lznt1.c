@@ -4,6 +4,7 @@
  * is already there.
  */
 #include "etl_decompress.h"
+#include "etl_decompress_copy.h"
 
 #define CHUNK_SIZE 4096U
 
@@ -14,22 +15,14 @@ enum {
     HEADER_COMPRESSED = 0x8000,
 };
 
-/* Number of length bits of a token that starts at `produced` > 0 bytes. */
-static unsigned
-length_bits(size_t produced)
-{
-    unsigned bits = 12;
-    for (size_t x = produced - 1; x >= 16; x >>= 1)
-        bits--;
-    return bits;
-}
-
 /* Decodes one compressed chunk of `in`, all of which belongs to it. */
 static etwc_status
 decode_chunk(etwc_span in, uint8_t *dst, size_t capacity, size_t *out_size)
 {
     size_t limit = capacity < CHUNK_SIZE ? capacity : CHUNK_SIZE;
     size_t at = 0;
+    unsigned bits = 12;  /* of a token, for the length */
+    size_t bits_to = 16; /* until so many bytes are there */
     unsigned flags = 1;
     etwc_status st = ETWC_OK;
     while (in.len > 0) {
@@ -60,12 +53,18 @@ decode_chunk(etwc_span in, uint8_t *dst, size_t capacity, size_t *out_size)
             st = ETWC_E_CORRUPT;
             break;
         }
-        unsigned bits = length_bits(at);
+        for (; at > bits_to; bits_to *= 2)
+            bits--;
         size_t distance = (size_t)(token >> bits) + 1;
         size_t length = (token & ((1U << bits) - 1)) + 3;
         if (distance > at || length > limit - at) {
             st = ETWC_E_CORRUPT;
             break;
+        }
+        if (capacity - at - length >= COPY_STEP) {
+            copy_in_steps(dst + at, distance, length);
+            at += length;
+            continue;
         }
         for (size_t end = at + length; at < end; at++)
             dst[at] = dst[at - distance];
