@@ -136,9 +136,9 @@ etwc_clock_relative_ms(const etwc_clock *clock, int64_t raw)
 int64_t
 etwc_clock_unix_ns(int64_t filetime)
 {
-    int64_t since = filetime - ETWC_UNIX_EPOCH_100NS;
     if (filetime < INT64_MIN + ETWC_UNIX_EPOCH_100NS)
         return INT64_MIN;
+    int64_t since = filetime - ETWC_UNIX_EPOCH_100NS;
     if (since > INT64_MAX / 100 || since < INT64_MIN / 100)
         return saturate(since < 0);
     return since * 100;
