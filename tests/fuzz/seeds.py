@@ -11,11 +11,25 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-KINDS = ("system", "perfinfo", "compact", "full", "instance", "event", "message")
+PROVIDER = "22fb2cd6-0e7b-422b-a0c7-2fad1fd0e716"
+STACK = (6, bytes(8) + b"".join(n.to_bytes(8, "little") for n in (0x7FF6_0000_1000, 1 << 63)))
+ARGUMENTS: dict[str, dict[str, Any]] = {
+    "system": {"group": 3, "opcode": 1, "version": 4, "pid": 4, "tid": 8},
+    "perfinfo": {"group": 15, "opcode": 46, "version": 2},
+    "compact": {"group": 5, "opcode": 36, "version": 2, "pid": 4, "tid": 8},
+    "full": {"provider": PROVIDER, "opcode": 1, "version": 1, "pid": 9, "tid": 10},
+    "instance": {"provider": PROVIDER, "opcode": 2, "pid": 9, "tid": 10},
+    "event": {"provider": PROVIDER, "id": 1, "pid": 9, "tid": 10, "extended": (STACK,)},
+    "message": {"provider": PROVIDER, "id": 7},
+}
+KINDS = tuple(ARGUMENTS)
 COMPRESSIONS = (None, "xpress", "lznt1", "xpress-huff")
+CIRCULAR, SIZE_IN_KB = 0x2, 0x2000  # of the log file mode
+SWITCHES = b"\x05\x00"  # the last bytes choose how the target reads
 TEXTS = (
     b"",
     b"a",
@@ -36,31 +50,34 @@ def etl_seeds() -> Iterator[bytes]:
             *({"compression": name} for name in COMPRESSIONS),
             *({"clock": name} for name in ("system", "cpu")),
             {"pointer_size": 4},
-            {"processors": 3},
+            {"mode": CIRCULAR | SIZE_IN_KB, "maximum_file_size_mb": 4},
         ]
         for number, options in enumerate(variants):
-            write_trace(etwmon.TraceWriter, path, options)
+            write_trace(etwmon.TraceWriter, path, options, 1 + number % 3)
             data = path.read_bytes()
-            yield data
+            yield data + SWITCHES
+            yield data[: len(data) * 2 // 3] + SWITCHES
             if number == 0:
-                yield data[: len(data) * 2 // 3]
-                yield data + data  # appended
+                yield data + data + SWITCHES  # appended
 
 
-def write_trace(writer_type: Callable[..., object], path: Path, options: dict[str, object]) -> None:
-    processors = int(str(options.get("processors", 1)))
+def write_trace(
+    writer_type: Callable[..., Any], path: Path, options: dict[str, object], processors: int
+) -> None:
+    """Forty small events of every kind, a buffer of 1 KiB holds about fifteen."""
     start = 133_000_000_000_000_000
-    writer: object = writer_type(
-        path, buffer_size_kb=1, start_time=start, start_raw=start, boot_time=start - 9, **options
-    )
-    with writer as opened:  # type: ignore[attr-defined]
+    times = {"start_time": start, "start_raw": start, "boot_time": start - 9}
+    with writer_type(path, buffer_size_kb=1, processors=processors, **times, **options) as writer:
         for number in range(40):
-            opened.write(
+            kind = KINDS[number % len(KINDS)]
+            writer.write(
                 start + number * 1000,
                 bytes(range(number % 24)),
-                kind=KINDS[number % len(KINDS)],
+                kind=kind,
                 cpu=number % processors,
+                **ARGUMENTS[kind],
             )
+        writer.set_loss(1, 0)
 
 
 def decompress_seeds() -> Iterator[bytes]:
