@@ -61,6 +61,12 @@ pyetw_guid_or_none(pyetw_state *state, const etwc_guid *guid)
     static const etwc_guid zero;
     if (etwc_guid_equal(guid, &zero))
         Py_RETURN_NONE;
+    return pyetw_guid(state, guid);
+}
+
+PyObject *
+pyetw_guid(pyetw_state *state, const etwc_guid *guid)
+{
     PyObject *bytes = PyBytes_FromStringAndSize((const char *)guid->bytes, 16);
     PyObject *uuid = bytes ? guid_to_uuid(state, bytes) : NULL;
     Py_XDECREF(bytes);

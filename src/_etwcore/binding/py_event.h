@@ -10,6 +10,7 @@ PyObject *pyetw_event_new(pyetw_trace *trace, const etwc_event *view);
 /* uuid.UUID of a provider (cached by the trace) or of any GUID; for
  * pyetw_guid_or_none an all-zero GUID is None. */
 PyObject *pyetw_provider_uuid(pyetw_trace *trace, const etwc_guid *guid);
+PyObject *pyetw_guid(pyetw_state *state, const etwc_guid *guid);
 PyObject *pyetw_guid_or_none(pyetw_state *state, const etwc_guid *guid);
 
 /* Aware datetime in UTC, truncated to microseconds. OverflowError when Python

@@ -16,6 +16,7 @@
 
 #include "etwc_decode.h"
 #include "etwc_text.h"
+#include "py_event.h"
 
 /* Values of nearly every event; more of them take a second, larger round. */
 enum { USUAL_VALUES = 64, SHORT_TEXT = 128, SYMBOL_TEXT = 256 };
@@ -164,15 +165,9 @@ text_of_address(const etwc_value *value)
 static PyObject *
 uuid_of(pyetw_state *state, etwc_span bytes)
 {
-    PyObject *raw =
-        PyBytes_FromStringAndSize((const char *)bytes.ptr, (Py_ssize_t)bytes.len);
-    PyObject *none = raw ? PyTuple_New(0) : NULL;
-    PyObject *named = none ? Py_BuildValue("{s:O}", "bytes_le", raw) : NULL;
-    PyObject *uuid = named ? PyObject_Call(state->uuid_type, none, named) : NULL;
-    Py_XDECREF(raw);
-    Py_XDECREF(none);
-    Py_XDECREF(named);
-    return uuid;
+    etwc_guid guid;
+    memcpy(guid.bytes, bytes.ptr, sizeof guid.bytes);
+    return pyetw_guid(state, &guid);
 }
 
 /* ---- Values ---------------------------------------------------------------------------- */
