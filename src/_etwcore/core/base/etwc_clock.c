@@ -2,14 +2,42 @@
 
 enum { RAW_STEPS = 4 };
 
+static uint64_t
+greatest_common_divisor(uint64_t a, uint64_t b)
+{
+    while (b != 0) {
+        uint64_t rest = a % b;
+        a = b;
+        b = rest;
+    }
+    return a;
+}
+
+static void
+init_fast_path(etwc_clock *clock)
+{
+    uint64_t from = (uint64_t)clock->frequency_hz;
+    uint64_t common = greatest_common_divisor(ETWC_100NS_PER_SECOND, from);
+    clock->multiplier = ETWC_100NS_PER_SECOND / common;
+    clock->divisor = from / common;
+    if (!clock->is_filetime && !clock->is_broken && clock->start_100ns < INT64_MAX / 2)
+        clock->fast_limit = INT64_MAX / 2 / clock->multiplier;
+}
+
 void
 etwc_clock_init(etwc_clock *clock, int64_t raw_base, int64_t start_100ns,
                 int64_t frequency_hz, bool is_filetime)
 {
-    bool is_broken = !is_filetime && frequency_hz <= 0;
-    *clock = (etwc_clock){raw_base, start_100ns, frequency_hz, is_filetime, is_broken};
-    if (is_filetime || is_broken)
+    *clock = (etwc_clock){
+        .raw_base = raw_base,
+        .start_100ns = start_100ns,
+        .frequency_hz = frequency_hz,
+        .is_filetime = is_filetime,
+        .is_broken = !is_filetime && frequency_hz <= 0,
+    };
+    if (is_filetime || clock->is_broken)
         clock->frequency_hz = ETWC_100NS_PER_SECOND;
+    init_fast_path(clock);
 }
 
 static int64_t
@@ -79,7 +107,7 @@ scale(uint64_t n, uint64_t to, uint64_t from)
 }
 
 int64_t
-etwc_clock_filetime(const etwc_clock *clock, int64_t raw)
+etwc_clock_filetime_of_any(const etwc_clock *clock, int64_t raw)
 {
     if (clock->is_filetime)
         return raw;

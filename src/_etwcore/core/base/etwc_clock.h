@@ -19,14 +19,31 @@ typedef struct etwc_clock {
     int64_t frequency_hz; /* ticks per second; never <= 0 after init */
     bool is_filetime;     /* raw stamps are FILETIME already */
     bool is_broken;       /* the file gave no usable frequency */
+    /* FILETIME = start + ticks * multiplier / divisor without any overflow for
+     * ticks after the base and below the limit, which are nearly all. */
+    uint64_t fast_limit, multiplier, divisor;
 } etwc_clock;
 
 /* A frequency <= 0 makes a broken clock, which answers start for every stamp. */
 void etwc_clock_init(etwc_clock *clock, int64_t raw_base, int64_t start_100ns,
                      int64_t frequency_hz, bool is_filetime);
 
-/* Session clock to FILETIME; saturates instead of wrapping. */
-int64_t etwc_clock_filetime(const etwc_clock *clock, int64_t raw);
+/* Session clock to FILETIME, for every stamp; saturates instead of wrapping. */
+int64_t etwc_clock_filetime_of_any(const etwc_clock *clock, int64_t raw);
+
+/* The same; inline, for it is asked for every event. */
+static inline int64_t
+etwc_clock_filetime(const etwc_clock *clock, int64_t raw)
+{
+    uint64_t ticks = (uint64_t)raw - (uint64_t)clock->raw_base;
+    if (ETWC_UNLIKELY(ticks >= clock->fast_limit))
+        return etwc_clock_filetime_of_any(clock, raw);
+    uint64_t span = ticks * clock->multiplier;
+    if (clock->divisor != 1)
+        span /= clock->divisor;
+    return clock->start_100ns + (int64_t)span;
+}
+
 /* The smallest raw stamp whose FILETIME is >= the given one; saturates. */
 int64_t etwc_clock_raw(const etwc_clock *clock, int64_t filetime);
 /* Length of a span of ticks in ns; truncates toward zero and saturates. */

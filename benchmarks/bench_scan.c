@@ -1,0 +1,241 @@
+/*
+ * What reading a trace costs over the least that reading it can cost, per record.
+ *
+ *   bench_scan FILE [rounds]
+ *
+ * Each round takes these in turn on the same file, so that a machine whose speed
+ * drifts does not change the ratios:
+ *
+ *   bytes      read all buffers, look at nothing
+ *   floor      read a buffer, step by Size, nothing else
+ *   scan       etwc_cursor_count: every record checked, merged in time order
+ *   views      etwc_cursor_next: the same, and an event view of each
+ *   aggregate  views, kernel payloads decoded, metrics kept per process
+ *
+ * Prints one line of JSON: the records, the bytes, and for each of them the
+ * nanoseconds per record of every round. The file should be in the page cache;
+ * compressed files have no floor.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "etl_format.h"
+#include "etwc_aggregate.h"
+#include "etwc_etl.h"
+#include "etwc_os.h"
+
+enum { MAX_ROUNDS = 64, CHUNK = 256, BUFFER_MAX = 16 << 20 };
+
+#define MEMORY_LIMIT (UINT64_C(512) << 20)
+
+typedef struct subject {
+    const char *path;
+    etwc_os_file *file;
+    uint64_t bytes;
+    etwc_pool *pool;
+    etwc_etl *etl;
+    uint8_t *buffer;
+} subject;
+
+typedef uint64_t measure_function(subject *s);
+
+static _Noreturn void
+stop(const char *what, const etwc_error *err)
+{
+    fprintf(stderr, "bench_scan: %s: %s %s\n", what,
+            err != NULL ? etwc_status_text(err->status) : "",
+            err != NULL ? err->detail : "");
+    exit(1);
+}
+
+static double
+now_ns(void)
+{
+    struct timespec t;
+    if (timespec_get(&t, TIME_UTC) == 0)
+        stop("no clock", NULL);
+    return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
+}
+
+/* ---- What is measured ---------------------------------------------------------- */
+
+/* One buffer by its own stride; 0 at the end of the file. */
+static size_t
+read_buffer(subject *s, uint64_t offset, size_t guess)
+{
+    size_t got = 0;
+    if (etwc_os_file_read_at(s->file, offset, s->buffer, guess, &got, NULL) != ETWC_OK)
+        stop("reading failed", NULL);
+    return got < ETL_BUFFER_HEADER_BYTES ? 0 : got;
+}
+
+static uint64_t
+measure_bytes(subject *s)
+{
+    size_t size = etwc_etl_get_header(s->etl)->buffer_size;
+    uint64_t sum = 0;
+    for (uint64_t at = 0; read_buffer(s, at, size) != 0; at += size)
+        sum += s->buffer[0];
+    return sum;
+}
+
+static uint64_t
+measure_floor(subject *s)
+{
+    size_t size = etwc_etl_get_header(s->etl)->buffer_size;
+    uint64_t records = 0;
+    for (uint64_t at = 0; read_buffer(s, at, size) != 0; at += size) {
+        const uint8_t *p = s->buffer + ETL_BUFFER_HEADER_BYTES;
+        const uint8_t *end = s->buffer + etwc_load_u32(s->buffer + ETL_BUFFER_OFFSET);
+        while (p < end) {
+            unsigned type = p[ETL_RECORD_TYPE];
+            bool is_kernel = type <= ETL_TYPE_COMPACT64 ||
+                             type == ETL_TYPE_PERFINFO32 || type == ETL_TYPE_PERFINFO64;
+            p += etwc_align8(etwc_load_u16(p + (is_kernel ? ETL_KERNEL_SIZE : 0)));
+            records++;
+        }
+    }
+    return records;
+}
+
+static etwc_cursor *
+open_cursor(subject *s)
+{
+    etwc_cursor *cursor;
+    etwc_error err;
+    if (etwc_cursor_open(&s->etl, 1, NULL, &cursor, &err) != ETWC_OK)
+        stop(s->path, &err);
+    return cursor;
+}
+
+static uint64_t
+measure_scan(subject *s)
+{
+    etwc_cursor *cursor = open_cursor(s);
+    uint64_t count = 0;
+    while (etwc_cursor_count(cursor, &count, NULL) == ETWC_OK)
+        ;
+    etwc_cursor_close(cursor);
+    return count;
+}
+
+static uint64_t
+measure_views(subject *s)
+{
+    static etwc_event events[CHUNK];
+    etwc_cursor *cursor = open_cursor(s);
+    uint64_t count = 0;
+    size_t n;
+    while (etwc_cursor_next(cursor, events, CHUNK, &n, NULL) == ETWC_OK)
+        count += n;
+    etwc_cursor_close(cursor);
+    return count;
+}
+
+static uint64_t
+measure_aggregate(subject *s)
+{
+    static etwc_event events[CHUNK];
+    const etwc_etl_header *header = etwc_etl_get_header(s->etl);
+    etwc_aggregate_options options = {
+        .clock = *etwc_etl_get_clock(s->etl),
+        .begin_raw_time = header->header_raw_time,
+        .processors = header->processors,
+        .timer_resolution_100ns = header->timer_resolution,
+    };
+    etwc_aggregate *aggregate = etwc_aggregate_new(&options);
+    etwc_cursor *cursor = open_cursor(s);
+    etwc_error err;
+    uint64_t count = 0;
+    size_t n;
+    if (aggregate == NULL)
+        stop("out of memory", NULL);
+    while (etwc_cursor_next(cursor, events, CHUNK, &n, &err) == ETWC_OK) {
+        for (size_t i = 0; i < n; i++)
+            if (etwc_aggregate_apply(aggregate, &events[i], &err) != ETWC_OK)
+                stop("aggregate", &err);
+        count += n;
+    }
+    etwc_cursor_close(cursor);
+    etwc_aggregate_free(aggregate);
+    return count;
+}
+
+/* ---- The rounds ------------------------------------------------------------------ */
+
+static const struct {
+    const char *name;
+    measure_function *run;
+    bool needs_plain;
+} MEASURES[] = {
+    {"bytes", measure_bytes, true},          {"floor", measure_floor, true},
+    {"scan", measure_scan, false},           {"views", measure_views, false},
+    {"aggregate", measure_aggregate, false},
+};
+
+enum { MEASURE_COUNT = sizeof MEASURES / sizeof MEASURES[0] };
+
+static void
+open_subject(subject *s, const char *path)
+{
+    etwc_source source;
+    etwc_error err;
+    s->path = path;
+    s->pool = etwc_pool_new(MEMORY_LIMIT);
+    s->buffer = malloc(BUFFER_MAX);
+    if (s->pool == NULL || s->buffer == NULL)
+        stop("out of memory", NULL);
+    if (etwc_source_open_file(path, &source, &err) != ETWC_OK ||
+        etwc_os_file_open(path, &s->file, &err) != ETWC_OK)
+        stop(path, &err);
+    s->bytes = source.size;
+    if (etwc_etl_open(&source, s->pool, &s->etl, &err) != ETWC_OK)
+        stop(path, &err);
+    if (etwc_etl_get_header(s->etl)->buffer_size > BUFFER_MAX)
+        stop("buffers are too large", NULL);
+}
+
+static void
+print_rounds(const char *name, const double *ns, int rounds, const char *end)
+{
+    printf("\"%s\": [", name);
+    for (int i = 0; i < rounds; i++)
+        printf("%s%.4f", i ? ", " : "", ns[i]);
+    printf("]%s", end);
+}
+
+int
+main(int argc, char **argv)
+{
+    static double ns[MEASURE_COUNT][MAX_ROUNDS];
+    subject s = {0};
+    int rounds = argc > 2 ? atoi(argv[2]) : 7;
+    if (argc < 2 || rounds < 1 || rounds > MAX_ROUNDS)
+        stop("usage: bench_scan FILE [rounds]", NULL);
+    open_subject(&s, argv[1]);
+    bool is_plain = etwc_etl_get_buffers(s.etl)->compressed == 0;
+    uint64_t records = measure_scan(&s);
+    if (is_plain && measure_floor(&s) != records)
+        stop("the floor sees another number of records", NULL);
+    for (int round = 0; round < rounds; round++) {
+        for (int m = 0; m < MEASURE_COUNT; m++) {
+            if (MEASURES[m].needs_plain && !is_plain)
+                continue;
+            double start = now_ns();
+            (void)MEASURES[m].run(&s);
+            ns[m][round] = (now_ns() - start) / (double)records;
+        }
+    }
+    printf("{\"records\": %llu, \"bytes\": %llu, ", (unsigned long long)records,
+           (unsigned long long)s.bytes);
+    for (int m = 0; m < MEASURE_COUNT; m++)
+        if (!MEASURES[m].needs_plain || is_plain)
+            print_rounds(MEASURES[m].name, ns[m], rounds,
+                         m + 1 < MEASURE_COUNT ? ", " : "}\n");
+    etwc_etl_release(s.etl);
+    etwc_pool_release(s.pool);
+    etwc_os_file_close(s.file);
+    free(s.buffer);
+    return 0;
+}
