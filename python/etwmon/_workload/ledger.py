@@ -83,8 +83,9 @@ def physical(
 ) -> Physical:
     """Return what happened at times begin <= t < end, the last record included.
 
-    ``known_from`` gives for each processor the time before which its run time is to be
-    counted as unknown: the rule cannot know it before the processor's first switch.
+    ``known_from`` gives for each processor the time before which its run time counts as
+    unknown and its page faults as nobody's: the rule cannot know who ran there before the
+    processor's first switch.
     """
     machine = recording.machine
     starts = [max(begin, time) for time in known_from or [begin] * len(machine.cpus)]
@@ -134,6 +135,9 @@ def physical(
     for time, process, name, amount in machine.happened:
         if begin <= time < beyond:
             _add(result.processes.setdefault(process.index, {}), name, amount)
+    for time, process, cpu in machine.faults:
+        if starts[cpu] <= time < beyond:
+            _add(result.processes.setdefault(process.index, {}), "page_faults", 1)
     return result
 
 

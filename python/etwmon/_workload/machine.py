@@ -45,7 +45,8 @@ WRITE_FLAGS = 3 << 17 | 0x03
 class Machine(Scheduler):
     """A machine with an operating system.
 
-    ``happened`` holds ``(time, process, counter, amount)`` of everything countable.
+    ``happened`` holds ``(time, process, counter, amount)`` of everything countable, and
+    ``faults`` ``(time, process, cpu)`` of page faults, whose records name nobody.
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class Machine(Scheduler):
         self.start_filetime = start_filetime
         self.reuse_ids = reuse_ids
         self.happened: list[tuple[int, Process, str, int]] = []
+        self.faults: list[tuple[int, Process, int]] = []
         self.kernel_images: list[tuple[int, ImageSpec]] = []
         self.files: dict[str, int] = {}
         self.services: list[tuple[int, int, str, str, str]] = []
@@ -405,7 +407,7 @@ class Machine(Scheduler):
             address = 0x20000000 + (process.fault_count << 12) % 0x40000000
             process.fault_count += 1
             self.note(hook, address, counter + n)
-            self.happened.append((self.now, process, "page_faults", 1))
+            self.faults.append((self.now, process, self.cpu.index))
             yield (RUN, 1)
 
     def allocate(self, thread: Thread, size: int) -> Iterator[Op]:
@@ -419,6 +421,13 @@ class Machine(Scheduler):
         )  # fmt: skip
         yield (RUN, 4)
         yield from self.soft_faults(thread, min(size >> 12, 4))
+
+    def free(self, thread: Thread, size: int) -> None:
+        """Release private memory."""
+        process = thread.process
+        address = 0x30000000 + process.bytes_private % 0x40000000
+        process.bytes_private = max(0, process.bytes_private - size)
+        self.note_as(thread, f.VIRTUAL_FREE, address, size, process.pid, 0x8000)
 
     # ---- Network -------------------------------------------------------------------------
 

@@ -129,9 +129,11 @@ def add_random_load(machine: Machine, seed: int, processes: int, churn: int) -> 
     kinds = (
         lambda: periodic(1_500, 300),
         lambda: periodic(3_000, 500, path=path.format(rng.randrange(3))),
-        lambda: client(1_500, 200, is_udp=rng.random() < 0.4),
-        lambda: spin,
+        lambda: client(1_500, 200),
+        lambda: client(1_200, 150, is_udp=True),
         lambda: _mixed,
+        lambda: spin,
+        lambda: _retimer,
     )
     for number in range(processes):
         spec = ProcessSpec(
@@ -140,7 +142,7 @@ def add_random_load(machine: Machine, seed: int, processes: int, churn: int) -> 
             session_id=number % 3,
             user_sid="S-1-5-18" if number % 4 == 0 else f"S-1-5-21-1-2-3-{1000 + number}",
             images=images(f"{VOLUME}\\resident{number}.exe"),
-            body=rng.choice(kinds)(),
+            body=kinds[number % len(kinds)](),
         )
         process = machine.boot_process(spec)
         for _ in range(rng.randrange(3)):
@@ -160,8 +162,10 @@ def _mixed(m: Machine, thread: _Thread) -> Program:
             yield from m.hard_fault(thread, path, 4096 << rng.randrange(4))
         elif choice == 1:
             yield from m.soft_faults(thread, 3, f.FAULT_TRANSITION)
+            yield from m.soft_faults(thread, 1, f.FAULT_COPY_ON_WRITE)
         elif choice == 2:
             yield from m.allocate(thread, 65536)
+            m.free(thread, 65536)
         elif choice == 3:
             m.disk_io(thread, path, 8192, is_write=True)
         elif choice == 4:
@@ -170,6 +174,14 @@ def _mixed(m: Machine, thread: _Thread) -> Program:
             m.set_base_priority(thread, rng.randrange(4, 14))
         else:
             yield (SLEEP, 1 + rng.randrange(2_000))
+
+
+def _retimer(m: Machine, thread: _Thread) -> Program:
+    """Change the sampling interval now and then."""
+    while True:
+        yield (SLEEP, 5_000 + m.rng.randrange(20_000))
+        m.set_sample_interval(m.rng.choice((1_221, 5_000, 10_000)))
+        yield (RUN, 20)
 
 
 def _spawner(period_us: int) -> Body:

@@ -72,6 +72,7 @@ class Scheduler:
         self.quantum = self.ticks(20_000)
         self.sample_interval = sample_interval  # 100 ns
         self.sample_ticks = max(1, sample_interval * frequency // 10_000_000)
+        self.timer_resolution = timer_resolution
         self.clock_tick = max(1, timer_resolution * frequency // 10_000_000)
         high = pointer_size == 8
         self.kernel_base = 0xFFFFF80000000000 if high else 0x81000000

@@ -139,6 +139,7 @@ def record(
 ) -> Recording:
     """Let the machine run and record `duration` ticks from `start`, and the end's rundown."""
     options = options or SessionOptions()
+    hidden = f.hidden_hooks(options.flags)
     stop = start + duration
     is_done = add_session(machine, start, stop, options)
     machine.run_until(stop)
@@ -149,7 +150,6 @@ def record(
     end = machine.now
     machine.close(end)
     # The reader's order: by time, ties by processor, and never reordered within one.
-    hidden = f.hidden_hooks(options.flags)
     facts = [fact for fact in machine.facts if start <= fact[0] <= end and fact[2] not in hidden]
     facts.sort(key=itemgetter(0, 1))
     recording = Recording(machine, options, start, end, facts)
