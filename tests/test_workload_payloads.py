@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from etwmon._workload import facts as f
 from etwmon._workload.payloads import VERSIONS, encoders, sid_bytes
 

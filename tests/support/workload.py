@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from hypothesis import strategies as st
+
 from etwmon._workload import ALL_FLAGS, Machine, Recording, SessionOptions, record
 from etwmon._workload.scenario import add_random_load
-from hypothesis import strategies as st
-from support.event_builder import Record, perfinfo, system
 from support.etl_writer import Header, Trace, fill
+from support.event_builder import Record, perfinfo, system
 
 START_FILETIME = 133_500_000_000_000_000
 
@@ -96,9 +97,7 @@ class IndependentSink:
             group = 3  # on the disk the image load is a hook of group 3
         wide = fields["pointer_size"] == 8
         if fields["kind"] == "perfinfo":
-            made = perfinfo(
-                raw_time, group, opcode, payload, version=fields["version"], wide=wide
-            )
+            made = perfinfo(raw_time, group, opcode, payload, version=fields["version"], wide=wide)
         else:
             made = system(
                 raw_time,

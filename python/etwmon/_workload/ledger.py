@@ -11,10 +11,10 @@ Counters of a process (missing means 0):
 ``run``                             ticks on a processor, interrupts subtracted
 ``switches``                        switches to its threads
 ``voluntary``, ``involuntary``      switches away: waiting, still ready
-``samples``                         samples with neither the DPC nor the ISR bit
-``samples_in_interrupt``            samples with one of them
-``samples_in_kernel``               of ``samples``: at kernel addresses
-``sample_time``                     weight of ``samples``, 100 ns
+``samples``                         samples that name one of its threads
+``samples_in_interrupt``            of these: with the DPC or the ISR bit
+``sample_time``                     weight of the others, 100 ns
+``sample_time_in_kernel``           of that: at kernel addresses
 ``threads_started`` ...             `threads_ended`, `images_loaded`, `images_unloaded`
 ``hard_faults``, ``page_faults``
 ``disk_read_operations`` ...        also `_bytes`, `_ticks` (latency); the same for write;
@@ -471,13 +471,14 @@ class Rule:
     def _sample(self, position: int, data: tuple[Any, ...]) -> None:
         address, tid, count, flags, _ = data
         row = self._counters_of(tid, position)
+        _add(row, "samples", count)
         if flags & 3:
             _add(row, "samples_in_interrupt", count)
             return
-        _add(row, "samples", count)
-        _add(row, "sample_time", self._weight * count)
+        weight = self._weight * count
+        _add(row, "sample_time", weight)
         if address >= self._kernel_base:
-            _add(row, "samples_in_kernel", count)
+            _add(row, "sample_time_in_kernel", weight)
 
     def _interrupt(self, time: int, state: _Processor, initial: int, is_isr: bool) -> None:
         """Count the part of an interrupt that no nested one has counted already."""
