@@ -32,9 +32,10 @@ def _expected() -> list[Any]:
 def _trace_of(case: dict[str, Any]) -> Path:
     assert FOLDER is not None
     for path in FOLDER.glob("*.etl"):
-        if path.stat().st_size == case["bytes"]:
-            if hashlib.sha256(path.read_bytes()).hexdigest() == case["sha256"]:
-                return path
+        if path.stat().st_size != case["bytes"]:
+            continue
+        if hashlib.sha256(path.read_bytes()).hexdigest() == case["sha256"]:
+            return path
     pytest.fail(f"no trace has the digest of {case['file']}")
 
 
@@ -197,8 +198,8 @@ def test_info_tells_the_header(case: dict[str, Any], path: Path) -> None:
     assert facts["buffers_flush_marker"] == buffers["flush_marker"]
     assert facts["buffers_events_lost"] == buffers["events_lost_flag"]
     assert facts["buffers_buffer_lost"] == buffers["buffer_lost_flag"]
-    assert info.first_sequence == (-1 if buffers["first_sequence"] is None else buffers["first_sequence"])
-    assert info.last_sequence == (-1 if buffers["last_sequence"] is None else buffers["last_sequence"])
+    for name in ("first_sequence", "last_sequence"):
+        assert getattr(info, name) == (-1 if buffers[name] is None else buffers[name]), name
     assert (loss.events_lost, loss.buffers_lost) == (
         header["events_lost"],
         header["buffers_lost"],

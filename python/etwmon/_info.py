@@ -165,9 +165,7 @@ class FileInfo:
         )
 
     def _shown(self) -> list[tuple[str, object]]:
-        return [
-            (one.name, getattr(self, one.name)) for one in fields(self) if one.name != "raw"
-        ]
+        return [(one.name, getattr(self, one.name)) for one in fields(self) if one.name != "raw"]
 
     def __repr__(self) -> str:
         major, minor = self.os_version
@@ -390,9 +388,7 @@ class LossReport:
 
 def loss_of(files: Sequence[FileInfo]) -> LossReport:
     """Add up what the files say about loss."""
-    stamps = [
-        stamp for one in files if (stamp := one.raw["first_lost_filetime"]) is not None
-    ]
+    stamps = [stamp for one in files if (stamp := one.raw["first_lost_filetime"]) is not None]
     return LossReport(
         events_lost=_sum_known([one.events_lost for one in files]),
         buffers_lost=_sum_known([one.buffers_lost for one in files]),
@@ -497,9 +493,7 @@ class Summary(Sequence[SummaryRow]):
     def last_time(self) -> datetime | None:
         """Time of the last event, or None when there is none."""
         return (
-            filetime_to_datetime(max(row.last_filetime for row in self.rows))
-            if self.rows
-            else None
+            filetime_to_datetime(max(row.last_filetime for row in self.rows)) if self.rows else None
         )
 
     def by_provider(self) -> dict[UUID, list[SummaryRow]]:
@@ -551,6 +545,4 @@ class Summary(Sequence[SummaryRow]):
         return "\n".join(lines) + ">"
 
     def _repr_html_(self) -> str:
-        return _table(
-            self._shown(), ("events", "bytes", "provider", "event", "opcode", "version")
-        )
+        return _table(self._shown(), ("events", "bytes", "provider", "event", "opcode", "version"))

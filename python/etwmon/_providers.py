@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from etwmon import _etwcore
 
@@ -35,11 +35,9 @@ def provider_guid(provider: str | UUID) -> bytes:
 
 def provider_guids(providers: str | UUID | Iterable[str | UUID]) -> list[bytes]:
     """Return the GUIDs of one provider or several; see `provider_guid`."""
-    if isinstance(providers, str) or hasattr(providers, "bytes_le"):
-        return [provider_guid(providers)]
-    if isinstance(providers, Iterable) and not isinstance(providers, bytes):
+    if isinstance(providers, Iterable) and not isinstance(providers, str | bytes):
         return [provider_guid(provider) for provider in providers]
-    return [provider_guid(providers)]
+    return [provider_guid(cast("str | UUID", providers))]
 
 
 def _guid_from_text(text: str) -> bytes:

@@ -110,7 +110,7 @@ def _numbers(
 ) -> bytes | None:
     if values is None:
         return None
-    if isinstance(values, Iterable) and not isinstance(values, str | bytes):
+    if isinstance(values, Iterable):
         wanted = sorted({_number(name, value, highest) for value in values})
     else:
         wanted = [_number(name, values, highest)]

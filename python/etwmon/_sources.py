@@ -108,17 +108,18 @@ class FileReader:
         parts: list[bytes] = []
         missing = size
         while missing:
-            part = self._file.read(min(missing, _READ_BYTES))
+            part: object = self._file.read(min(missing, _READ_BYTES))
             if part is None:
                 raise BlockingIOError("the file object has no data yet")
             if isinstance(part, str):
                 raise TypeError("the file object is in text mode: open it with 'rb'")
-            if not part:
+            data = bytes(memoryview(part))  # type: ignore[arg-type]
+            if not data:
                 break
-            if len(part) > missing:
-                raise ValueError(f"read({missing}) returned {len(part)} bytes")
-            parts.append(bytes(part))
-            missing -= len(part)
+            if len(data) > missing:
+                raise ValueError(f"read({missing}) returned {len(data)} bytes")
+            parts.append(data)
+            missing -= len(data)
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
     @contextlib.contextmanager
@@ -160,12 +161,10 @@ def open_sources(source: Source | Iterable[Source], unpack_limit: int) -> Opened
 
 
 def _each(source: Source | Iterable[Source]) -> Iterable[Source]:
-    if isinstance(source, list | tuple):
-        return source
+    if not _is_single(source) and isinstance(source, Iterable):
+        return cast("Iterable[Source]", source)
     if _is_single(source):
         return [cast("Source", source)]
-    if isinstance(source, Iterable):
-        return source
     raise TypeError(f"a trace is a path, bytes or a binary file, not {source!r}")
 
 
@@ -244,9 +243,7 @@ def _is_archive(magic: bytes) -> bool:
     return magic.startswith(_GZIP_MAGIC) or magic in _ZIP_MAGICS
 
 
-def _unpack(
-    opened: Opened, file: IO[bytes], magic: bytes, label: str | None, limit: int
-) -> None:
+def _unpack(opened: Opened, file: IO[bytes], magic: bytes, label: str | None, limit: int) -> None:
     import gzip
     import zipfile
     import zlib
@@ -305,7 +302,5 @@ def _unpack_member(opened: Opened, member: IO[bytes], label: str | None, limit: 
     return size
 
 
-def _archive_error(
-    message: str, label: str | None, hint: str | None = None
-) -> ETWTraceFileError:
+def _archive_error(message: str, label: str | None, hint: str | None = None) -> ETWTraceFileError:
     return ETWTraceFileError(message, function="unpack", hint=hint, path=label)

@@ -1,0 +1,317 @@
+"""The C core of etwmon. Use the names that etwmon exports."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from os import PathLike
+from types import TracebackType
+from typing import Final, Literal, Protocol, Self, TypeAlias, TypedDict, final, overload
+from uuid import UUID
+
+from etwmon._selection import Packed
+
+EVENT_KINDS: Final[tuple[str, ...]]
+
+# What a decoded field can be; lists and dicts hold the same.
+FieldValue: TypeAlias = (
+    int
+    | float
+    | bool
+    | str
+    | bytes
+    | UUID
+    | datetime
+    | list[FieldValue]
+    | dict[str, FieldValue]
+    | None
+)
+
+class Reader(Protocol):
+    @property
+    def size(self) -> int: ...
+    def read_at(self, offset: int, size: int, /) -> bytes: ...
+
+Origin: TypeAlias = str | memoryview | Reader
+
+class FileFacts(TypedDict):
+    path: str | None
+    file_bytes: int
+    buffer_size: int
+    os_version: tuple[int, int]
+    layout_version: tuple[int, int]
+    os_build: int
+    processors: int
+    pointer_size: int
+    cpu_mhz: int
+    timer_resolution: int
+    bias_minutes: int
+    time_zone: str
+    time_zone_daylight: str
+    maximum_file_size: int
+    log_file_mode: int
+    buffers_written: int
+    start_buffers: int
+    events_lost: int
+    buffers_lost: int
+    clock_type: int
+    clock_hz: int
+    is_clock_broken: bool
+    compression: int
+    is_header_64bit: bool
+    is_closed: bool
+    start_filetime: int
+    end_filetime: int
+    boot_filetime: int
+    perf_frequency: int
+    header_raw_time: int
+    header_pid: int
+    header_tid: int
+    session_name: str
+    log_file_name: str
+    first_lost_filetime: int | None
+    buffer_count: int
+    buffers_compressed: int
+    buffers_proc_index: int
+    buffers_flush_marker: int
+    buffers_events_lost: int
+    buffers_buffer_lost: int
+    first_sequence: int
+    last_sequence: int
+    streams: int
+    index_damage: dict[str, int]
+
+SummaryTuple: TypeAlias = tuple[
+    UUID, str | None, str | None, str, int, int, int, int, int, int, int
+]
+
+WriterKind: TypeAlias = Literal[
+    "event", "full", "instance", "system", "perfinfo", "compact", "message"
+]
+
+def find_provider(name: str, /) -> bytes | None: ...
+def known_providers() -> list[tuple[str, bytes]]: ...
+
+@final
+class ExtendedItem(tuple[int, bytes]):
+    @property
+    def type(self) -> int: ...
+    @property
+    def data(self) -> bytes: ...
+
+@final
+class Event:
+    @property
+    def filetime(self) -> int: ...
+    @property
+    def timestamp_ns(self) -> int: ...
+    @property
+    def time(self) -> datetime: ...
+    @property
+    def relative_ms(self) -> float: ...
+    @property
+    def raw_time(self) -> int: ...
+    @property
+    def cpu(self) -> int: ...
+    @property
+    def pid(self) -> int | None: ...
+    @property
+    def tid(self) -> int | None: ...
+    @property
+    def process(self) -> int | None: ...
+    @property
+    def provider_id(self) -> UUID: ...
+    @property
+    def provider(self) -> str | None: ...
+    @property
+    def name(self) -> str | None: ...
+    @property
+    def kind(self) -> str: ...
+    @property
+    def id(self) -> int: ...
+    @property
+    def version(self) -> int: ...
+    @property
+    def opcode(self) -> int: ...
+    @property
+    def level(self) -> int: ...
+    @property
+    def task(self) -> int: ...
+    @property
+    def channel(self) -> int: ...
+    @property
+    def keyword(self) -> int: ...
+    @property
+    def activity_id(self) -> UUID | None: ...
+    @property
+    def related_activity_id(self) -> UUID | None: ...
+    @property
+    def flags(self) -> int: ...
+    @property
+    def kernel_time(self) -> int | None: ...
+    @property
+    def user_time(self) -> int | None: ...
+    @property
+    def pointer_size(self) -> int: ...
+    @property
+    def extended(self) -> list[ExtendedItem]: ...
+    @property
+    def payload(self) -> memoryview: ...
+    @property
+    def file(self) -> str | None: ...
+    @property
+    def decoded(self) -> Literal["full", "partial", "none"]: ...
+    def fields(self) -> dict[str, FieldValue]: ...
+    def symbols(self) -> dict[str, str]: ...
+    def to_dict(self, *, stack: bool = False) -> dict[str, object]: ...
+    def to_json(self, *, stack: bool = False) -> str: ...
+    def _repr_html_(self) -> str: ...
+    def __getitem__(self, key: str, /) -> FieldValue: ...
+    def __buffer__(self, flags: int, /) -> memoryview: ...
+
+@final
+class EventIterator:
+    @property
+    def position(self) -> int: ...
+    def __iter__(self) -> Self: ...
+    def __next__(self) -> Event: ...
+
+@final
+class EventBatch:
+    @property
+    def buffers(self) -> list[memoryview]: ...
+    @property
+    def columns(self) -> tuple[str, ...]: ...
+    def release(self) -> None: ...
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None = None,
+        exc: BaseException | None = None,
+        traceback: TracebackType | None = None,
+        /,
+    ) -> None: ...
+    def _repr_html_(self) -> str: ...
+    def __len__(self) -> int: ...
+    def __iter__(self) -> Iterator[Event]: ...
+    @overload
+    def __getitem__(self, key: str, /) -> memoryview: ...
+    @overload
+    def __getitem__(self, key: int, /) -> Event: ...
+    @overload
+    def __getitem__(self, key: slice, /) -> list[Event]: ...
+
+@final
+class Column:
+    def __buffer__(self, flags: int, /) -> memoryview: ...
+    def __release_buffer__(self, buffer: memoryview, /) -> None: ...
+
+@final
+class BatchIterator:
+    @property
+    def position(self) -> int: ...
+    def __iter__(self) -> Self: ...
+    def __next__(self) -> EventBatch: ...
+
+@final
+class Trace:
+    def __new__(cls, sources: tuple[tuple[Origin, str | None], ...], memory_limit: int) -> Self: ...
+    @property
+    def memory_in_use(self) -> int: ...
+    @property
+    def closed(self) -> bool: ...
+    def close(self) -> None: ...
+    def events(self, selection: Packed, /) -> EventIterator: ...
+    def batches(self, selection: Packed, n: int, /) -> BatchIterator: ...
+    def count(self, selection: Packed, /) -> int: ...
+    def summary(self, selection: Packed, /) -> list[SummaryTuple]: ...
+    def files(self) -> list[FileFacts]: ...
+    def damage(self) -> list[dict[str, int]]: ...
+
+@final
+class TraceWriter:
+    def __new__(
+        cls,
+        path: str | bytes | PathLike[str],
+        *,
+        buffer_size_kb: int = 64,
+        processors: int = 1,
+        mode: int = 0,
+        compression: Literal["xpress", "lznt1", "xpress-huff"] | None = None,
+        clock: Literal["qpc", "system", "cpu"] = "qpc",
+        perf_frequency: int = 10000000,
+        start_time: int | None = None,
+        start_raw: int | None = None,
+        boot_time: int | None = None,
+        pointer_size: Literal[4, 8] = 8,
+        timer_resolution: int = 156250,
+        cpu_mhz: int = 3000,
+        os_version: tuple[int, int] = (10, 0),
+        os_build: int = 19045,
+        bias_minutes: int = 0,
+        session_name: str = "etwmon",
+        log_file_name: str = "",
+        maximum_file_size_mb: int = 0,
+        logger_id: int = 0,
+        first_sequence: int = 1,
+        header_pid: int = 4,
+        header_tid: int = 8,
+        group_masks: Sequence[int] | None = None,
+        kernel_event_version: int = 0,
+    ) -> Self: ...
+    @property
+    def path(self) -> str: ...
+    @property
+    def closed(self) -> bool: ...
+    @property
+    def events(self) -> int: ...
+    @property
+    def buffers(self) -> int: ...
+    @property
+    def file_bytes(self) -> int: ...
+    @property
+    def next_sequence(self) -> int: ...
+    @property
+    def last_raw_time(self) -> int: ...
+    def write(
+        self,
+        raw_time: int,
+        payload: bytes | bytearray | memoryview = b"",
+        *,
+        kind: WriterKind = "event",
+        cpu: int = 0,
+        provider: UUID | str | bytes | None = None,
+        group: int | None = None,
+        opcode: int = 0,
+        id: int = 0,  # noqa: A002
+        version: int = 0,
+        level: int = 0,
+        channel: int = 0,
+        task: int = 0,
+        keyword: int = 0,
+        pid: int | None = None,
+        tid: int | None = None,
+        kernel_ticks: int = 0,
+        user_ticks: int = 0,
+        pointer_size: Literal[4, 8] = 8,
+        activity_id: UUID | str | bytes | None = None,
+        extended: Iterable[tuple[int, bytes]] = (),
+        flags: int = 0,
+        event_property: int = 0,
+    ) -> None: ...
+    def write_rows(
+        self,
+        rows: bytes | bytearray | memoryview,
+        payloads: bytes | bytearray | memoryview,
+        pointer_size: Literal[4, 8] = 8,
+    ) -> None: ...
+    def flush(self) -> None: ...
+    def set_loss(self, events: int = 0, buffers: int = 0, *, cpu: int | None = None) -> None: ...
+    def close(self, end_time: int | None = None) -> None: ...
+    def abandon(self) -> None: ...
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None = None,
+        exc: BaseException | None = None,
+        traceback: TracebackType | None = None,
+        /,
+    ) -> None: ...
