@@ -1,5 +1,3 @@
-"""The C core of etwmon. Use the names that etwmon exports."""
-
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from os import PathLike

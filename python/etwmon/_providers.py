@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from etwmon import _etwcore
 
@@ -37,7 +37,7 @@ def provider_guids(providers: str | UUID | Iterable[str | UUID]) -> list[bytes]:
     """Return the GUIDs of one provider or several; see `provider_guid`."""
     if isinstance(providers, Iterable) and not isinstance(providers, str | bytes):
         return [provider_guid(provider) for provider in providers]
-    return [provider_guid(cast("str | UUID", providers))]
+    return [provider_guid(providers)]
 
 
 def _guid_from_text(text: str) -> bytes:

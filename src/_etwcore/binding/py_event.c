@@ -497,7 +497,12 @@ make_dict(PyObject *op, bool wants_stack)
 {
     PyObject *dict = PyDict_New();
     int result = dict ? 0 : -1;
+    const pyetw_trace *trace = ((pyetw_event *)op)->trace;
     for (size_t i = 0; result == 0 && dict_names[i] != NULL; i++) {
+        /* A closed trace cannot be asked for owners any more. */
+        if (trace->is_closed && !trace->has_lifetimes &&
+            strcmp(dict_names[i], "process") == 0)
+            continue;
         PyObject *value = PyObject_GetAttrString(op, dict_names[i]);
         if (value != NULL && PyMemoryView_Check(value))
             Py_SETREF(value, PyBytes_FromObject(value));
@@ -526,7 +531,8 @@ PyDoc_STRVAR(to_dict_doc,
              "to_dict($self, /, *, stack=False)\n--\n\n"
              "Every attribute by its name, the payload as bytes, and the decoded fields\n"
              "under \"fields\". With stack=True the stack too, which reads the trace\n"
-             "once more the first time.");
+             "once more the first time. \"process\" is left out when the trace was closed\n"
+             "before any owner was asked for.");
 
 static PyObject *
 event_to_dict(PyObject *op, PyObject *args, PyObject *kwargs)
@@ -656,7 +662,8 @@ static PyGetSetDef event_getset[] = {
     {"tid", get_id, NULL, "Thread id of the record header, or None.", AT(thread_id)},
     {"process", get_process, NULL,
      "Process id of the owner, or None when nobody knows. Reads the process and\n"
-     "thread events of the trace once, the first time.",
+     "thread events of the trace once, the first time; ValueError when the trace\n"
+     "was closed before.",
      NULL},
     {"provider_id", get_provider_id, NULL, "The provider's GUID.", NULL},
     {"provider", get_provider, NULL, "The provider's name, or None.", NULL},
