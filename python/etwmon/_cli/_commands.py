@@ -1,0 +1,202 @@
+"""The commands of `etwmon`."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+import etwmon
+from etwmon._cli import _facts as facts
+from etwmon._cli import _options as options
+from etwmon._cli import _screens as screens
+from etwmon._cli._dump import HEADING, EventLines
+from etwmon._cli._output import Output
+
+_LOSSY = 3
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+def _files(command: _Command) -> _Command:
+    return click.argument(
+        "files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path)
+    )(command)
+
+
+def _json(command: _Command) -> _Command:
+    return click.option("--json", "as_json", is_flag=True, help="Print one object a line.")(command)
+
+
+class ReaderGoneError(Exception):
+    """Nobody reads standard output any more."""
+
+
+class _Commands(click.Group):
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:
+            # click would end with 1 here, as if something had gone wrong.
+            raise ReaderGoneError from error
+
+
+@click.group(
+    cls=_Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    no_args_is_help=True,
+)
+@click.version_option(etwmon.__version__, prog_name="etwmon", message="%(prog)s %(version)s")
+def cli() -> None:
+    """Read recorded ETW traces (.etl) on any system.
+
+    FILE is an .etl file, also inside a .zip or .gz. Several files are read as one trace,
+    merged by time.
+    """
+
+
+# ---- info, summary ---------------------------------------------------------------------
+
+
+@cli.command()
+@_files
+@click.option("--no-scan", is_flag=True, help="Read headers alone: no count of events.")
+@_json
+def info(files: tuple[Path, ...], no_scan: bool, as_json: bool) -> None:
+    """Show the headers of a trace and what is missing."""
+    out = Output(as_json)
+    with facts.open_trace(files) as trace:
+        _info(out, trace, scan=not no_scan)
+
+
+def _info(out: Output, trace: etwmon.Trace, *, scan: bool) -> None:
+    events = None
+    if scan:
+        with out.progress("Counting events"):
+            events = trace.count()
+    found = facts.files_of(trace)
+    completeness = facts.completeness_of(trace, scan=scan)
+    if out.json:
+        objects = [facts.as_json(one) for one in found]
+        if len(objects) > 1:
+            objects.append({"files": len(found)})
+        objects[-1] |= {"events": events} | completeness.as_json()
+        for one in objects:
+            out.object(one)
+        return
+    out.lines(screens.info_lines(found, completeness, events, out.width))
+
+
+@cli.command()
+@_files
+@_json
+def summary(files: tuple[Path, ...], as_json: bool) -> None:
+    """Count events and payload bytes per kind of event."""
+    out = Output(as_json)
+    with facts.open_trace(files) as trace:
+        with out.progress("Counting events"):
+            classes = facts.classes_of(trace)
+        if as_json:
+            for one in classes:
+                out.object(facts.as_json(one))
+            return
+        out.lines(screens.summary_lines(classes, facts.start_of(trace), out.width))
+
+
+# ---- dump ------------------------------------------------------------------------------
+
+_ANY_ID = options.numbers(0xFFFFFFFF)
+_FILTERS = (
+    ("--provider", "NAME", True, options.provider, "Provider by name or GUID; repeatable."),
+    ("--id", "N", True, options.numbers(0xFFFF), "Event ids."),
+    ("--opcode", "N", True, options.numbers(0xFF), "Opcodes."),
+    ("--level", "LEVEL", False, options.level, "Highest level: 0 to 255, error, warning, ..."),
+    ("--keyword", "MASK", False, options.keyword, "Any of these bits, such as 0x30."),
+    ("--pid", "N", True, _ANY_ID, "Process ids of the record header."),
+    ("--process", "N", True, _ANY_ID, "Process ids of the owner of the event."),
+    ("--tid", "N", True, _ANY_ID, "Thread ids of the record header."),
+    ("--cpu", "N", True, options.numbers(0xFFFF), "Processors."),
+    ("--start", "TIME", False, options.moment, "First time: ISO 8601, or +SECONDS."),
+    ("--end", "TIME", False, options.moment, "First time that is not shown."),
+)
+
+
+def _filters(command: _Command) -> _Command:
+    for name, metavar, multiple, convert, text in reversed(_FILTERS):
+        command = click.option(name, metavar=metavar, multiple=multiple, type=convert, help=text)(
+            command
+        )
+    return command
+
+
+@cli.command()
+@_files
+@_filters
+@click.option("--fields/--no-fields", default=True, help="Show decoded fields (default).")
+@click.option("--stack", is_flag=True, help="Show the addresses of stacks.")
+@click.option("--limit", type=click.IntRange(min=0), metavar="N", help="Stop after N events.")
+@_json
+@click.pass_context
+def dump(
+    ctx: click.Context,
+    /,
+    *,
+    files: tuple[Path, ...],
+    fields: bool,
+    stack: bool,
+    limit: int | None,
+    as_json: bool,
+    **filters: Any,  # noqa: ANN401
+) -> None:
+    """Print events in order of time.
+
+    Numbers may be lists and ranges: --id 1,4-7. Times are seconds since the start of the
+    trace. Exits with 3 when events are missing or the trace is damaged.
+    """
+    out = Output(as_json)
+    with facts.open_trace(files) as trace:
+        start_ns = facts.start_of(trace)
+        selection = _selection(filters, start_ns)
+        is_partial = limit is not None or "start" in selection or "end" in selection
+        lines = EventLines(
+            start_ns, fields=fields, stack=stack, styled=out.has_color, width=out.width
+        )
+        try:
+            events = trace.events(**selection)
+        except ValueError as error:
+            raise click.UsageError(str(error)) from None
+        total = trace.info.file_bytes
+        with out.progress("Reading", total, lambda: events.position, streams=True):
+            if out.is_terminal and not as_json:
+                out.line(HEADING)
+            for event in itertools.islice(events, limit):
+                if as_json:
+                    out.object_text(facts.event_json(event, fields=fields, stack=stack))
+                else:
+                    out.raw(lines.text(event))
+        # A part of a trace may be a small one: do not read all of it for its damage.
+        _exit_if_incomplete(ctx, out, facts.completeness_of(trace, scan=not is_partial))
+
+
+def _selection(filters: dict[str, Any], start_ns: int) -> dict[str, Any]:
+    """Turn options into the arguments of `Trace.events`."""
+    selection: dict[str, Any] = {name: filters[name] for name in ("level", "keyword")}
+    selection["provider"] = list(filters["provider"]) or None
+    for name in ("id", "opcode", "pid", "process", "tid", "cpu"):
+        selection[name] = options.flat(filters[name])
+    for name in ("start", "end"):
+        if filters[name] is not None:
+            is_relative, moment = filters[name]
+            selection[name] = moment + start_ns if is_relative else moment
+    return {name: value for name, value in selection.items() if value is not None}
+
+
+def _exit_if_incomplete(ctx: click.Context, out: Output, completeness: facts.Completeness) -> None:
+    if completeness.is_complete:
+        return
+    if not out.json:
+        out.flush()
+    out.note("etwmon: " + screens.incomplete_text(completeness))
+    ctx.exit(_LOSSY)

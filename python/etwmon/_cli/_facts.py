@@ -1,0 +1,322 @@
+"""What the screens show, taken from the Python API. No other module here touches a Trace.
+
+Each class is one object of `--json`: its attributes are the members, times are ISO 8601 in
+UTC, sizes are bytes, and None means "not known".
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import etwmon
+from etwmon._cli._text import Json, iso, json_line
+
+_UNIX_EPOCH_100NS = 116_444_736_000_000_000
+
+
+@dataclass(slots=True)
+class FileFacts:
+    """One recorded file, as its header and its buffers tell."""
+
+    file: str
+    size_bytes: int
+    session: str
+    log_file: str
+    os_version: str
+    os_build: int
+    processors: int
+    pointer_size: int
+    cpu_mhz: int
+    clock: str
+    clock_hz: int
+    start_ns: int
+    end_ns: int | None
+    boot_ns: int | None
+    mode: int
+    modes: list[str]
+    buffer_bytes: int
+    buffers: int
+    compression: str
+    is_closed: bool
+    events_lost: int | None
+    buffers_lost: int | None
+
+
+@dataclass(slots=True)
+class Completeness:
+    """What is missing in all files of a trace together.
+
+    Attributes:
+        events_lost: events that the session lost; None: the header was never closed.
+        buffers_lost: likewise for whole buffers.
+        flagged_buffers: buffers that say that something was lost around them.
+        damage: the counters of the reader that are not 0.
+    """
+
+    events_lost: int | None
+    buffers_lost: int | None
+    flagged_buffers: int = 0
+    damage: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def is_unknown(self) -> bool:
+        """Whether nobody knows what was lost."""
+        return self.events_lost is None or self.buffers_lost is None
+
+    @property
+    def is_lossy(self) -> bool:
+        """Whether something was lost."""
+        return bool(self.events_lost or self.buffers_lost or self.flagged_buffers)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether nothing was lost and nothing is damaged, as far as the trace can tell."""
+        return not (self.is_lossy or self.is_unknown or self.damage)
+
+    def as_json(self) -> dict[str, Json]:
+        """Return the members that tell it."""
+        return {
+            "events_lost": self.events_lost,
+            "buffers_lost": self.buffers_lost,
+            "flagged_buffers": self.flagged_buffers,
+            "damage": dict(self.damage),
+        }
+
+
+@dataclass(slots=True)
+class EventClass:
+    """One kind of event of a trace."""
+
+    provider: str | None
+    provider_id: str
+    name: str | None
+    kind: str
+    id: int
+    opcode: int
+    version: int
+    count: int
+    payload_bytes: int
+    first_ns: int
+    last_ns: int
+
+
+@dataclass(slots=True)
+class ProcessFacts:
+    """One process: a PID and a start. Fields that are None have a reason in `unknown`."""
+
+    pid: int
+    name: str | None
+    parent_pid: int | None
+    session_id: int | None
+    create_ns: int | None
+    exit_ns: int | None
+    exit_code: int | None
+    command_line: str | None
+    user_sid: str | None
+    threads: int | None
+    images: int | None
+    cpu_ns: int | None
+    kernel_ns: int | None
+    user_ns: int | None
+    cpu_source: str | None
+    cpu_quality: str | None
+    context_switches: int | None
+    disk_read_bytes: int | None = None
+    disk_write_bytes: int | None = None
+    network_sent_bytes: int | None = None
+    network_received_bytes: int | None = None
+    unknown: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Report:
+    """What the screen of `etwmon report` shows."""
+
+    files: list[FileFacts]
+    completeness: Completeness
+    classes: list[EventClass]
+    processes: list[ProcessFacts]
+    images: list[tuple[str, int]]
+
+    @property
+    def events(self) -> int:
+        """How many events the trace has."""
+        return sum(one.count for one in self.classes)
+
+    @property
+    def start_ns(self) -> int:
+        """Unix time of the start of the trace."""
+        return min(one.start_ns for one in self.files)
+
+    def as_json(self) -> Json:
+        """Return everything as one object."""
+        return {
+            "files": [as_json(one) for one in self.files],
+            "events": self.events,
+            **self.completeness.as_json(),
+            "processes": [as_json(one) for one in self.processes],
+            "images": [{"image": name, "processes": number} for name, number in self.images],
+            "kinds": [as_json(one) for one in self.classes],
+        }
+
+
+def as_json(facts: FileFacts | EventClass | ProcessFacts) -> dict[str, Json]:
+    """Return facts as an object of JSON: `..._ns` points in time become ISO texts."""
+    members: dict[str, Json] = {}
+    for name, value in dataclasses.asdict(facts).items():
+        if name in _MOMENTS:
+            members[_MOMENTS[name]] = iso(value)
+        else:
+            members[name] = value
+    return members
+
+
+_MOMENTS = {
+    "start_ns": "start",
+    "end_ns": "end",
+    "boot_ns": "boot",
+    "first_ns": "first",
+    "last_ns": "last",
+    "create_ns": "create_time",
+    "exit_ns": "exit_time",
+}
+
+_MODES = (
+    (0x1, "sequential"),
+    (0x2, "circular"),
+    (0x4, "append"),
+    (0x8, "new file"),
+    (0x20, "preallocated"),
+    (0x80, "secure"),
+    (0x100, "real time"),
+    (0x400, "buffering"),
+    (0x800, "private"),
+    (0x1000, "add header"),
+    (0x10000, "relogged"),
+    (0x20000, "private in process"),
+    (0x2000000, "system logger"),
+    (0x4000000, "compressed"),
+    (0x8000000, "independent"),
+    (0x10000000, "no per-processor buffers"),
+)
+
+
+def _mode_names(mode: int) -> list[str]:
+    return [name for bit, name in _MODES if mode & bit]
+
+
+# ---- From the Python API -----------------------------------------------------------------
+
+
+def open_trace(files: Sequence[Path]) -> etwmon.Trace:
+    """Open one file, or several as one trace."""
+    return etwmon.open(files[0] if len(files) == 1 else list(files))
+
+
+def start_of(trace: etwmon.Trace) -> int:
+    """Return the Unix time at which the first file of a trace begins."""
+    return _filetime_ns(trace.info.start_filetime)
+
+
+def files_of(trace: etwmon.Trace) -> list[FileFacts]:
+    """Return what the headers say."""
+    return [
+        FileFacts(
+            file=one.path or "",
+            size_bytes=one.file_bytes,
+            session=one.session_name,
+            log_file=one.log_file_name,
+            os_version="{}.{}".format(*one.os_version),
+            os_build=one.os_build,
+            processors=one.processors,
+            pointer_size=one.pointer_size,
+            cpu_mhz=one.cpu_mhz,
+            clock=one.clock,
+            clock_hz=one.clock_hz,
+            start_ns=_filetime_ns(one.start_filetime),
+            end_ns=_filetime_ns(one.end_filetime) if one.end_filetime else None,
+            boot_ns=_filetime_ns(one.boot_filetime) if one.boot_filetime else None,
+            mode=one.log_file_mode,
+            modes=_mode_names(one.log_file_mode),
+            buffer_bytes=one.buffer_size,
+            buffers=one.buffers,
+            compression=one.compression or "none",
+            is_closed=one.is_closed,
+            events_lost=one.events_lost,
+            buffers_lost=one.buffers_lost,
+        )
+        for one in trace.info.files
+    ]
+
+
+def completeness_of(trace: etwmon.Trace, *, scan: bool = True) -> Completeness:
+    """Return what is missing; without `scan` only what headers and index tell of it."""
+    damage: Counter[str] = Counter()
+    if scan:
+        damage.update(trace.info.damage)
+    else:
+        for one in trace.info.files:
+            damage.update(one.index_damage)
+    loss = trace.loss
+    return Completeness(loss.events_lost, loss.buffers_lost, loss.flagged_buffers, dict(damage))
+
+
+def classes_of(trace: etwmon.Trace) -> list[EventClass]:
+    """Return the kinds of events, the most frequent first."""
+    return [
+        EventClass(
+            provider=row.provider,
+            provider_id=str(row.provider_id),
+            name=row.name,
+            kind=row.kind,
+            id=row.id,
+            opcode=row.opcode,
+            version=row.version,
+            count=row.count,
+            payload_bytes=row.bytes,
+            first_ns=row.first_timestamp_ns,
+            last_ns=row.last_timestamp_ns,
+        )
+        for row in trace.summary()
+    ]
+
+
+def event_json(event: etwmon.Event, *, fields: bool, stack: bool) -> str:
+    """Return an event as one line of JSON."""
+    line: str = event.to_json(stack=stack)
+    if fields:
+        return line
+    members = json.loads(line)
+    members.pop("fields", None)
+    return json_line(members)
+
+
+def _filetime_ns(filetime: int) -> int:
+    return (filetime - _UNIX_EPOCH_100NS) * 100
+
+
+def parent_of(process: ProcessFacts, others: Sequence[ProcessFacts]) -> ProcessFacts | None:
+    """Return the parent among processes with the parent's PID, or None.
+
+    PIDs are reused: the parent is the newest that had started when the child did.
+    """
+    best = None
+    for other in others:
+        if other is process or other.pid != process.parent_pid:
+            continue
+        if (
+            process.create_ns is not None
+            and other.create_ns is not None
+            and other.create_ns > process.create_ns
+        ):
+            continue
+        if process.create_ns is None and other.create_ns is not None:
+            continue
+        if best is None or (other.create_ns or 0) > (best.create_ns or 0):
+            best = other
+    return best
