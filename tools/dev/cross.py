@@ -26,7 +26,7 @@ VERSION = f"{sys.version_info[0]}{sys.version_info[1]}"
 SYSTEM_DLLS = {"kernel32.dll", "ntdll.dll", "advapi32.dll", "msvcrt.dll", "ucrtbase.dll"}
 EXPORTED = re.compile(r"\s*\[\s*\d+\]\s+(?:\+base\[\s*\d+\]\s+\S+\s+)?(\w+)")
 # Exported by every build for Windows, and by no other.
-WINDOWS_ONLY = {"PyErr_SetFromWindowsErr", "PyErr_SetFromWindowsErrWithFilename"}
+WINDOWS_ONLY = re.compile(r"PyErr_Set(Exc)?FromWindowsErr\w*")
 
 
 def build() -> Path:
@@ -39,9 +39,10 @@ def build() -> Path:
     objects = tree.objects([*sorted(binding.glob("*.c"))])
     core = tree.core()
     symbols = _python_symbols(objects)
-    missing = [name for name in symbols - WINDOWS_ONLY if not hasattr(ctypes.pythonapi, name)]
+    checkable = [name for name in sorted(symbols) if not WINDOWS_ONLY.fullmatch(name)]
+    missing = [name for name in checkable if not hasattr(ctypes.pythonapi, name)]
     if missing:
-        raise Stop(f"not in the API of Python: {', '.join(sorted(missing))}")
+        raise Stop(f"not in the API of Python: {', '.join(missing)}")
     target = WORK / f"_etwcore.cp{VERSION}-win_amd64.pyd"
     exports = WORK / "etwcore.def"
     exports.write_text("EXPORTS\nPyInit__etwcore\n")
