@@ -18,8 +18,11 @@ TYPING_ONLY = {"Protocol", "TypedDict", "NamedTuple"}
 # Special methods that a user meets as syntax: the stub must know them.
 SPOKEN = {
     "__enter__", "__exit__", "__iter__", "__next__", "__len__", "__getitem__", "__contains__",
-    "__call__", "__eq__", "__reduce__",
+    "__call__", "__eq__", "__reduce__", "_repr_html_",
 }  # fmt: skip
+OF_EVERY_STRUCT = {"n_fields", "n_sequence_fields", "n_unnamed_fields", "__reduce__"}
+# What Python 3.11 does not show although the type exports buffers.
+BUFFER = {"__buffer__", "__release_buffer__"}
 
 
 def names_in(body: list[ast.stmt]) -> dict[str, list[Node]]:
@@ -55,7 +58,7 @@ def members_of(name: str) -> dict[str, list[Node]]:
 
 def live_names(thing: object) -> set[str]:
     """Public names, and the special methods that are spoken."""
-    own = set(vars(thing))
+    own = set(vars(thing)) - OF_EVERY_STRUCT
     return {name for name in own if not name.startswith("_")} | (own & SPOKEN)
 
 
@@ -126,10 +129,10 @@ def test_functions_have_the_same_signatures() -> None:
 @pytest.mark.parametrize("name", CLASSES)
 def test_class_has_the_same_members(name: str) -> None:
     stub = {member for member in members_of(name) if member not in {"__new__", "__init__"}}
-    special = {member for member in stub if member.startswith("__")}
+    special = {member for member in stub if member.startswith("_")}
     real = getattr(live, name)
     assert stub - special == {n for n in live_names(real) if not n.startswith("_")}
-    assert {member for member in special if not hasattr(real, member)} - {"__buffer__"} == set()
+    assert {member for member in special if not hasattr(real, member)} - BUFFER == set()
     assert live_names(real) & SPOKEN - special - {"__eq__"} == set()
 
 
@@ -143,7 +146,7 @@ def test_methods_have_the_same_signatures(name: str) -> None:
                 faults.append(f"{name}.{member}: a property in the stub alone")
         elif member in {"__new__", "__init__"}:
             faults += differences(f"{name}()", nodes, getattr(live, name))
-        elif not member.startswith("__"):
+        elif not member.startswith("_"):
             faults += differences(f"{name}.{member}", nodes, real)
     assert faults == []
 
@@ -152,7 +155,7 @@ def test_methods_have_the_same_signatures(name: str) -> None:
 def test_what_cannot_be_made_says_so(name: str) -> None:
     """A class without a constructor in the stub refuses to be called."""
     real = getattr(live, name)
-    if {"__new__", "__init__"} & set(members_of(name)):
+    if {"__new__", "__init__"} & set(members_of(name)) or issubclass(real, tuple):
         return
     with pytest.raises(TypeError, match="cannot create"):
         real()

@@ -27,8 +27,8 @@ try:
     total = 0
     for _ in range({rounds}):
         with etwmon.open(path) as trace:
-            pids = [event.pid for event in trace.events()]
-            assert trace.count() == len(pids) == {events}
+            pids = [event.pid for event in trace.events(provider={guid!r})]
+            assert trace.count(provider={guid!r}) == len(pids) == {events}
             assert next(iter(trace.events())).timestamp_ns > 0
             total += sum(pids)
         try:
@@ -68,7 +68,9 @@ def trace_path(tmp_path: Path) -> Path:
 
 
 def script_for(trace_path: Path, answer: Path, rounds: int) -> str:
-    return SCRIPT.format(path=str(trace_path), answer=str(answer), rounds=rounds, events=EVENTS)
+    return SCRIPT.format(
+        path=str(trace_path), answer=str(answer), rounds=rounds, events=EVENTS, guid=GUID
+    )
 
 
 def test_a_trace_is_read_in_an_isolated_interpreter(trace_path: Path, tmp_path: Path) -> None:
@@ -86,7 +88,8 @@ def test_interpreters_read_side_by_side(trace_path: Path, tmp_path: Path) -> Non
     ]
     for thread in threads:
         thread.start()
-    here = [event.pid for _ in range(20) for event in etwmon.open(trace_path).events()]
+    with etwmon.open(trace_path) as trace:
+        here = [event.pid for _ in range(20) for event in trace.events(provider=GUID)]
     for thread in threads:
         thread.join()
     wanted = 20 * sum(range(EVENTS))
@@ -103,4 +106,4 @@ def test_error_classes_of_another_interpreter_are_not_ours(
     with pytest.raises(before):
         etwmon.open(b"not a trace")
     with etwmon.open(trace_path) as trace:
-        assert trace.count() == EVENTS
+        assert trace.count(provider=GUID) == EVENTS
