@@ -1,6 +1,9 @@
 /* From a status of the core to a Python exception; nothing else raises those. */
 #include "pyetw.h"
 
+#include <errno.h>
+#include <string.h>
+
 typedef struct status_rule {
     etwc_status status;
     const char *hint; /* what to do; NULL when the detail says all */
@@ -69,6 +72,10 @@ message_of(const etwc_error *err)
     const char *text = etwc_status_text(err->status);
     if (err->detail[0] != '\0')
         return PyUnicode_FromFormat("%s: %s", text, err->detail);
+#ifndef MS_WINDOWS
+    if (err->status == ETWC_E_IO && err->os_code != 0)
+        return PyUnicode_FromFormat("%s: %s", text, strerror(err->os_code));
+#endif
     if (err->status == ETWC_E_IO && err->where != NULL)
         return PyUnicode_FromFormat("%s in %s", text, err->where);
     return PyUnicode_FromString(text);
@@ -155,5 +162,20 @@ pyetw_error_restore(PyObject *failure)
 #else
     PyErr_Restore(Py_NewRef((PyObject *)Py_TYPE(failure)), failure,
                   PyException_GetTraceback(failure));
+#endif
+}
+
+void
+pyetw_raise_open(const etwc_error *err, PyObject *path)
+{
+    if (err->status != ETWC_E_IO || err->os_code == 0) {
+        PyErr_NoMemory();
+        return;
+    }
+#ifdef MS_WINDOWS
+    PyErr_SetExcFromWindowsErrWithFilenameObject(PyExc_OSError, err->os_code, path);
+#else
+    errno = err->os_code;
+    PyErr_SetFromErrnoWithFilenameObject(PyExc_OSError, path);
 #endif
 }

@@ -5,30 +5,12 @@
  */
 #include "py_source.h"
 
-#include <errno.h>
-
 #include "etwc_alloc.h"
 
 /* Exceptions kept for their readers; more than one only with several threads. */
 enum { FAILURES_KEPT = 16 };
 
 /* ---- Paths ---------------------------------------------------------------------- */
-
-/* Opening failed: what Python's own open() would raise. */
-static void
-raise_open_error(const etwc_error *err, PyObject *path)
-{
-    if (err->status != ETWC_E_IO || err->os_code == 0) {
-        PyErr_NoMemory();
-        return;
-    }
-#ifdef MS_WINDOWS
-    PyErr_SetExcFromWindowsErrWithFilenameObject(PyExc_OSError, err->os_code, path);
-#else
-    errno = err->os_code;
-    PyErr_SetFromErrnoWithFilenameObject(PyExc_OSError, path);
-#endif
-}
 
 static int
 source_from_path(PyObject *origin, PyObject *path, etwc_source *out)
@@ -45,7 +27,7 @@ source_from_path(PyObject *origin, PyObject *path, etwc_source *out)
     Py_DECREF(encoded);
     if (st == ETWC_OK)
         return 0;
-    raise_open_error(&err, path == Py_None ? origin : path);
+    pyetw_raise_open(&err, path == Py_None ? origin : path);
     return -1;
 }
 

@@ -72,6 +72,8 @@ void pyetw_event_drop_free(pyetw_state *state);
  * that was read (a Python object, borrowed) or NULL. E_CALLBACK leaves the
  * exception that the callback has set. */
 PyObject *pyetw_raise(pyetw_state *state, const etwc_error *err, PyObject *path);
+/* Sets what Python's own open() would raise when a file could not be opened. */
+void pyetw_raise_open(const etwc_error *err, PyObject *path);
 
 /* The exception that is set, as a new reference, and back (which takes it). */
 PyObject *pyetw_error_fetch(void);
