@@ -25,7 +25,8 @@ lock_writer(writer_object *self)
 {
     if (PyThread_acquire_lock(self->lock, NOWAIT_LOCK))
         return;
-    Py_BEGIN_ALLOW_THREADS(void) PyThread_acquire_lock(self->lock, WAIT_LOCK);
+    Py_BEGIN_ALLOW_THREADS(void)
+    PyThread_acquire_lock(self->lock, WAIT_LOCK);
     Py_END_ALLOW_THREADS
 }
 
@@ -71,10 +72,15 @@ open_writer(writer_object *self, PyObject *path, const etwc_etl_writer_options *
     char *name;
     if (PyBytes_AsStringAndSize(path, &name, NULL) < 0)
         return -1;
-    Py_BEGIN_ALLOW_THREADS status =
-        etwc_etl_writer_open(name, options, &self->writer, &err);
-    Py_END_ALLOW_THREADS if (status == ETWC_OK) return 0;
-    (void)raise_status(self, &err);
+    Py_BEGIN_ALLOW_THREADS
+    status = etwc_etl_writer_open(name, options, &self->writer, &err);
+    Py_END_ALLOW_THREADS
+    if (status == ETWC_OK)
+        return 0;
+    if (status == ETWC_E_IO)
+        pyetw_raise_open(&err, self->path);
+    else
+        (void)raise_status(self, &err);
     return -1;
 }
 
@@ -124,7 +130,8 @@ close_writer(writer_object *self, int64_t end_filetime)
     etwc_error err;
     etwc_status status = ETWC_OK;
     lock_writer(self);
-    Py_BEGIN_ALLOW_THREADS etwc_etl_writer *writer = self->writer;
+    Py_BEGIN_ALLOW_THREADS
+    etwc_etl_writer *writer = self->writer;
     if (writer != NULL) {
         /* The last flush still counts. */
         status = etwc_etl_writer_flush(writer, &err);
@@ -134,7 +141,8 @@ close_writer(writer_object *self, int64_t end_filetime)
         else
             etwc_etl_writer_abandon(writer);
     }
-    Py_END_ALLOW_THREADS unlock_writer(self);
+    Py_END_ALLOW_THREADS
+    unlock_writer(self);
     return none_or_raise(self, status, &err);
 }
 
@@ -251,8 +259,8 @@ writer_write(writer_object *self, PyObject *const *args, Py_ssize_t nargs,
     if (enter(self) < 0)
         goto done;
     if (etwc_etl_writer_would_block(self->writer, &record.event)) {
-        Py_BEGIN_ALLOW_THREADS status =
-            etwc_etl_writer_write(self->writer, &record.event, &err);
+        Py_BEGIN_ALLOW_THREADS
+        status = etwc_etl_writer_write(self->writer, &record.event, &err);
         Py_END_ALLOW_THREADS
     } else {
         status = etwc_etl_writer_write(self->writer, &record.event, &err);
@@ -346,8 +354,10 @@ write_rows(writer_object *self, const row_input *input)
     while (status == ETWC_OK && index < input->count) {
         if (enter(self) < 0)
             return NULL;
-        Py_BEGIN_ALLOW_THREADS status = write_slice(self->writer, input, &index, &err);
-        Py_END_ALLOW_THREADS unlock_writer(self);
+        Py_BEGIN_ALLOW_THREADS
+        status = write_slice(self->writer, input, &index, &err);
+        Py_END_ALLOW_THREADS
+        unlock_writer(self);
         if (status == ETWC_OK && PyErr_CheckSignals() < 0)
             return NULL;
     }
@@ -402,8 +412,10 @@ writer_flush(writer_object *self, PyObject *Py_UNUSED(ignored))
     etwc_status status;
     if (enter(self) < 0)
         return NULL;
-    Py_BEGIN_ALLOW_THREADS status = etwc_etl_writer_flush(self->writer, &err);
-    Py_END_ALLOW_THREADS unlock_writer(self);
+    Py_BEGIN_ALLOW_THREADS
+    status = etwc_etl_writer_flush(self->writer, &err);
+    Py_END_ALLOW_THREADS
+    unlock_writer(self);
     return none_or_raise(self, status, &err);
 }
 
@@ -584,8 +596,8 @@ PyDoc_STRVAR(
     "bias_minutes: UTC = local time + bias.\n"
     "maximum_file_size_mb: where a circular file wraps; else only noted.\n"
     "group_masks: 8 numbers; adds the header extension of kernel sessions.\n\n"
-    "Raises ValueError for options that contradict each other and\n"
-    "ETWTraceFileError when the file cannot be created. Threads may share a writer;\n"
+    "Raises ValueError for options that contradict each other and OSError when the\n"
+    "file cannot be created. Threads may share a writer;\n"
     "each call is atomic.");
 
 static PyType_Slot writer_slots[] = {

@@ -382,7 +382,7 @@ collect(PyObject *const *args, Py_ssize_t nargs, PyObject *names, PyObject **val
         return -1;
     }
     /* None means "not given" everywhere. */
-    for (int i = POSITIONAL_COUNT; i < FIELD_COUNT; i++)
+    for (int i = FIELD_PAYLOAD; i < FIELD_COUNT; i++)
         if (values[i] == Py_None)
             values[i] = NULL;
     return 0;
