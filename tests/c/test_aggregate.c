@@ -472,11 +472,14 @@ TEST(what_a_dead_thread_still_does_is_its_own)
     switch_to(0, 100, 99, 11);
     thread(END, 110, A, 11);
     process(END, 115, A, 0xA, 3);
-    sample(118, 11, 0x1000, 0);
+    disk_read(117, 11, 512);
+    sample(118, 11, 0x1000, 0); /* but samples are nobody's any more */
     switch_to(0, 120, 11, 0);
     etwc_snapshot *s = look(200);
     CHECK_EQ_U64(RUN(s, A), 20);
-    CHECK_EQ_U64(row_of(s, A, 0)->counters.samples, 1);
+    CHECK_EQ_U64(row_of(s, A, 0)->counters.disk_read_ops, 1);
+    CHECK_EQ_U64(row_of(s, A, 0)->counters.samples, 0);
+    CHECK_EQ_U64(etwc_snapshot_machine(s)->unowned_samples, 1);
     CHECK_EQ_U64(row_of(s, A, 0)->exit_status, 3);
     CHECK_EQ_I64(row_of(s, A, 0)->end_filetime, 1000 + 115);
     finish(s);

@@ -291,6 +291,7 @@ fill_machine(const etwc_aggregate *a, int64_t now, etwc_machine_row *machine)
         .wall_ticks = now > a->begin_raw_time ? now - a->begin_raw_time : 0,
         .unknown_ticks = a->unknown_ticks,
         .events = a->events,
+        .unowned_samples = a->unowned_samples,
         .unowned_records = a->unowned_records,
         .undecoded = a->undecoded,
         .partial = a->partial,

@@ -222,7 +222,7 @@ typedef struct etwc_machine_row {
     uint64_t isr_ticks;
     uint64_t unknown_ticks;      /* before a processor's first switch, or after loss */
     uint64_t events;             /* fed so far, of all providers */
-    uint64_t unowned_samples;    /* of threads whose process nobody knows */
+    uint64_t unowned_samples;    /* of threads that nobody knows, or that have ended */
     uint64_t unowned_records;    /* faults and I/O that no thread can be found for */
     uint64_t undecoded;          /* records of the classes above, too short to use */
     uint64_t partial;            /* records used in part */

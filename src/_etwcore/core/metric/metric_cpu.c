@@ -139,6 +139,14 @@ is_kernel_address(uint64_t address, uint8_t pointer_size)
                              : address >= UINT64_C(0x80000000);
 }
 
+/* After its end record a thread is no owner of samples: see metric_owner.c. */
+static bool
+has_ended(const etwc_aggregate *a, const metric_thread *thread, int64_t now)
+{
+    return thread->live_at == METRIC_NONE && thread->life != METRIC_NONE &&
+           etwc_lifetimes_thread_at(a->lifetimes, thread->life)->end_raw_time < now;
+}
+
 void
 metric_apply_sample(etwc_aggregate *a, const etwc_event *event,
                     const etwc_kernel_sample *record)
@@ -146,6 +154,10 @@ metric_apply_sample(etwc_aggregate *a, const etwc_event *event,
     uint32_t row = metric_thread_row(a, record->thread_id, event->raw_time);
     if (row == METRIC_NONE)
         return;
+    if (ETWC_UNLIKELY(has_ended(a, &a->threads[row], event->raw_time))) {
+        a->unowned_samples++;
+        return;
+    }
     a->threads[row].samples++;
     metric_process *process = &a->processes[a->threads[row].process];
     etwc_row_counters *counters = &process->row.counters;

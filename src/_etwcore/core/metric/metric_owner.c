@@ -92,7 +92,9 @@ metric_subject_of(const etwc_event *event, const etwc_kernel_record *record)
     case ETWC_KERNEL_IMAGE_RUNDOWN_END:
         return subject_process(record->u.image.process_id);
     case ETWC_KERNEL_SAMPLE:
-        return subject_thread(record->u.sample.thread_id);
+        /* The profiler still meets a thread that has logged its end; that is the
+         * system taking it down. The corpus counts such samples as nobody's. */
+        return (metric_subject){METRIC_BY_LIVE_THREAD, record->u.sample.thread_id};
     case ETWC_KERNEL_HARD_FAULT:
         return subject_thread(record->u.hard_fault.thread_id);
     case ETWC_KERNEL_VIRTUAL_ALLOC:
@@ -146,6 +148,18 @@ subject_of_event(const etwc_event *event)
     return metric_subject_of(event, &record);
 }
 
+static const etwc_process_life *
+process_of_subject(const etwc_lifetimes *lifetimes, metric_subject subject, int64_t now)
+{
+    if (subject.by == METRIC_BY_LIVE_THREAD && subject.id != 0) {
+        const etwc_thread_life *thread =
+            etwc_lifetimes_thread(lifetimes, subject.id, now);
+        if (thread == NULL || thread->end_raw_time < now)
+            return NULL;
+    }
+    return etwc_lifetimes_process_of_thread(lifetimes, subject.id, now);
+}
+
 const etwc_process_life *
 etwc_lifetimes_owner(const etwc_lifetimes *lifetimes, const etwc_event *event)
 {
@@ -153,10 +167,10 @@ etwc_lifetimes_owner(const etwc_lifetimes *lifetimes, const etwc_event *event)
     switch (subject.by) {
     case METRIC_BY_PROCESS:
         return etwc_lifetimes_process(lifetimes, subject.id, event->raw_time);
-    case METRIC_BY_THREAD:
-        return etwc_lifetimes_process_of_thread(lifetimes, subject.id, event->raw_time);
-    default:
+    case METRIC_BY_NOBODY:
         return NULL;
+    default:
+        return process_of_subject(lifetimes, subject, event->raw_time);
     }
 }
 
@@ -172,6 +186,6 @@ etwc_lifetimes_owner_id(const etwc_lifetimes *lifetimes, const etwc_event *event
     if (subject.id == 0)
         return 0;
     const etwc_process_life *life =
-        etwc_lifetimes_process_of_thread(lifetimes, subject.id, event->raw_time);
+        process_of_subject(lifetimes, subject, event->raw_time);
     return life == NULL ? ETWC_NO_ID : life->process_id;
 }

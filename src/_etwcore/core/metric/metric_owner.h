@@ -10,7 +10,8 @@
 typedef enum metric_by {
     METRIC_BY_NOBODY, /* system work, or nobody can know */
     METRIC_BY_PROCESS,
-    METRIC_BY_THREAD
+    METRIC_BY_THREAD,
+    METRIC_BY_LIVE_THREAD /* not after its end record */
 } metric_by;
 
 typedef struct metric_subject {

@@ -97,7 +97,7 @@ struct etwc_aggregate {
     uint8_t seen[ETWC_SOURCE_COUNT];
     uint64_t events, undecoded, partial, lost_records;
     uint64_t unknown_ticks, switch_mismatches, negative_intervals;
-    uint64_t unowned_records;
+    uint64_t unowned_samples, unowned_records;
     bool is_out_of_memory; /* of the event being applied */
 };
 
