@@ -23,34 +23,38 @@ module_exec(PyObject *module)
         return -1;
     if (pyetw_writer_exec(module, state) < 0)
         return -1;
+    if (pyetw_aggregate_exec(module, state) < 0 ||
+        pyetw_snapshot_exec(module, state) < 0)
+        return -1;
     return 0;
 }
 
 /* Every owned reference of the state, for traverse and clear. */
-#define STATE_OBJECTS(X)  \
-    X(etw_error)          \
-    X(trace_file_error)   \
-    X(decode_error)       \
-    X(session_error)      \
-    X(trace_type)         \
-    X(events_type)        \
-    X(batches_type)       \
-    X(batch_type)         \
-    X(column_type)        \
-    X(event_type)         \
-    X(payload_type)       \
-    X(writer_type)        \
-    X(aggregate_type)     \
-    X(snapshot_type)      \
-    X(extended_type)      \
-    X(uuid_type)          \
-    X(datetime_type)      \
-    X(utc)                \
-    X(timezone_type)      \
-    X(timedelta_type)     \
-    X(epoch)              \
-    X(json_dumps)         \
-    X(html_escape)        \
+#define STATE_OBJECTS(X)    \
+    X(etw_error)            \
+    X(trace_file_error)     \
+    X(decode_error)         \
+    X(session_error)        \
+    X(trace_type)           \
+    X(events_type)          \
+    X(batches_type)         \
+    X(batch_type)           \
+    X(column_type)          \
+    X(event_type)           \
+    X(payload_type)         \
+    X(writer_type)          \
+    X(aggregate_type)       \
+    X(snapshot_type)        \
+    X(snapshot_column_type) \
+    X(extended_type)        \
+    X(uuid_type)            \
+    X(datetime_type)        \
+    X(utc)                  \
+    X(timezone_type)        \
+    X(timedelta_type)       \
+    X(epoch)                \
+    X(json_dumps)           \
+    X(html_escape)          \
     X(fields_text)
 
 static int

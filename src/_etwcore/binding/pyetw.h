@@ -30,6 +30,7 @@ typedef struct pyetw_state {
     PyTypeObject *writer_type;      /* py_writer.c: TraceWriter */
     PyTypeObject *aggregate_type;   /* py_aggregate.c: Aggregate */
     PyTypeObject *snapshot_type;    /* py_snapshot.c: Snapshot */
+    PyTypeObject *snapshot_column_type; /* py_snapshot.c: one column of it */
     PyTypeObject *extended_type;    /* py_event.c: ExtendedItem, a named tuple */
     /* objects of the standard library that are used often */
     PyObject *uuid_type;      /* uuid.UUID */
@@ -64,6 +65,8 @@ int pyetw_events_exec(PyObject *module, pyetw_state *state);
 int pyetw_event_exec(PyObject *module, pyetw_state *state);
 int pyetw_batch_exec(PyObject *module, pyetw_state *state);
 int pyetw_functions_exec(PyObject *module, pyetw_state *state);
+int pyetw_aggregate_exec(PyObject *module, pyetw_state *state);
+int pyetw_snapshot_exec(PyObject *module, pyetw_state *state);
 
 /* Frees the dead Event objects. */
 void pyetw_event_drop_free(pyetw_state *state);

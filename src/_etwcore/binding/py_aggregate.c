@@ -1,0 +1,390 @@
+/*
+ * Aggregate: the numbers of a trace, fed in C from a position of its own. Files
+ * that do not share a session clock have an aggregate each (see pyetw_file).
+ *
+ * Blocks on the disk: making one (it reads who was who first) and advance. Used by
+ * one thread at a time; a second one gets RuntimeError.
+ */
+#include "py_aggregate.h"
+
+#include "etwc_aggregate.h"
+#include "etwc_alloc.h"
+
+enum {
+    FEED_CHUNK = 256,
+    /* Chunks between two looks at signals: some milliseconds of work. */
+    FEED_CHUNKS_PER_LOOK = 512
+};
+
+typedef struct pyetw_aggregate {
+    PyObject_HEAD
+    pyetw_trace *trace;          /* owned reference */
+    etwc_cursor *cursor;         /* NULL once everything was read */
+    etwc_aggregate **aggregates; /* by file; NULL: shared with its timeline's first */
+    size_t file_count;
+    etwc_event *chunk;
+    size_t chunk_count, chunk_next;
+    etwc_damage damage;
+    uint64_t position; /* bytes passed, once the cursor is gone */
+    bool is_busy;
+} pyetw_aggregate;
+
+/* ---- Making one ---------------------------------------------------------------------- */
+
+static int
+open_aggregates(pyetw_aggregate *self)
+{
+    pyetw_trace *trace = self->trace;
+    self->aggregates = etwc_calloc(trace->file_count, sizeof(etwc_aggregate *));
+    if (self->aggregates == NULL) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    self->file_count = trace->file_count;
+    for (size_t i = 0; i < trace->file_count; i++) {
+        const pyetw_file *file = &trace->files[i];
+        if (file->timeline != i)
+            continue;
+        const etwc_etl_header *header = etwc_etl_get_header(file->etl);
+        etwc_aggregate_options options = {
+            .lifetimes = file->lifetimes,
+            .clock = file->clock,
+            .begin_raw_time = header->header_raw_time,
+            .processors = header->processors > UINT16_MAX ? 0 : header->processors,
+            .timer_resolution_100ns = header->timer_resolution,
+            .limit_bytes = trace->memory_limit,
+        };
+        self->aggregates[i] = etwc_aggregate_new(&options);
+        if (self->aggregates[i] == NULL) {
+            PyErr_NoMemory();
+            return -1;
+        }
+    }
+    return 0;
+}
+
+static PyObject *
+aggregate_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
+{
+    static char *names[] = {"trace", NULL};
+    pyetw_state *state = pyetw_state_of(type);
+    PyObject *trace;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O!:Aggregate", names,
+                                     state->trace_type, &trace))
+        return NULL;
+    allocfunc alloc = PyType_GetSlot(type, Py_tp_alloc);
+    pyetw_aggregate *self = (pyetw_aggregate *)alloc(type, 0);
+    if (self == NULL)
+        return NULL;
+    self->trace = (pyetw_trace *)Py_NewRef(trace);
+    self->chunk = etwc_malloc(FEED_CHUNK * sizeof *self->chunk);
+    if (self->chunk == NULL)
+        PyErr_NoMemory();
+    if (self->chunk == NULL || !pyetw_trace_check_open(self->trace) ||
+        pyetw_trace_need_lifetimes(self->trace) < 0 ||
+        !pyetw_trace_check_open(self->trace) || open_aggregates(self) < 0 ||
+        (self->cursor = pyetw_trace_open_cursor(self->trace, NULL)) == NULL) {
+        Py_DECREF(self);
+        return NULL;
+    }
+    return (PyObject *)self;
+}
+
+static void
+drop_cursor(pyetw_aggregate *self)
+{
+    if (self->cursor == NULL)
+        return;
+    etwc_cursor_get_damage(self->cursor, &self->damage);
+    self->position = etwc_cursor_get_position(self->cursor);
+    etwc_cursor_close(self->cursor);
+    self->cursor = NULL;
+}
+
+static int
+aggregate_traverse(PyObject *op, visitproc visit, void *arg)
+{
+    Py_VISIT(Py_TYPE(op));
+    Py_VISIT(((pyetw_aggregate *)op)->trace);
+    return 0;
+}
+
+static void
+aggregate_dealloc(PyObject *op)
+{
+    pyetw_aggregate *self = (pyetw_aggregate *)op;
+    PyTypeObject *type = Py_TYPE(op);
+    PyObject_GC_UnTrack(op);
+    drop_cursor(self);
+    for (size_t i = 0; i < self->file_count; i++)
+        etwc_aggregate_free(self->aggregates[i]);
+    etwc_free(self->aggregates);
+    etwc_free(self->chunk);
+    Py_XDECREF((PyObject *)self->trace);
+    freefunc release = PyType_GetSlot(type, Py_tp_free);
+    release(op);
+    Py_DECREF(type);
+}
+
+/* ---- Feeding --------------------------------------------------------------------------- */
+
+static bool
+enter(pyetw_aggregate *self)
+{
+    if (self->is_busy) {
+        PyErr_SetString(PyExc_RuntimeError, "another thread uses this aggregate");
+        return false;
+    }
+    self->is_busy = true;
+    return true;
+}
+
+static etwc_aggregate *
+aggregate_of(const pyetw_aggregate *self, const etwc_event *event)
+{
+    return self->aggregates[self->trace->files[event->file_index].timeline];
+}
+
+/* Feeds what lies in the chunk; E_STATE: an event at or after `until` comes next. */
+static etwc_status
+feed_chunk(pyetw_aggregate *self, int64_t until, etwc_error *err)
+{
+    while (self->chunk_next < self->chunk_count) {
+        const etwc_event *event = &self->chunk[self->chunk_next];
+        if (event->filetime >= until)
+            return ETWC_E_STATE;
+        self->chunk_next++;
+        etwc_status st = etwc_aggregate_apply(aggregate_of(self, event), event, err);
+        if (st != ETWC_OK)
+            return st;
+    }
+    return ETWC_OK;
+}
+
+/* Feeds until something has to be done attached. OK: look at signals. */
+static etwc_status
+feed_slice(pyetw_aggregate *self, int64_t until, etwc_error *err)
+{
+    for (int i = 0; i < FEED_CHUNKS_PER_LOOK; i++) {
+        etwc_status st = feed_chunk(self, until, err);
+        if (st != ETWC_OK)
+            return st;
+        self->chunk_next = self->chunk_count = 0;
+        st = etwc_cursor_next(self->cursor, self->chunk, FEED_CHUNK, &self->chunk_count,
+                              err);
+        if (st != ETWC_OK)
+            return st;
+        if (self->chunk_count == 0)
+            return ETWC_OK;
+    }
+    return ETWC_OK;
+}
+
+PyDoc_STRVAR(
+    advance_doc,
+    "advance($self, filetime=None, /)\n--\n\n"
+    "Feeds all events before that time, or all that are left. True when there\n"
+    "is more to come. Raises what reading the trace raises.");
+
+static PyObject *
+aggregate_advance(PyObject *op, PyObject *args)
+{
+    pyetw_aggregate *self = (pyetw_aggregate *)op;
+    PyObject *moment = Py_None;
+    int64_t until = INT64_MAX;
+    if (!PyArg_ParseTuple(args, "|O:advance", &moment))
+        return NULL;
+    if (moment != Py_None) {
+        until = PyLong_AsLongLong(moment);
+        if (until == -1 && PyErr_Occurred())
+            return NULL;
+    }
+    if (!enter(self))
+        return NULL;
+    etwc_status st = self->cursor == NULL ? ETWC_END : ETWC_OK;
+    while (st == ETWC_OK) {
+        etwc_error err = {.status = ETWC_OK};
+        PyThreadState *thread = pyetw_trace_detach(self->trace);
+        st = feed_slice(self, until, &err);
+        pyetw_trace_attach(thread);
+        if (st != ETWC_OK && st != ETWC_END && st != ETWC_E_STATE)
+            pyetw_trace_raise(self->trace, &err);
+        else if (pyetw_trace_look(self->trace) < 0)
+            st = ETWC_E_INTERRUPTED;
+    }
+    if (st == ETWC_END)
+        drop_cursor(self);
+    self->is_busy = false;
+    if (st != ETWC_END && st != ETWC_E_STATE)
+        return NULL;
+    return PyBool_FromLong(st == ETWC_E_STATE);
+}
+
+/* ---- Looking --------------------------------------------------------------------------- */
+
+static PyObject *
+snapshot_of(pyetw_aggregate *self, size_t file, PyObject *moment, int what)
+{
+    etwc_aggregate *aggregate = self->aggregates[file];
+    int64_t raw_time = etwc_aggregate_last_raw_time(aggregate);
+    if (moment != Py_None) {
+        int64_t filetime = PyLong_AsLongLong(moment);
+        if (filetime == -1 && PyErr_Occurred())
+            return NULL;
+        raw_time = etwc_clock_raw(&self->trace->files[file].clock, filetime);
+    }
+    etwc_snapshot *snapshot;
+    etwc_error err;
+    if (etwc_aggregate_snapshot(aggregate, raw_time, (unsigned)what, &snapshot, &err) !=
+        ETWC_OK)
+        return pyetw_trace_raise(self->trace, &err);
+    return pyetw_snapshot_new(self->trace->state, snapshot);
+}
+
+PyDoc_STRVAR(
+    snapshot_doc,
+    "snapshot($self, filetime=None, everything=False, /)\n--\n\n"
+    "Copies of all rows at that time, by default that of the latest event fed:\n"
+    "a list of Snapshot, one for each timeline of the trace. With everything,\n"
+    "all threads and images too.");
+
+static PyObject *
+aggregate_snapshot(PyObject *op, PyObject *args)
+{
+    pyetw_aggregate *self = (pyetw_aggregate *)op;
+    PyObject *moment = Py_None;
+    int everything = 0;
+    if (!PyArg_ParseTuple(args, "|Op:snapshot", &moment, &everything) || !enter(self))
+        return NULL;
+    int what = everything ? ETWC_SNAPSHOT_ALL : ETWC_SNAPSHOT_ROWS;
+    PyObject *list = PyList_New(0);
+    for (size_t i = 0; list != NULL && i < self->file_count; i++) {
+        if (self->aggregates[i] == NULL)
+            continue;
+        PyObject *one = snapshot_of(self, i, moment, what);
+        if (one == NULL || PyList_Append(list, one) < 0)
+            Py_CLEAR(list);
+        Py_XDECREF(one);
+    }
+    self->is_busy = false;
+    return list;
+}
+
+PyDoc_STRVAR(begin_doc, "FILETIME of the header event, the earliest of all files.");
+
+static PyObject *
+aggregate_get_begin(PyObject *op, void *unused)
+{
+    pyetw_aggregate *self = (pyetw_aggregate *)op;
+    (void)unused;
+    int64_t begin = INT64_MAX;
+    for (size_t i = 0; i < self->file_count; i++)
+        if (self->trace->files[i].clock.start_100ns < begin)
+            begin = self->trace->files[i].clock.start_100ns;
+    return PyLong_FromLongLong(begin);
+}
+
+PyDoc_STRVAR(next_doc,
+             "FILETIME of the next event to be fed; None when advance has not\n"
+             "met one yet, or there is none left.");
+
+static PyObject *
+aggregate_get_next(PyObject *op, void *unused)
+{
+    pyetw_aggregate *self = (pyetw_aggregate *)op;
+    (void)unused;
+    if (self->is_busy || self->chunk_next >= self->chunk_count)
+        Py_RETURN_NONE;
+    return PyLong_FromLongLong(self->chunk[self->chunk_next].filetime);
+}
+
+PyDoc_STRVAR(at_end_doc, "True once everything was fed.");
+
+static PyObject *
+aggregate_get_at_end(PyObject *op, void *unused)
+{
+    (void)unused;
+    return PyBool_FromLong(((pyetw_aggregate *)op)->cursor == NULL);
+}
+
+PyDoc_STRVAR(position_doc, "Bytes of the files that were passed, for progress.");
+
+static PyObject *
+aggregate_get_position(PyObject *op, void *unused)
+{
+    pyetw_aggregate *self = (pyetw_aggregate *)op;
+    (void)unused;
+    if (self->is_busy || self->cursor == NULL)
+        return PyLong_FromUnsignedLongLong(self->position);
+    return PyLong_FromUnsignedLongLong(etwc_cursor_get_position(self->cursor));
+}
+
+PyDoc_STRVAR(damage_doc,
+             "Damage met so far, by counter; those that are 0 are left out.");
+
+static PyObject *
+aggregate_get_damage(PyObject *op, void *unused)
+{
+    pyetw_aggregate *self = (pyetw_aggregate *)op;
+    (void)unused;
+    if (self->cursor != NULL && !self->is_busy)
+        etwc_cursor_get_damage(self->cursor, &self->damage);
+    PyObject *dict = PyDict_New();
+#define PUT_DAMAGE(name)                                                   \
+    if (dict != NULL && self->damage.name != 0) {                          \
+        PyObject *value = PyLong_FromUnsignedLongLong(self->damage.name);  \
+        if (value == NULL || PyDict_SetItemString(dict, #name, value) < 0) \
+            Py_CLEAR(dict);                                                \
+        Py_XDECREF(value);                                                 \
+    }
+    ETWC_DAMAGE_LIST(PUT_DAMAGE)
+#undef PUT_DAMAGE
+    return dict;
+}
+
+static PyMethodDef aggregate_methods[] = {
+    {"advance", aggregate_advance, METH_VARARGS, advance_doc},
+    {"snapshot", aggregate_snapshot, METH_VARARGS, snapshot_doc},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyGetSetDef aggregate_getset[] = {
+    {"begin_filetime", aggregate_get_begin, NULL, begin_doc, NULL},
+    {"next_filetime", aggregate_get_next, NULL, next_doc, NULL},
+    {"at_end", aggregate_get_at_end, NULL, at_end_doc, NULL},
+    {"position", aggregate_get_position, NULL, position_doc, NULL},
+    {"damage", aggregate_get_damage, NULL, damage_doc, NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+PyDoc_STRVAR(aggregate_doc,
+             "Aggregate(trace)\n--\n\n"
+             "Numbers per process of a trace, from a position of its own. Reads the\n"
+             "process and thread events once before it begins. One thread at a time.");
+
+static PyType_Slot aggregate_slots[] = {
+    {Py_tp_doc, (void *)aggregate_doc},
+    {Py_tp_new, aggregate_new},
+    {Py_tp_traverse, aggregate_traverse},
+    {Py_tp_dealloc, aggregate_dealloc},
+    {Py_tp_methods, aggregate_methods},
+    {Py_tp_getset, aggregate_getset},
+    {0, NULL},
+};
+
+static PyType_Spec aggregate_spec = {
+    .name = "etwmon._etwcore.Aggregate",
+    .basicsize = sizeof(pyetw_aggregate),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_IMMUTABLETYPE,
+    .slots = aggregate_slots,
+};
+
+int
+pyetw_aggregate_exec(PyObject *module, pyetw_state *state)
+{
+    state->aggregate_type =
+        (PyTypeObject *)PyType_FromModuleAndSpec(module, &aggregate_spec, NULL);
+    if (state->aggregate_type == NULL)
+        return -1;
+    return PyModule_AddType(module, state->aggregate_type);
+}

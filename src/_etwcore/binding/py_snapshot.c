@@ -1,0 +1,570 @@
+/*
+ * Snapshot: one object over the rows of one moment. Python values are made when
+ * they are asked for; columns are views on the rows (buffer protocol). Immutable,
+ * so every method may be called from any thread.
+ */
+#include "py_aggregate.h"
+
+typedef struct pyetw_snapshot {
+    PyObject_HEAD
+    pyetw_state *state; /* borrowed: alive as long as the type */
+    etwc_snapshot *snapshot;
+} pyetw_snapshot;
+
+/* ---- Columns ------------------------------------------------------------------------- */
+
+/* Exports one column; only memoryviews of it leave this file. */
+typedef struct pyetw_row_column {
+    PyObject_HEAD
+    PyObject *owner; /* the Snapshot */
+    const etwc_column *column;
+    const uint8_t *values;
+    Py_ssize_t shape, stride;
+} pyetw_row_column;
+
+static int
+row_column_getbuffer(PyObject *op, Py_buffer *view, int flags)
+{
+    pyetw_row_column *self = (pyetw_row_column *)op;
+    view->obj = NULL;
+    if ((flags & PyBUF_WRITABLE) == PyBUF_WRITABLE ||
+        (flags & PyBUF_STRIDES) != PyBUF_STRIDES) {
+        PyErr_SetString(PyExc_BufferError, "a column is read-only and strided");
+        return -1;
+    }
+    static char formats[][2] = {"I", "Q", "q"};
+    char *format = self->column->format == 'I'   ? formats[0]
+                   : self->column->format == 'Q' ? formats[1]
+                                                 : formats[2];
+    Py_ssize_t size = self->column->format == 'I' ? 4 : 8;
+    *view = (Py_buffer){
+        .buf = (void *)(uintptr_t)self->values,
+        .obj = Py_NewRef(op),
+        .len = self->shape * size,
+        .itemsize = size,
+        .readonly = 1,
+        .ndim = 1,
+        .format = (flags & PyBUF_FORMAT) ? format : NULL,
+        .shape = &self->shape,
+        .strides = &self->stride,
+    };
+    return 0;
+}
+
+static void
+row_column_dealloc(PyObject *op)
+{
+    PyTypeObject *type = Py_TYPE(op);
+    Py_XDECREF(((pyetw_row_column *)op)->owner);
+    freefunc release = PyType_GetSlot(type, Py_tp_free);
+    release(op);
+    Py_DECREF(type);
+}
+
+static PyType_Slot row_column_slots[] = {
+    {Py_tp_doc, "Exports one column of a snapshot."},
+    {Py_tp_dealloc, row_column_dealloc},
+    {Py_bf_getbuffer, row_column_getbuffer},
+    {0, NULL},
+};
+
+static PyType_Spec row_column_spec = {
+    .name = "etwmon._etwcore.SnapshotColumn",
+    .basicsize = sizeof(pyetw_row_column),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE |
+             Py_TPFLAGS_DISALLOW_INSTANTIATION,
+    .slots = row_column_slots,
+};
+
+PyDoc_STRVAR(
+    column_doc,
+    "column($self, name, /)\n--\n\n"
+    "One column of all rows as a read-only memoryview, without a copy; it keeps\n"
+    "the snapshot alive. KeyError for a name that is not in ROW_COLUMNS.");
+
+static PyObject *
+snapshot_column(PyObject *op, PyObject *name)
+{
+    pyetw_snapshot *self = (pyetw_snapshot *)op;
+    const char *text =
+        PyUnicode_Check(name) ? PyUnicode_AsUTF8AndSize(name, NULL) : NULL;
+    const etwc_column *column = text ? etwc_row_column_named(text) : NULL;
+    if (column == NULL) {
+        if (!PyErr_Occurred())
+            PyErr_SetObject(PyExc_KeyError, name);
+        return NULL;
+    }
+    PyTypeObject *type = self->state->snapshot_column_type;
+    allocfunc alloc = PyType_GetSlot(type, Py_tp_alloc);
+    pyetw_row_column *exporter = (pyetw_row_column *)alloc(type, 0);
+    if (exporter == NULL)
+        return NULL;
+    size_t count;
+    const etwc_process_row *rows = etwc_snapshot_rows(self->snapshot, &count);
+    exporter->owner = Py_NewRef(op);
+    exporter->column = column;
+    exporter->values = (const uint8_t *)rows + column->offset;
+    exporter->shape = (Py_ssize_t)count;
+    exporter->stride = (Py_ssize_t)sizeof *rows;
+    PyObject *view = PyMemoryView_FromObject((PyObject *)exporter);
+    Py_DECREF((PyObject *)exporter);
+    return view;
+}
+
+/* ---- Rows ---------------------------------------------------------------------------- */
+
+static const etwc_process_row *
+row_at(const pyetw_snapshot *self, Py_ssize_t index)
+{
+    size_t count;
+    const etwc_process_row *rows = etwc_snapshot_rows(self->snapshot, &count);
+    if (index < 0 || (size_t)index >= count) {
+        PyErr_SetString(PyExc_IndexError, "no such row");
+        return NULL;
+    }
+    return &rows[index];
+}
+
+static PyObject *
+value_at(const etwc_process_row *row, const etwc_column *column)
+{
+    const uint8_t *place = (const uint8_t *)row + column->offset;
+    uint32_t u32;
+    uint64_t u64;
+    int64_t i64;
+    switch (column->format) {
+    case 'I':
+        memcpy(&u32, place, sizeof u32);
+        return PyLong_FromUnsignedLong(u32);
+    case 'q':
+        memcpy(&i64, place, sizeof i64);
+        return PyLong_FromLongLong(i64);
+    default:
+        memcpy(&u64, place, sizeof u64);
+        return PyLong_FromUnsignedLongLong(u64);
+    }
+}
+
+static size_t
+column_count(void)
+{
+    size_t count = 0;
+    while (etwc_row_column(count) != NULL)
+        count++;
+    return count;
+}
+
+/* The same row in an earlier snapshot; NULL when it was not there yet. */
+static const etwc_process_row *
+base_row(PyObject *base, Py_ssize_t index)
+{
+    if (base == Py_None)
+        return NULL;
+    size_t count;
+    const etwc_process_row *rows =
+        etwc_snapshot_rows(((pyetw_snapshot *)base)->snapshot, &count);
+    return (size_t)index < count ? &rows[index] : NULL;
+}
+
+static bool
+check_base(const pyetw_snapshot *self, PyObject *base)
+{
+    if (base == Py_None || Py_TYPE(base) == self->state->snapshot_type)
+        return true;
+    PyErr_SetString(PyExc_TypeError, "base: an earlier Snapshot, or None");
+    return false;
+}
+
+PyDoc_STRVAR(
+    row_doc,
+    "row($self, index, base=None, /)\n--\n\n"
+    "The values of one row, in the order of ROW_COLUMNS. With base, an earlier\n"
+    "snapshot of the same aggregate, counters are the difference to it.");
+
+static PyObject *
+snapshot_row(PyObject *op, PyObject *args)
+{
+    pyetw_snapshot *self = (pyetw_snapshot *)op;
+    Py_ssize_t index;
+    PyObject *base = Py_None;
+    if (!PyArg_ParseTuple(args, "n|O:row", &index, &base) || !check_base(self, base))
+        return NULL;
+    const etwc_process_row *row = row_at(self, index);
+    if (row == NULL)
+        return NULL;
+    etwc_process_row part;
+    etwc_row_difference(row, base_row(base, index), &part);
+    size_t count = column_count();
+    PyObject *tuple = PyTuple_New((Py_ssize_t)count);
+    for (size_t i = 0; tuple != NULL && i < count; i++) {
+        PyObject *value = value_at(&part, etwc_row_column(i));
+        if (value == NULL || PyTuple_SetItem(tuple, (Py_ssize_t)i, value) < 0)
+            Py_CLEAR(tuple);
+    }
+    return tuple;
+}
+
+static PyObject *
+text_of(const etwc_text_entry *text)
+{
+    if (text == NULL)
+        Py_RETURN_NONE;
+    return PyUnicode_DecodeUTF8(text->bytes, (Py_ssize_t)text->length, "surrogatepass");
+}
+
+PyDoc_STRVAR(
+    texts_doc,
+    "texts($self, index, /)\n--\n\n"
+    "(name, command_line, user_sid, package_full_name, application_id) of one\n"
+    "row; None for what is unknown.");
+
+static PyObject *
+snapshot_texts(PyObject *op, PyObject *number)
+{
+    pyetw_snapshot *self = (pyetw_snapshot *)op;
+    Py_ssize_t index = PyLong_AsSsize_t(number);
+    if ((index == -1 && PyErr_Occurred()) || row_at(self, index) == NULL)
+        return NULL;
+    const etwc_row_texts *texts = &etwc_snapshot_texts(self->snapshot)[index];
+    return Py_BuildValue("(NNNNN)", text_of(texts->name), text_of(texts->command_line),
+                         text_of(texts->user_sid), text_of(texts->package_full_name),
+                         text_of(texts->application_id));
+}
+
+PyDoc_STRVAR(name_doc,
+             "name($self, index, /)\n--\n\nName of one row's process, or None.");
+
+static PyObject *
+snapshot_name(PyObject *op, PyObject *number)
+{
+    pyetw_snapshot *self = (pyetw_snapshot *)op;
+    Py_ssize_t index = PyLong_AsSsize_t(number);
+    if ((index == -1 && PyErr_Occurred()) || row_at(self, index) == NULL)
+        return NULL;
+    return text_of(etwc_snapshot_texts(self->snapshot)[index].name);
+}
+
+PyDoc_STRVAR(
+    active_doc,
+    "active($self, since, base=None, /)\n--\n\n"
+    "Numbers of the rows that have a part in the interval from `since` (FILETIME)\n"
+    "to this snapshot: not ended by then, or counted something since base.");
+
+static PyObject *
+snapshot_active(PyObject *op, PyObject *args)
+{
+    pyetw_snapshot *self = (pyetw_snapshot *)op;
+    long long since;
+    PyObject *base = Py_None;
+    if (!PyArg_ParseTuple(args, "L|O:active", &since, &base) || !check_base(self, base))
+        return NULL;
+    size_t count;
+    const etwc_process_row *rows = etwc_snapshot_rows(self->snapshot, &count);
+    static const etwc_row_counters nothing;
+    PyObject *list = PyList_New(0);
+    for (size_t i = 0; list != NULL && i < count; i++) {
+        const etwc_process_row *before = base_row(base, (Py_ssize_t)i);
+        const etwc_row_counters *counted = before ? &before->counters : &nothing;
+        if ((rows[i].known & ETWC_ROW_END) && rows[i].end_filetime <= since &&
+            memcmp(&rows[i].counters, counted, sizeof *counted) == 0)
+            continue;
+        PyObject *number = PyLong_FromSize_t(i);
+        if (number == NULL || PyList_Append(list, number) < 0)
+            Py_CLEAR(list);
+        Py_XDECREF(number);
+    }
+    return list;
+}
+
+/* ---- Threads and images ---------------------------------------------------------------- */
+
+PyDoc_STRVAR(thread_ids_doc,
+             "thread_ids($self, index, /)\n--\n\n"
+             "Ids of the threads of one row's process that are alive, sorted.");
+
+static PyObject *
+snapshot_thread_ids(PyObject *op, PyObject *number)
+{
+    pyetw_snapshot *self = (pyetw_snapshot *)op;
+    Py_ssize_t index = PyLong_AsSsize_t(number);
+    if ((index == -1 && PyErr_Occurred()) || row_at(self, index) == NULL)
+        return NULL;
+    size_t count;
+    const etwc_live_thread *live = etwc_snapshot_live(self->snapshot, &count);
+    PyObject *list = PyList_New(0);
+    for (size_t i = 0; list != NULL && i < count; i++) {
+        if ((Py_ssize_t)live[i].row != index)
+            continue;
+        PyObject *id = PyLong_FromUnsignedLong(live[i].thread_id);
+        if (id == NULL || PyList_Append(list, id) < 0)
+            Py_CLEAR(list);
+        Py_XDECREF(id);
+    }
+    if (list != NULL && PyList_Sort(list) < 0)
+        Py_CLEAR(list);
+    return list;
+}
+
+PyDoc_STRVAR(threads_doc,
+             "threads($self, index, /)\n--\n\n"
+             "All threads of one row's process, dead ones too: tuples of (thread_id,\n"
+             "begin_filetime, end_filetime, run_ns, context_switches, samples,\n"
+             "kernel_ticks, user_ticks, name). Empty unless everything was asked for.");
+
+static PyObject *
+snapshot_threads(PyObject *op, PyObject *number)
+{
+    pyetw_snapshot *self = (pyetw_snapshot *)op;
+    Py_ssize_t index = PyLong_AsSsize_t(number);
+    if ((index == -1 && PyErr_Occurred()) || row_at(self, index) == NULL)
+        return NULL;
+    size_t count;
+    const etwc_thread_row *threads = etwc_snapshot_threads(self->snapshot, &count);
+    PyObject *list = PyList_New(0);
+    for (size_t i = 0; list != NULL && i < count; i++) {
+        const etwc_thread_row *t = &threads[i];
+        if ((Py_ssize_t)t->row != index)
+            continue;
+        PyObject *tuple = Py_BuildValue(
+            "(kLLKKKKKN)", (unsigned long)t->thread_id, (long long)t->begin_filetime,
+            (long long)t->end_filetime, (unsigned long long)t->run_ns,
+            (unsigned long long)t->context_switches, (unsigned long long)t->samples,
+            (unsigned long long)t->kernel_ticks, (unsigned long long)t->user_ticks,
+            text_of(t->name));
+        if (tuple == NULL || PyList_Append(list, tuple) < 0)
+            Py_CLEAR(list);
+        Py_XDECREF(tuple);
+    }
+    return list;
+}
+
+PyDoc_STRVAR(
+    images_doc,
+    "images($self, index, /)\n--\n\n"
+    "All images of one row's process, in the order they were told of: tuples of\n"
+    "(file_name, base, size, load_filetime, unload_filetime, checksum,\n"
+    "time_date_stamp). Empty unless everything was asked for.");
+
+static PyObject *
+snapshot_images(PyObject *op, PyObject *number)
+{
+    pyetw_snapshot *self = (pyetw_snapshot *)op;
+    Py_ssize_t index = PyLong_AsSsize_t(number);
+    if ((index == -1 && PyErr_Occurred()) || row_at(self, index) == NULL)
+        return NULL;
+    size_t count;
+    const etwc_image_row *images = etwc_snapshot_images(self->snapshot, &count);
+    PyObject *list = PyList_New(0);
+    for (size_t i = 0; list != NULL && i < count; i++) {
+        const etwc_image_row *image = &images[i];
+        if ((Py_ssize_t)image->row != index)
+            continue;
+        PyObject *tuple = Py_BuildValue(
+            "(NKKLLkk)", text_of(image->file_name), (unsigned long long)image->base,
+            (unsigned long long)image->size, (long long)image->load_filetime,
+            (long long)image->unload_filetime, (unsigned long)image->checksum,
+            (unsigned long)image->time_date_stamp);
+        if (tuple == NULL || PyList_Append(list, tuple) < 0)
+            Py_CLEAR(list);
+        Py_XDECREF(tuple);
+    }
+    return list;
+}
+
+/* ---- The machine ----------------------------------------------------------------------- */
+
+static const char *const source_names[] = {
+#define SOURCE_NAME(name) #name,
+    ETWC_METRIC_SOURCE_LIST(SOURCE_NAME)
+#undef SOURCE_NAME
+};
+
+static PyObject *
+source_name(etwc_metric_source source)
+{
+    if (source == ETWC_SOURCE_COUNT)
+        Py_RETURN_NONE;
+    return PyUnicode_FromString(source_names[source]);
+}
+
+static bool
+put(PyObject *dict, const char *name, PyObject *value)
+{
+    if (value == NULL)
+        return false;
+    int result = PyDict_SetItemString(dict, name, value);
+    Py_DECREF(value);
+    return result == 0;
+}
+
+static PyObject *
+presence_dict(const etwc_machine_row *m)
+{
+    PyObject *dict = PyDict_New();
+    for (size_t i = 0; dict != NULL && i < ETWC_SOURCE_COUNT; i++)
+        if (!put(dict, source_names[i], PyLong_FromLong(m->presence[i])))
+            Py_CLEAR(dict);
+    return dict;
+}
+
+PyDoc_STRVAR(
+    machine_doc,
+    "The machine as a whole, as a dict. Ticks are session clock: process +\n"
+    "unowned + idle + dpc + isr + unknown = processors x wall. presence: 0 the\n"
+    "trace lacks such events, 1 they were switched on, 2 seen. cpu_source and\n"
+    "mode_source: which of them CPU time and its kernel and user part are from.");
+
+static PyObject *
+snapshot_get_machine(PyObject *op, void *unused)
+{
+    (void)unused;
+    const etwc_machine_row *m = etwc_snapshot_machine(((pyetw_snapshot *)op)->snapshot);
+    PyObject *dict = PyDict_New();
+    if (dict == NULL)
+        return NULL;
+    bool ok = true;
+#define PUT_I64(name) ok = ok && put(dict, #name, PyLong_FromLongLong(m->name));
+#define PUT_U64(name) ok = ok && put(dict, #name, PyLong_FromUnsignedLongLong(m->name));
+    PUT_I64(raw_time)
+    PUT_I64(filetime)
+    PUT_I64(wall_ticks)
+    PUT_I64(wall_ns)
+    PUT_U64(process_ticks)
+    PUT_U64(unowned_ticks)
+    PUT_U64(idle_ticks)
+    PUT_U64(dpc_ticks)
+    PUT_U64(isr_ticks)
+    PUT_U64(unknown_ticks)
+    PUT_U64(events)
+    PUT_U64(unowned_samples)
+    PUT_U64(unowned_records)
+    PUT_U64(undecoded)
+    PUT_U64(partial)
+    PUT_U64(lost_records)
+    PUT_U64(switch_mismatches)
+    PUT_U64(negative_intervals)
+    PUT_U64(processors)
+    PUT_U64(sample_interval_100ns)
+#undef PUT_I64
+#undef PUT_U64
+    ok = ok && put(dict, "presence", presence_dict(m)) &&
+         put(dict, "cpu_source", source_name(etwc_machine_cpu_source(m))) &&
+         put(dict, "mode_source", source_name(etwc_machine_mode_source(m)));
+    if (!ok)
+        Py_CLEAR(dict);
+    return dict;
+}
+
+/* ---- The type -------------------------------------------------------------------------- */
+
+static Py_ssize_t
+snapshot_length(PyObject *op)
+{
+    size_t count;
+    (void)etwc_snapshot_rows(((pyetw_snapshot *)op)->snapshot, &count);
+    return (Py_ssize_t)count;
+}
+
+static PyObject *
+snapshot_repr(PyObject *op)
+{
+    const etwc_machine_row *m = etwc_snapshot_machine(((pyetw_snapshot *)op)->snapshot);
+    return PyUnicode_FromFormat("<Snapshot of %zd rows after %llu events>",
+                                snapshot_length(op), (unsigned long long)m->events);
+}
+
+static void
+snapshot_dealloc(PyObject *op)
+{
+    PyTypeObject *type = Py_TYPE(op);
+    etwc_snapshot_release(((pyetw_snapshot *)op)->snapshot);
+    freefunc release = PyType_GetSlot(type, Py_tp_free);
+    release(op);
+    Py_DECREF(type);
+}
+
+static PyMethodDef snapshot_methods[] = {
+    {"column", snapshot_column, METH_O, column_doc},
+    {"row", snapshot_row, METH_VARARGS, row_doc},
+    {"texts", snapshot_texts, METH_O, texts_doc},
+    {"name", snapshot_name, METH_O, name_doc},
+    {"active", snapshot_active, METH_VARARGS, active_doc},
+    {"thread_ids", snapshot_thread_ids, METH_O, thread_ids_doc},
+    {"threads", snapshot_threads, METH_O, threads_doc},
+    {"images", snapshot_images, METH_O, images_doc},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyGetSetDef snapshot_getset[] = {
+    {"machine", snapshot_get_machine, NULL, machine_doc, NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+PyDoc_STRVAR(
+    snapshot_doc,
+    "All rows of an aggregate at one moment, immutable. len() is the number of\n"
+    "rows; a row has the same number in later snapshots. ROW_COLUMNS of the\n"
+    "module names the columns.");
+
+static PyType_Slot snapshot_slots[] = {
+    {Py_tp_doc, (void *)snapshot_doc},
+    {Py_tp_dealloc, snapshot_dealloc},
+    {Py_tp_repr, snapshot_repr},
+    {Py_tp_methods, snapshot_methods},
+    {Py_tp_getset, snapshot_getset},
+    {Py_sq_length, snapshot_length},
+    {0, NULL},
+};
+
+static PyType_Spec snapshot_spec = {
+    .name = "etwmon._etwcore.Snapshot",
+    .basicsize = sizeof(pyetw_snapshot),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE |
+             Py_TPFLAGS_DISALLOW_INSTANTIATION,
+    .slots = snapshot_slots,
+};
+
+PyObject *
+pyetw_snapshot_new(pyetw_state *state, etwc_snapshot *snapshot)
+{
+    allocfunc alloc = PyType_GetSlot(state->snapshot_type, Py_tp_alloc);
+    pyetw_snapshot *self = (pyetw_snapshot *)alloc(state->snapshot_type, 0);
+    if (self == NULL) {
+        etwc_snapshot_release(snapshot);
+        return NULL;
+    }
+    self->state = state;
+    self->snapshot = snapshot;
+    return (PyObject *)self;
+}
+
+static PyObject *
+column_names(void)
+{
+    size_t count = column_count();
+    PyObject *tuple = PyTuple_New((Py_ssize_t)count);
+    for (size_t i = 0; tuple != NULL && i < count; i++) {
+        PyObject *name = PyUnicode_InternFromString(etwc_row_column(i)->name);
+        if (name == NULL || PyTuple_SetItem(tuple, (Py_ssize_t)i, name) < 0)
+            Py_CLEAR(tuple);
+    }
+    return tuple;
+}
+
+int
+pyetw_snapshot_exec(PyObject *module, pyetw_state *state)
+{
+    PyObject *names = column_names();
+    if (names == NULL || PyModule_AddObjectRef(module, "ROW_COLUMNS", names) < 0) {
+        Py_XDECREF(names);
+        return -1;
+    }
+    Py_DECREF(names);
+    state->snapshot_column_type =
+        (PyTypeObject *)PyType_FromModuleAndSpec(module, &row_column_spec, NULL);
+    state->snapshot_type =
+        (PyTypeObject *)PyType_FromModuleAndSpec(module, &snapshot_spec, NULL);
+    if (state->snapshot_column_type == NULL || state->snapshot_type == NULL)
+        return -1;
+    return PyModule_AddType(module, state->snapshot_type);
+}
