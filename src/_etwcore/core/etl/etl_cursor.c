@@ -13,9 +13,9 @@ enum { RUN_CAPACITY = 256, DEFAULT_BUDGET = 1000000 };
 typedef struct cursor_file {
     etwc_etl *etl; /* owned reference */
     etl_merge *merge;
-    int64_t start_raw, end_raw; /* the selection's range in this file's clock */
-    etl_run *runs;              /* owned */
-    size_t run, run_count;      /* runs[run].refs[ref] is the next record */
+    int64_t first_raw, last_raw; /* the selection's range in this file's clock */
+    etl_run *runs;               /* owned */
+    size_t run, run_count;       /* runs[run].refs[ref] is the next record */
     size_t ref;
     int64_t next_filetime; /* of that record; set when several files are merged */
     bool is_done;
@@ -36,14 +36,15 @@ static void
 set_range(cursor_file *file, const etwc_selection *selection)
 {
     const etwc_clock *clock = &file->etl->clock;
-    file->start_raw = INT64_MIN;
-    file->end_raw = INT64_MAX;
+    file->first_raw = INT64_MIN;
+    file->last_raw = INT64_MAX;
     if (selection == NULL || clock->is_broken)
         return;
     if (selection->has_start)
-        file->start_raw = etwc_clock_raw(clock, selection->start_filetime);
+        file->first_raw = etwc_clock_raw(clock, selection->start_filetime);
+    /* One more than is wanted, where that is not exact: the matcher asks again. */
     if (selection->has_end)
-        file->end_raw = etwc_clock_raw(clock, selection->end_filetime);
+        file->last_raw = etwc_clock_raw(clock, selection->end_filetime);
 }
 
 static etwc_status
@@ -56,7 +57,7 @@ open_file(etwc_cursor *cursor, cursor_file *file, etwc_etl *etl,
     file->runs = etwc_calloc(RUN_CAPACITY, sizeof *file->runs);
     if (file->runs == NULL)
         return etwc_fail(err, ETWC_E_NOMEM, "etl.cursor");
-    return etl_merge_new(etl, cursor->matcher, file->start_raw, file->end_raw,
+    return etl_merge_new(etl, cursor->matcher, file->first_raw, file->last_raw,
                          &file->merge, err);
 }
 
@@ -136,7 +137,7 @@ static bool
 is_candidate(const etwc_cursor *cursor, const cursor_file *file, const etl_run *run,
              const etl_ref *ref)
 {
-    return ref->raw_time >= file->start_raw && ref->raw_time < file->end_raw &&
+    return ref->raw_time >= file->first_raw && ref->raw_time <= file->last_raw &&
            etwc_matcher_allows_provider(
                cursor->matcher,
                etl_record_provider(&file->etl->record_context, run->image, ref));
