@@ -77,10 +77,15 @@ enum {
     ITEM_HAS_NEXT = 1,
 
     HOOK_CSWITCH = 0x0524,
-    HOOK_CSWITCH_BATCH = 0x0525,
     OPCODE_CSWITCH = 0x24,
     OPCODE_CSWITCH_BATCH = 0x25
 };
+
+/* A bit for each header type of kernel records. */
+#define KERNEL_TYPES                                                         \
+    (UINT32_C(1) << ETL_TYPE_SYSTEM32 | UINT32_C(1) << ETL_TYPE_SYSTEM64 |   \
+     UINT32_C(1) << ETL_TYPE_COMPACT32 | UINT32_C(1) << ETL_TYPE_COMPACT64 | \
+     UINT32_C(1) << ETL_TYPE_PERFINFO32 | UINT32_C(1) << ETL_TYPE_PERFINFO64)
 
 #define WORD_NOT_WNODE ((uint32_t)ETL_MARKER_TRACE_BIT << 24)
 
@@ -275,51 +280,92 @@ finish_ref(const etl_records *r, const uint8_t *record, etl_ref *ref,
     }
 }
 
+/* Kernel records without PMC words, which are most of a busy trace. Their size is
+ * taken behind a branch on the type and not by a table: the walk from size to size
+ * is a chain of loads, and a predicted branch is no link of it. */
+static inline bool
+is_plain_kernel(uint64_t first)
+{
+    unsigned type = (unsigned)(first >> 16) & 0xFF;
+    return (first & 0xFF000000) == (uint64_t)ETL_MARKER_TRACE << 24 && type < 32 &&
+           ((KERNEL_TYPES >> type) & 1) != 0 && (first & KERNEL_VERSION_WORDS) == 0;
+}
+
+/* False when the record is broken. */
+static inline bool
+take_kernel(const uint8_t *record, uint64_t first, size_t rest, etl_ref *ref)
+{
+    uint8_t shape = shape_of_type[(first >> 16) & 0xFF];
+    size_t size = (uint16_t)(first >> 32);
+    unsigned hook = (unsigned)(first >> 48);
+    if (ETWC_UNLIKELY(size > rest || size < shapes[shape].header_bytes))
+        return false;
+    ref->raw_time = etwc_load_i64(record + shapes[shape].time_offset);
+    ref->size = (uint16_t)size;
+    ref->shape = shape;
+    /* 1 or 2 by the last bit of the hook, without a branch. */
+    ref->flags = (uint8_t)((unsigned)((hook & ~1u) == HOOK_CSWITCH) << (hook & 1));
+    return true;
+}
+
+/* The same for all other records of a known shape. */
+static bool
+take_other(const etl_records *r, const uint8_t *record, uint64_t first, uint8_t shape,
+           size_t rest, etl_ref *ref, etwc_damage *damage)
+{
+    const record_shape *s = &shapes[shape];
+    size_t size = (uint16_t)(first >> s->size_shift);
+    if (size > rest || size < ETL_RECORD_MIN_BYTES || s->time_offset + 8u > size)
+        return false;
+    ref->raw_time = etwc_load_i64(record + s->time_offset);
+    ref->size = (uint16_t)size;
+    ref->shape = shape;
+    ref->flags = 0;
+    return finish_ref(r, record, ref, damage);
+}
+
 size_t
 etl_records_scan(etl_records *r, etl_ref *refs, size_t capacity, etwc_damage *damage)
 {
     size_t count = 0;
-    while (count < capacity && r->position < r->end) {
-        const uint8_t *record = r->image + r->position;
-        size_t rest = r->end - r->position;
-        if (ETWC_UNLIKELY(rest < ETL_RECORD_MIN_BYTES)) {
-            stop_at_bad_record(r, damage);
-            break;
-        }
-        uint64_t first = etwc_load_u64(record);
-        uint8_t shape = shape_of((uint32_t)first);
-        if (ETWC_UNLIKELY(shape == SHAPE_NONE)) {
-            if (!handle_odd_word(r, (uint32_t)first, damage))
-                break;
-            continue;
-        }
-        const record_shape *s = &shapes[shape];
-        size_t size = (uint16_t)(first >> s->size_shift);
-        if (ETWC_UNLIKELY(size > rest || size < ETL_RECORD_MIN_BYTES ||
-                          s->time_offset + 8u > size)) {
-            stop_at_bad_record(r, damage);
-            break;
-        }
+    size_t position = r->position; /* in a register: the walk is as fast as this */
+    int64_t last = r->last_raw_time;
+    uint64_t out_of_order = 0;
+    while (count < capacity && position < r->end) {
+        const uint8_t *record = r->image + position;
+        size_t rest = r->end - position;
         etl_ref *ref = &refs[count];
-        *ref = (etl_ref){etwc_load_i64(record + s->time_offset), (uint32_t)r->position,
-                         (uint16_t)size, shape, 0};
-        if (ETWC_LIKELY(s->size_shift != 0 && (first & KERNEL_VERSION_WORDS) == 0)) {
-            unsigned hook = (unsigned)(first >> 48);
-            if (hook == HOOK_CSWITCH || hook == HOOK_CSWITCH_BATCH)
-                ref->flags = cswitch_flag(hook & 0xFF);
-            if (ETWC_UNLIKELY(size < s->header_bytes)) {
-                stop_at_bad_record(r, damage);
-                break;
+        bool is_good = rest >= ETL_RECORD_MIN_BYTES;
+        uint64_t first = is_good ? etwc_load_u64(record) : 0;
+        if (ETWC_LIKELY(is_good && is_plain_kernel(first))) {
+            is_good = take_kernel(record, first, rest, ref);
+        } else if (is_good) {
+            uint8_t shape = shape_of((uint32_t)first);
+            r->position = position;
+            r->last_raw_time = last;
+            if (shape == SHAPE_NONE) {
+                bool goes_on = handle_odd_word(r, (uint32_t)first, damage);
+                position = r->position;
+                if (!goes_on)
+                    break;
+                continue;
             }
-        } else if (!finish_ref(r, record, ref, damage)) {
+            is_good = take_other(r, record, first, shape, rest, ref, damage);
+        }
+        if (ETWC_UNLIKELY(!is_good)) {
+            r->position = position;
             stop_at_bad_record(r, damage);
             break;
         }
-        damage->out_of_order += ref->raw_time < r->last_raw_time;
-        r->last_raw_time = ref->raw_time;
-        r->position += etwc_align8(size);
+        ref->offset = (uint32_t)position;
+        out_of_order += ref->raw_time < last;
+        last = ref->raw_time;
+        position += etwc_align8(ref->size);
         count++;
     }
+    r->position = position;
+    r->last_raw_time = last;
+    damage->out_of_order += out_of_order;
     return count;
 }
 
