@@ -42,6 +42,9 @@ class BinaryFile(Protocol):
     def seek(self, offset: int, whence: int = 0, /) -> int:
         """Move the position."""
 
+    def tell(self) -> int:
+        """Return the position."""
+
 
 Source = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryFile
 
@@ -62,8 +65,12 @@ class Opened:
         self._temporary.append(path)
         self.pairs.append((path, label))
 
-    def release_names(self) -> None:
-        """Delete the temporary files where open files can lose their names."""
+    def settle(self) -> None:
+        """Let go of what the core holds by itself now.
+
+        Temporary files are deleted where open files can lose their names.
+        """
+        self.pairs.clear()
         if sys.platform != "win32":
             self.remove()
 
@@ -92,7 +99,8 @@ class FileReader:
         self._label = label
         self._lock = threading.Lock()
         with self._lock, self._own_failures(None):
-            self.size = file.seek(0, os.SEEK_END)
+            end: object = file.seek(0, os.SEEK_END)
+            self.size = end if isinstance(end, int) else int(file.tell())
 
     def read_at(self, offset: int, size: int) -> bytes:
         """Read size bytes at offset; fewer only where the file ends.
@@ -187,10 +195,10 @@ def _is_buffer(source: object) -> bool:
 def _open_one(opened: Opened, source: Source, unpack_limit: int) -> None:
     if isinstance(source, str | os.PathLike):
         _open_path(opened, os.fsdecode(source), unpack_limit)
-    elif hasattr(source, "read") and hasattr(source, "seek"):
-        _open_file(opened, source, unpack_limit)
     elif _is_buffer(source):
         _open_memory(opened, memoryview(cast("bytes", source)), unpack_limit)
+    elif hasattr(source, "read") and hasattr(source, "seek"):
+        _open_file(opened, cast("BinaryFile", source), unpack_limit)
     else:
         raise TypeError(f"a trace is a path, bytes or a binary file, not {source!r}")
 

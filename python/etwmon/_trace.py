@@ -45,7 +45,7 @@ class Trace:
         self._opened = open_sources(source, unpack_limit)
         try:
             self._core = _etwcore.Trace(tuple(self._opened.pairs), memory_limit)
-            self._opened.release_names()
+            self._opened.settle()
         except BaseException:
             self._opened.remove()
             raise

@@ -27,11 +27,12 @@ pyetw_position_init(pyetw_position *position, pyetw_trace *trace, PyObject *tupl
 
 /* The end was reached, or nothing more can be read. */
 static void
-position_finish(pyetw_position *position)
+position_finish(pyetw_position *position, bool is_end)
 {
     if (position->cursor == NULL)
         return;
-    position->passed = etwc_cursor_get_position(position->cursor);
+    position->passed = is_end ? position->trace->file_bytes
+                              : etwc_cursor_get_position(position->cursor);
     etwc_cursor_close(position->cursor);
     position->cursor = NULL;
 }
@@ -39,7 +40,7 @@ position_finish(pyetw_position *position)
 void
 pyetw_position_clear(pyetw_position *position)
 {
-    position_finish(position);
+    position_finish(position, false);
     Py_CLEAR(position->trace);
 }
 
@@ -67,12 +68,12 @@ fill_locked(pyetw_position *position, etwc_event *views, size_t capacity,
             etwc_cursor_next(position->cursor, views, capacity, &count, &err);
         pyetw_trace_attach(thread);
         if (st == ETWC_END) {
-            position_finish(position);
+            position_finish(position, true);
             return 0;
         }
         if (st != ETWC_OK) {
             pyetw_trace_raise(trace, &err);
-            position_finish(position);
+            position_finish(position, false);
             return -1;
         }
         if (count > 0) {

@@ -317,6 +317,7 @@ open_file(pyetw_trace *trace, PyObject *pair, uint32_t index)
     file->path = Py_NewRef(path);
     file->clock = *etwc_etl_get_clock(file->etl);
     trace->file_count = (size_t)index + 1;
+    trace->file_bytes += etwc_etl_get_header(file->etl)->file_bytes;
     file->timeline = timeline_of(trace, index);
     return 0;
 }

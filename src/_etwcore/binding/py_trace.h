@@ -30,6 +30,7 @@ typedef struct pyetw_trace {
     etwc_pool *pool;
     pyetw_file *files;
     size_t file_count;
+    uint64_t file_bytes; /* of all files */
     PyObject *failures; /* list: exceptions raised by sources in Python */
     PyObject *uuids;    /* dict: provider GUID bytes to uuid.UUID */
     etwc_damage *damage; /* of each file, once all was read; else NULL */
