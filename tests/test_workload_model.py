@@ -293,10 +293,12 @@ def test_an_unknown_flag_is_refused() -> None:
 
 
 def test_a_changed_interval_weighs_the_samples_after_it(busy: Recording) -> None:
-    weight, expected = 0, 0
-    weights = set()
+    changes = (f.SAMPLING_START, f.SAMPLE_INTERVAL)
+    weight = next(fact[4][2] for fact in busy.facts if fact[2] in changes)
+    expected = 0
+    weights = {weight}
     for fact in busy.facts:
-        if fact[2] in (f.SAMPLING_START, f.SAMPLE_INTERVAL):
+        if fact[2] in changes:
             weight = fact[4][1]
             weights.add(weight)
         elif fact[2] == f.SAMPLE and not fact[4][3] & 3:

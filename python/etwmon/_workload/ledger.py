@@ -12,7 +12,7 @@ Counters of a process (missing means 0):
 ``switches``                        switches to its threads
 ``voluntary``, ``involuntary``      switches away: waiting, still ready
 ``samples``                         samples that name one of its threads
-``samples_in_interrupt``            of these: with the DPC or the ISR bit
+``samples_in_dpc``, ``_in_isr``     of these: with that bit (or both)
 ``sample_time``                     weight of the others, 100 ns
 ``sample_time_in_kernel``           of that: at kernel addresses
 ``threads_started`` ...             `threads_ended`, `images_loaded`, `images_unloaded`
@@ -213,7 +213,8 @@ class ThreadLife:
 
     tid: int
     number: int
-    process: ProcessLife | None
+    pid: int
+    process: ProcessLife | None = None
     begin: int | None = None
     end: int | None = None
     is_counted: bool = False
@@ -279,7 +280,13 @@ _FAULTS = frozenset({f.FAULT_TRANSITION, f.FAULT_DEMAND_ZERO, f.FAULT_COPY_ON_WR
 _PROCESS_RECORDS = frozenset(
     {f.PROCESS_START, f.PROCESS_END, f.PROCESS_DC_START, f.PROCESS_DC_END, f.PROCESS_DEFUNCT}
 )
+_COUNTER_RECORDS = frozenset({f.PROCESS_COUNTERS_EXIT, f.PROCESS_COUNTERS_END})
+_IMAGE_RECORDS = frozenset({f.IMAGE_LOAD, f.IMAGE_UNLOAD, f.IMAGE_DC_START, f.IMAGE_DC_END})
 _THREAD_RECORDS = frozenset({f.THREAD_START, f.THREAD_END, f.THREAD_DC_START, f.THREAD_DC_END})
+
+
+def _is_back(life: ThreadLife, hook: int) -> bool:
+    return hook == f.THREAD_DC_START and life.end is not None
 
 
 class Rule:
@@ -301,26 +308,46 @@ class Rule:
         machine = recording.machine
         self._kernel_base = 1 << 63 if machine.pointer_size == 8 else 1 << 31
         self._cpus = [_Processor(since=recording.start) for _ in machine.cpus]
-        self._idle = ThreadLife(0, -1, None)
+        self._idle = ThreadLife(0, -1, 0)
         self._weight = 0
+        self._unweighted: list[tuple[Counters, int, bool]] = []
         self._find_lives(recording.facts)
         self._apply_all(recording.facts, sorted(cuts))
 
     # ---- Lives (chapter 5) -------------------------------------------------------------
 
     def _find_lives(self, facts: Sequence[Fact]) -> None:
-        threads: list[tuple[int, ThreadLife, int]] = []
+        threads: list[tuple[int, ThreadLife]] = []
+        named: dict[int, None] = {}  # pids of other records, in order
         for position, (time, _, hook, _, data) in enumerate(facts):
             if hook in _PROCESS_RECORDS:
                 self._process_record(position, time, hook, data)
             elif hook in _THREAD_RECORDS and data[1]:
                 life = self._thread_record(position, time, hook, data)
+                named[data[0]] = None
                 if life is not None:
-                    threads.append((position, life, data[0]))
-        for position, life, pid in threads:
-            life.process = self._process_lives.find(pid, position)
+                    threads.append((position, life))
+            elif hook in _IMAGE_RECORDS:
+                named[data[2]] = None
+            elif hook in _NETWORK or hook in _COUNTER_RECORDS:
+                named[data[0]] = None
+            elif (hook == f.CSWITCH and not data[0] * data[1]) or (
+                hook == f.SAMPLE and not data[1]
+            ):
+                named[0] = None
+        self._add_nameless(named)
+        for position, life in threads:
+            life.process = self._process_lives.find(life.pid, position)
             if life.process is not None:
                 life.process.all_threads += 1
+
+    def _add_nameless(self, pids: Iterable[int]) -> None:
+        """Add a life for each pid that no process record tells of."""
+        for pid in pids:
+            if self._process_lives.current(pid) is None:
+                life = ProcessLife(pid, 0)
+                self._process_lives.add(pid, _BEFORE, life)
+                self.processes.append(life)
 
     def _process_record(self, position: int, time: int, hook: int, data: tuple[Any, ...]) -> None:
         key, pid = data[0], data[1]
@@ -348,12 +375,13 @@ class Rule:
         tid = data[1]
         life: ThreadLife | None = self._thread_lives.current(tid)
         is_new = hook == f.THREAD_START or life is None
-        if life is not None and hook == f.THREAD_DC_START and life.end is not None:
-            is_new = True
+        if life is not None and (life.pid != data[0] or _is_back(life, hook)):
+            is_new = True  # the start that was between is lost
         if is_new:
             is_start = hook == f.THREAD_START
             where = position if is_start or life is not None else _BEFORE
-            life = ThreadLife(tid, len(self.threads), None, begin=time if is_start else None)
+            life = ThreadLife(tid, len(self.threads), data[0])
+            life.begin = time if is_start else None
             self.threads.append(life)
             self._thread_lives.add(tid, where, life)
         assert life is not None
@@ -405,7 +433,7 @@ class Rule:
         elif hook in f.INTERRUPT_HOOKS:
             self._interrupt(time, self._cpus[cpu], data[0], hook == f.ISR)
         elif hook in (f.SAMPLING_START, f.SAMPLING_END, f.SAMPLE_INTERVAL):
-            self._weight = data[1]
+            self._interval(data[1], data[2])
         elif hook in (f.DISK_READ, f.DISK_WRITE):
             row = self._counters_of(data[8], position)
             kind = "disk_read" if hook == f.DISK_READ else "disk_write"
@@ -427,12 +455,14 @@ class Rule:
             _add(row, _NETWORK[hook] + "_bytes", data[1])
         elif hook in _THREAD_RECORDS:
             self._thread_counts(position, hook, data)
-        elif hook in (f.IMAGE_LOAD, f.IMAGE_UNLOAD, f.IMAGE_DC_START, f.IMAGE_DC_END):
+        elif hook in _IMAGE_RECORDS:
             self._image(position, hook, data)
         elif hook == f.PROCESS_START:
             _add(self._counters_of_process(data[1], position), "processes_started", 1)
         elif hook == f.PROCESS_END:
             _add(self._counters_of_process(data[1], position), "processes_ended", 1)
+            ended: ProcessLife = self._process_lives.find(data[1], position)
+            ended.threads.clear()  # whatever of their ends was lost
 
     def _header(self, position: int, header: tuple[int, ...]) -> None:
         _, tid, kernel, user = header
@@ -473,12 +503,28 @@ class Rule:
         row = self._counters_of(tid, position)
         _add(row, "samples", count)
         if flags & 3:
-            _add(row, "samples_in_interrupt", count)
+            if flags & 1:
+                _add(row, "samples_in_dpc", count)
+            if flags & 2:
+                _add(row, "samples_in_isr", count)
             return
-        weight = self._weight * count
-        _add(row, "sample_time", weight)
-        if address >= self._kernel_base:
-            _add(row, "sample_time_in_kernel", weight)
+        is_kernel = address >= self._kernel_base
+        if not self._weight:
+            self._unweighted.append((row, count, is_kernel))
+        self._weigh(row, count, is_kernel, self._weight)
+
+    @staticmethod
+    def _weigh(row: Counters, count: int, is_kernel: bool, weight: int) -> None:
+        _add(row, "sample_time", weight * count)
+        if is_kernel:
+            _add(row, "sample_time_in_kernel", weight * count)
+
+    def _interval(self, new: int, old: int) -> None:
+        """Weigh what follows by the new interval, and what came before any by the old."""
+        for row, count, is_kernel in self._unweighted:
+            self._weigh(row, count, is_kernel, old or new)
+        self._unweighted.clear()
+        self._weight = new
 
     def _interrupt(self, time: int, state: _Processor, initial: int, is_isr: bool) -> None:
         """Count the part of an interrupt that no nested one has counted already."""
@@ -504,9 +550,9 @@ class Rule:
         if life is None or life.process is None or life is self._idle:
             return
         process = life.process
-        if hook in (f.THREAD_START, f.THREAD_DC_START) and not life.is_counted:
-            life.is_counted = True
+        if hook != f.THREAD_END and not life.is_counted:
             process.threads.add(life.tid)
+        life.is_counted = True
         if hook == f.THREAD_START:
             _add(process.counters, "threads_started", 1)
         elif hook == f.THREAD_END:
@@ -523,7 +569,7 @@ class Rule:
         if hook == f.IMAGE_UNLOAD:
             _add(process.counters, "images_unloaded", 1)
             process.images.pop(base, None)
-        elif hook != f.IMAGE_DC_END:
+        else:
             process.images[base] = path
         process.all_images[base] = path
 
