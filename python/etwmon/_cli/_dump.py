@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from etwmon import Event
 
 _INDENT = "    "
+# What can only be an address of a 64-bit process or kernel is shown in hexadecimal.
+_USER = (1 << 40, 1 << 47)
+_KERNEL = 0xFFFF8000_00000000
 HEADING = f"{'time s':>13} {'cpu':>3} {'pid':>6} {'tid':>6} event"
 
 
@@ -44,14 +47,15 @@ class EventLines:
         time = f"{offset(event.timestamp_ns - self._start_ns):>13}"
         ids = f"{event.cpu:>3} {'-' if pid is None else pid:>6} {'-' if tid is None else tid:>6}"
         name = event_name(event)
-        line = f"{self._dim}{time}{self._end} {ids} {self._name}{name}{self._end}"
-        if self._fields:
-            fields = self._field_texts(event)
-            if self._width is None:
-                line = " ".join([line, *fields])
-            else:
-                used = len(time) + len(ids) + cell_len(name) + 2
-                line += self._wrapped(fields, used, self._width)
+        line = f"{self._dim}{time}{self._end} {ids}"
+        fields = self._field_texts(event) if self._fields else []
+        if self._width is None:
+            line = " ".join([f"{line} {self._name}{name}{self._end}", *fields])
+        else:
+            head = self._wrapped([name], len(time) + len(ids) + 1, self._width)
+            used = cell_len(head.rpartition("\n")[2])
+            used += len(time) + len(ids) + 1 if "\n" not in head else 0
+            line += f"{self._name}{head}{self._end}{self._wrapped(fields, used, self._width)}"
         if self._stack and event.stack:
             frames = "\n".join(f"{_INDENT}{frame:#018x}" for frame in event.stack)
             line = f"{line}\n{frames}"
@@ -73,17 +77,17 @@ class EventLines:
         return texts
 
     @staticmethod
-    def _wrapped(fields: list[str], used: int, width: int) -> str:
-        """Return the fields for the rest of a line and as many more as they need."""
+    def _wrapped(texts: list[str], used: int, width: int) -> str:
+        """Return texts for the rest of a line and as many more as they need."""
         room = max(width - len(_INDENT), 16)
         parts = []
-        for field in fields:
-            cells = cell_len(field)
+        for text in texts:
+            cells = cell_len(text)
             if used + 1 + cells <= width:
-                parts.append(" " + field)
+                parts.append(" " + text)
                 used += 1 + cells
                 continue
-            pieces = chop(field, room)
+            pieces = chop(text, room)
             parts += ["\n" + _INDENT + piece for piece in pieces]
             used = len(_INDENT) + cell_len(pieces[-1])
         return "".join(parts)
@@ -100,7 +104,7 @@ def event_name(event: Event) -> str:
 
 
 def value_text(value: object) -> str:
-    """Return the value of a field in one line; strings with spaces are quoted."""
+    """Return the value of a field in one line; strings with spaces are quoted, addresses in hex."""
     if isinstance(value, str):
         text = clean(value)
         return f'"{text}"' if not text or " " in text else text
@@ -110,4 +114,6 @@ def value_text(value: object) -> str:
         return "[" + ", ".join(value_text(item) for item in value) + "]"
     if isinstance(value, Mapping):
         return "{" + ", ".join(f"{clean(str(k))}: {value_text(v)}" for k, v in value.items()) + "}"
+    if isinstance(value, int) and (_USER[0] <= value < _USER[1] or value >= _KERNEL):
+        return f"{value:#x}"
     return "-" if value is None else clean(str(value))

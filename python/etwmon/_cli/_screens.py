@@ -138,6 +138,7 @@ def summary_lines(
         Column("Bytes", right=True),
         Column("First s", right=True, style="dim", rank=3),
         Column("Last s", right=True, style="dim", rank=3),
+        Column("Kind", style="dim", rank=1),
         Column("Ver", right=True, style="dim", rank=1),
         Column("Event", style="cyan", elastic=True, least=45),
     ]
@@ -148,6 +149,7 @@ def summary_lines(
             size(facts.payload_bytes),
             offset(facts.first_ns - start_ns)[:-4],
             offset(facts.last_ns - start_ns)[:-4],
+            facts.kind,
             str(facts.version),
             event_label(facts),
         )
