@@ -225,6 +225,71 @@ class Trace:
     def damage(self) -> list[dict[str, int]]: ...
 
 @final
+class MachineFacts(TypedDict):
+    """Keys of `Snapshot.machine`."""
+
+    raw_time: int
+    filetime: int
+    wall_ticks: int
+    wall_ns: int
+    process_ticks: int
+    unowned_ticks: int
+    idle_ticks: int
+    dpc_ticks: int
+    isr_ticks: int
+    unknown_ticks: int
+    events: int
+    unowned_samples: int
+    unowned_records: int
+    undecoded: int
+    partial: int
+    lost_records: int
+    switch_mismatches: int
+    negative_intervals: int
+    processors: int
+    sample_interval_100ns: int
+    presence: dict[str, int]
+    cpu_source: str | None
+    mode_source: str | None
+
+ROW_COLUMNS: tuple[str, ...]
+
+_Texts: TypeAlias = tuple[str | None, str | None, str | None, str | None, str | None]
+_ThreadTuple: TypeAlias = tuple[int, int, int, int, int, int, int, int, str | None]
+_ImageTuple: TypeAlias = tuple[str | None, int, int, int, int, int, int]
+
+@final
+class Snapshot:
+    @property
+    def machine(self) -> MachineFacts: ...
+    def column(self, name: str, /) -> memoryview: ...
+    def row(self, index: int, base: Snapshot | None = None, /) -> tuple[int, ...]: ...
+    def texts(self, index: int, /) -> _Texts: ...
+    def name(self, index: int, /) -> str | None: ...
+    def active(self, since: int, base: Snapshot | None = None, /) -> list[int]: ...
+    def thread_ids(self, index: int, /) -> list[int]: ...
+    def threads(self, index: int, /) -> list[_ThreadTuple]: ...
+    def images(self, index: int, /) -> list[_ImageTuple]: ...
+    def __len__(self) -> int: ...
+
+@final
+class Aggregate:
+    def __new__(cls, trace: Trace) -> Self: ...
+    @property
+    def begin_filetime(self) -> int: ...
+    @property
+    def next_filetime(self) -> int | None: ...
+    @property
+    def at_end(self) -> bool: ...
+    @property
+    def position(self) -> int: ...
+    @property
+    def damage(self) -> dict[str, int]: ...
+    def advance(self, filetime: int | None = None, /) -> bool: ...
+    def snapshot(
+        self, filetime: int | None = None, everything: bool = False, /
+    ) -> list[Snapshot]: ...
+
 class TraceWriter:
     def __new__(
         cls,

@@ -32,10 +32,9 @@ row_column_getbuffer(PyObject *op, Py_buffer *view, int flags)
         PyErr_SetString(PyExc_BufferError, "a column is read-only and strided");
         return -1;
     }
-    static char formats[][2] = {"I", "Q", "q"};
-    char *format = self->column->format == 'I'   ? formats[0]
-                   : self->column->format == 'Q' ? formats[1]
-                                                 : formats[2];
+    const char *format = self->column->format == 'I'   ? "I"
+                         : self->column->format == 'Q' ? "Q"
+                                                       : "q";
     Py_ssize_t size = self->column->format == 'I' ? 4 : 8;
     *view = (Py_buffer){
         .buf = (void *)(uintptr_t)self->values,
@@ -44,7 +43,7 @@ row_column_getbuffer(PyObject *op, Py_buffer *view, int flags)
         .itemsize = size,
         .readonly = 1,
         .ndim = 1,
-        .format = (flags & PyBUF_FORMAT) ? format : NULL,
+        .format = (flags & PyBUF_FORMAT) ? (char *)(uintptr_t)format : NULL,
         .shape = &self->shape,
         .strides = &self->stride,
     };
