@@ -437,8 +437,10 @@ add_part(const etwc_stacks *stacks, piece_list *list, const stack_part *part)
         }
         run = definition->run;
     }
+    if (run.count == 0)
+        return;
     stack_piece piece = {
-        .kept = stacks->frames + run.first,
+        .kept = &stacks->frames[run.first],
         .count = run.count,
         .pointer_size = part->pointer_size,
     };
@@ -460,7 +462,7 @@ find_parts(const part_list *list, uint64_t owner, size_t *out_count)
     for (high = low; high < list->count && list->items[high].owner == owner;)
         high++;
     *out_count = high - low;
-    return list->items + low;
+    return high != low ? &list->items[low] : NULL;
 }
 
 /* The threads that an event can have been logged on behalf of. */
