@@ -30,9 +30,7 @@ def run_all(python: Interpreter) -> None:
     """Runs everything, also after a failure; the closing lines come together at the end."""
     cc = find_compiler()
     # Instrumented code makes gcc warn of conversions that are not in the source.
-    flags = {
-        kind: [f"-fsanitize={kind}", "-fno-sanitize-recover=all", "-w"] for kind in LIBRARIES
-    }
+    flags = {kind: [f"-fsanitize={kind}", "-fno-sanitize-recover=all", "-w"] for kind in LIBRARIES}
     steps: list[Callable[[], tuple[bool, str]]] = [
         lambda: run_ctests(cc, MEMORY, flags[MEMORY]),
         lambda: fuzz.replay_all(cc, "sanitize", flags[MEMORY]),
