@@ -152,7 +152,7 @@ MAY_IMPORT_TOP = {
     "_demo": {"_workload"},
     "_workload": {"_workload"},
 }
-NEEDS_THE_EXTRA = {"_cli"}
+NEEDS_THE_EXTRA = {"_cli", "__main__"}  # the second says what to install
 
 
 def imports_of(path: Path) -> Iterable[str]:
