@@ -115,9 +115,8 @@ def _dissect_row(header: Any, cpu: int) -> Row:
         "MessageTraceHeader": "message",
     }[type(header).__name__]
     raw = header.header
-    values: dict[str, Any] = dict(
-        id=0, version=0, opcode=0, level=0, group=None, pid=None, tid=None
-    )
+    values: dict[str, Any] = dict.fromkeys(("id", "version", "opcode", "level"), 0)
+    values |= dict.fromkeys(("group", "pid", "tid"))
     payload = bytes(header.payload)
     provider = None
     if kind in {"system", "compact", "perfinfo"}:
@@ -148,9 +147,7 @@ def _dissect_row(header: Any, cpu: int) -> Row:
     )
 
 
-@settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=40, **RELAXED)
 @given(
     events=st.lists(cases(), max_size=40),
     options=st.sampled_from(
@@ -258,9 +255,7 @@ def _guid(value: Any) -> UUID:
     )
 
 
-@settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=15, **RELAXED)
 @given(
     events=st.lists(cases(kinds=ETL_PARSER_KINDS), max_size=25),
     options=st.sampled_from([{}, {"pointer_size": 4}, {"mode": 0x10001}]),

@@ -149,8 +149,6 @@ def _kernel(
     flags = CLASSIC | PROCESSOR_INDEX | _bits(wide)
     if kind != "system":
         flags |= NO_CPU_TIME
-    if extended:
-        flags |= EXTENDED
     full = replace(
         expected,
         kind=kind,
@@ -311,7 +309,6 @@ def instance(
     expected = replace(
         plain.expected,
         kind="instance",
-        flags=plain.expected.flags | EXTENDED,
         extended=((4, link),),
         payload=payload,
     )
