@@ -247,3 +247,50 @@ def test_sharing_events_between_threads(traces: Path) -> None:
         for thread in threads:
             thread.join()
     assert results == [expected] * 4
+
+
+def _frames(payload: memoryview) -> tuple[int, ...]:
+    return tuple(payload[: len(payload) // 8 * 8].cast("Q"))
+
+
+def test_stacks_belong_to_the_events_that_their_records_name(traces: Path) -> None:
+    """Against a join by time and thread that is done here, over all of a trace."""
+    records: dict[int, list[tuple[int, int]]] = {}  # time: (opcode, key or number of frames)
+    definitions: list[tuple[int, tuple[int, ...]]] = []
+    plain: dict[int, list[tuple[int, ...]]] = {}
+    with etwmon.open(traces / "net.4.5.2.x64.etl") as trace:
+        events = list(trace)
+        for event in events:
+            if event.provider != "StackWalk":
+                continue
+            payload = event.payload
+            first = int.from_bytes(payload[:8], "little")
+            if event.opcode == 32:
+                plain.setdefault(first, []).append(_frames(payload[16:]))
+            elif event.opcode in {37, 38}:
+                key = int.from_bytes(payload[16:24], "little")
+                records.setdefault(first, []).append((len(definitions), key))
+            else:
+                definitions.append((first, _frames(payload[8:])))
+        found = 0
+        for event in events:
+            if event.raw_time not in records and event.raw_time not in plain:
+                continue
+            wanted = list(plain.get(event.raw_time, ()))
+            for since, key in records.get(event.raw_time, ()):
+                later = (frames for one, frames in definitions[since:] if one == key)
+                wanted.append(next(later))
+            if event.stack is None or event.provider == "StackWalk":
+                continue
+            found += 1
+            assert event.is_stack_complete
+            total = sorted(frame for frames in wanted for frame in frames)
+            missing = set(event.stack) - set(total)
+            assert missing == set()
+    assert found > 7000
+    carried = [event for event in events if any(item.type == 6 for item in event.extended)]
+    assert len(carried) == 655
+    for event in carried:
+        (item,) = (item for item in event.extended if item.type == 6)
+        assert event.stack == _frames(memoryview(item.data)[8:])
+        assert event.to_dict(stack=True)["stack"] == event.stack

@@ -38,7 +38,7 @@ def _own_temporary_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def _left_over(tmp_path: Path) -> list[str]:
-    return os.listdir(tmp_path / "temporary")
+    return [path.name for path in (tmp_path / "temporary").iterdir()]
 
 
 def _read(source: object) -> list[int]:

@@ -411,6 +411,58 @@ get_process(PyObject *op, void *unused)
     return id_or_none(pyetw_trace_owner(event->trace, &event->view));
 }
 
+/* The frames as a tuple; *out_is_complete tells whether a part is missing. */
+static PyObject *
+stack_tuple(pyetw_event *event, bool *out_is_complete)
+{
+    enum { USUAL = 256 };
+    uint64_t usual[USUAL];
+    uint64_t *frames = usual;
+    const etwc_stacks *stacks = pyetw_trace_need_stacks(event->trace, &event->view);
+    if (stacks == NULL)
+        return NULL;
+    size_t count =
+        etwc_stacks_resolve(stacks, &event->view, usual, USUAL, out_is_complete);
+    if (count > USUAL) {
+        frames = etwc_calloc(count, sizeof *frames);
+        if (frames == NULL)
+            return PyErr_NoMemory();
+        count = etwc_stacks_resolve(stacks, &event->view, frames, count, out_is_complete);
+    }
+    PyObject *tuple = PyTuple_New((Py_ssize_t)count);
+    for (size_t i = 0; tuple != NULL && i < count; i++) {
+        PyObject *frame = PyLong_FromUnsignedLongLong(frames[i]);
+        if (frame == NULL || PyTuple_SetItem(tuple, (Py_ssize_t)i, frame) < 0)
+            Py_CLEAR(tuple);
+    }
+    if (frames != usual)
+        etwc_free(frames);
+    return tuple;
+}
+
+static PyObject *
+get_stack(PyObject *op, void *unused)
+{
+    bool is_complete;
+    (void)unused;
+    PyObject *tuple = stack_tuple((pyetw_event *)op, &is_complete);
+    if (tuple != NULL && PyTuple_Size(tuple) == 0)
+        Py_SETREF(tuple, Py_NewRef(Py_None));
+    return tuple;
+}
+
+static PyObject *
+get_is_stack_complete(PyObject *op, void *unused)
+{
+    bool is_complete;
+    (void)unused;
+    PyObject *tuple = stack_tuple((pyetw_event *)op, &is_complete);
+    if (tuple == NULL)
+        return NULL;
+    Py_DECREF(tuple);
+    return PyBool_FromLong(is_complete);
+}
+
 /* ---- Decoded fields -------------------------------------------------------------------------------- */
 
 PyObject *
@@ -695,6 +747,13 @@ static PyGetSetDef event_getset[] = {
      "Extended items as a list of named tuples (type, data).", NULL},
     {"payload", get_payload, NULL,
      "The payload as a read-only memoryview, valid as long as it is held.", NULL},
+    {"stack", get_stack, NULL,
+     "Return addresses, innermost first, as a tuple of int, or None when the trace\n"
+     "has no stack for the event. Kernel frames come before user frames. Reads the\n"
+     "trace once, the first time.",
+     NULL},
+    {"is_stack_complete", get_is_stack_complete, NULL,
+     "False when a part of the stack is known to be missing.", NULL},
     {"file", get_file, NULL,
      "Path of the file that the event comes from; None when it was opened from bytes\n"
      "or from a file object without a name.",

@@ -8,7 +8,6 @@
 #include "py_trace.h"
 
 #include "etwc_alloc.h"
-#include "etwc_provider.h"
 #include "py_info.h"
 #include "py_iterate.h"
 #include "py_source.h"
@@ -90,11 +89,9 @@ pyetw_trace_raise(pyetw_trace *trace, const etwc_error *err)
     return pyetw_raise(trace->state, err, path);
 }
 
-/* A cursor over some of the files. They are retained meanwhile: another thread
- * may close the trace while this one is detached. */
-static etwc_cursor *
-open_cursor_over(pyetw_trace *trace, etwc_etl *const *etls, size_t count,
-                 const etwc_selection *selection)
+etwc_cursor *
+pyetw_trace_open_cursor_of(pyetw_trace *trace, etwc_etl *const *etls, size_t count,
+                           const etwc_selection *selection)
 {
     etwc_cursor *cursor = NULL;
     etwc_error err;
@@ -111,29 +108,20 @@ open_cursor_over(pyetw_trace *trace, etwc_etl *const *etls, size_t count,
     return NULL;
 }
 
-/* The files of one timeline, or all (UINT32_MAX). */
-static etwc_cursor *
-open_cursor_of_timeline(pyetw_trace *trace, uint32_t timeline,
-                        const etwc_selection *selection)
+etwc_cursor *
+pyetw_trace_open_cursor(pyetw_trace *trace, const etwc_selection *selection)
 {
     if (!pyetw_trace_check_open(trace))
         return NULL;
     etwc_etl **etls = etwc_calloc(trace->file_count, sizeof(etwc_etl *));
     if (etls == NULL)
         return (void *)PyErr_NoMemory();
-    size_t count = 0;
     for (size_t i = 0; i < trace->file_count; i++)
-        if (timeline == UINT32_MAX || trace->files[i].timeline == timeline)
-            etls[count++] = trace->files[i].etl;
-    etwc_cursor *cursor = open_cursor_over(trace, etls, count, selection);
+        etls[i] = trace->files[i].etl;
+    etwc_cursor *cursor =
+        pyetw_trace_open_cursor_of(trace, etls, trace->file_count, selection);
     etwc_free(etls);
     return cursor;
-}
-
-etwc_cursor *
-pyetw_trace_open_cursor(pyetw_trace *trace, const etwc_selection *selection)
-{
-    return open_cursor_of_timeline(trace, UINT32_MAX, selection);
 }
 
 /* Scans until something has to be done attached: END, a failure, or OK when it
@@ -178,85 +166,6 @@ pyetw_trace_scan(pyetw_trace *trace, etwc_cursor *cursor, pyetw_feed_fn feed,
     return st == ETWC_END ? 0 : -1;
 }
 
-/* ---- Owners ------------------------------------------------------------------------ */
-
-static etwc_status
-feed_lifetimes(void *context, const etwc_event *events, size_t count, etwc_error *err)
-{
-    etwc_lifetimes *lifetimes = context;
-    for (size_t i = 0; i < count; i++) {
-        etwc_kernel_record record;
-        if (!etwc_lifetimes_wants(&events[i]))
-            continue;
-        if (etwc_kernel_decode(&events[i], &record) == ETWC_DECODED_NONE)
-            continue;
-        etwc_status st = etwc_lifetimes_apply(lifetimes, &events[i], &record, err);
-        if (st != ETWC_OK)
-            return st;
-    }
-    return ETWC_OK;
-}
-
-/* What happened to the processes and threads of one timeline; NULL on failure. */
-static etwc_lifetimes *
-read_lifetimes(pyetw_trace *trace, uint32_t timeline)
-{
-    /* Begin, end, rundown, terminate, defunct, thread name: no context switch. */
-    static const uint8_t opcodes[] = {1, 2, 3, 4, 11, 39, 72};
-    etwc_guid providers[2];
-    providers[0] = *etwc_kernel_group_guid(ETWC_CLASS_PROCESS);
-    providers[1] = *etwc_kernel_group_guid(ETWC_CLASS_THREAD);
-    etwc_selection selection = {
-        .providers = providers,
-        .provider_count = 2,
-        .opcodes = opcodes,
-        .opcode_count = sizeof opcodes,
-    };
-    etwc_lifetimes *lifetimes = etwc_lifetimes_new();
-    if (lifetimes == NULL)
-        return (void *)PyErr_NoMemory();
-    etwc_lifetimes_set_limit(lifetimes, trace->memory_limit);
-    etwc_cursor *cursor = open_cursor_of_timeline(trace, timeline, &selection);
-    int result = -1;
-    if (cursor != NULL) {
-        result = pyetw_trace_scan(trace, cursor, feed_lifetimes, lifetimes);
-        etwc_cursor_close(cursor);
-    }
-    if (result == 0)
-        return lifetimes;
-    etwc_lifetimes_free(lifetimes);
-    return NULL;
-}
-
-int
-pyetw_trace_need_lifetimes(pyetw_trace *trace)
-{
-    for (size_t i = 0; i < trace->file_count && !trace->has_lifetimes; i++) {
-        pyetw_file *file = &trace->files[i];
-        if (file->timeline != i || file->lifetimes != NULL)
-            continue;
-        etwc_lifetimes *lifetimes = read_lifetimes(trace, file->timeline);
-        if (lifetimes == NULL)
-            return -1;
-        if (file->lifetimes == NULL)
-            file->lifetimes = lifetimes;
-        else /* another thread was faster */
-            etwc_lifetimes_free(lifetimes);
-    }
-    trace->has_lifetimes = true;
-    return 0;
-}
-
-uint32_t
-pyetw_trace_owner(void *context, const etwc_event *event)
-{
-    const pyetw_trace *trace = context;
-    if (event->file_index >= trace->file_count)
-        return ETWC_NO_ID;
-    uint32_t timeline = trace->files[event->file_index].timeline;
-    return etwc_lifetimes_owner_id(trace->files[timeline].lifetimes, event);
-}
-
 /* ---- Making one ---------------------------------------------------------------------- */
 
 static int64_t
@@ -280,6 +189,29 @@ is_same_timeline(const pyetw_file *a, const pyetw_file *b)
         return false;
     int64_t other = etwc_clock_filetime(&a->clock, b->clock.raw_base);
     return distance(other, b->clock.start_100ns) <= TIMELINE_TOLERANCE_100NS;
+}
+
+/* True for files of one NEWFILE sequence, whose stack records may lie in a later
+ * file than their events. */
+static bool
+is_same_sequence(const pyetw_file *a, const pyetw_file *b)
+{
+    const etwc_etl_header *x = etwc_etl_get_header(a->etl);
+    const etwc_etl_header *y = etwc_etl_get_header(b->etl);
+    return a->timeline == b->timeline && (x->log_file_mode & ETWC_MODE_NEWFILE) &&
+           (y->log_file_mode & ETWC_MODE_NEWFILE) &&
+           x->session_name.len == y->session_name.len &&
+           memcmp(x->session_name.ptr, y->session_name.ptr, x->session_name.len) == 0;
+}
+
+static uint32_t
+sequence_of(const pyetw_trace *trace, uint32_t index)
+{
+    for (uint32_t i = 0; i < index; i++)
+        if (trace->files[i].sequence == i &&
+            is_same_sequence(&trace->files[i], &trace->files[index]))
+            return i;
+    return index;
 }
 
 static uint32_t
@@ -319,6 +251,7 @@ open_file(pyetw_trace *trace, PyObject *pair, uint32_t index)
     trace->file_count = (size_t)index + 1;
     trace->file_bytes += etwc_etl_get_header(file->etl)->file_bytes;
     file->timeline = timeline_of(trace, index);
+    file->sequence = sequence_of(trace, index);
     return 0;
 }
 
@@ -416,6 +349,7 @@ trace_dealloc(PyObject *op)
     for (size_t i = 0; i < trace->file_count; i++) {
         Py_XDECREF(trace->files[i].path);
         etwc_lifetimes_free(trace->files[i].lifetimes);
+        etwc_stacks_free(trace->files[i].stacks);
     }
     etwc_free(trace->files);
     etwc_free(trace->damage);
@@ -517,51 +451,13 @@ PyDoc_STRVAR(damage_doc,
              "The damage counters of each file that are not 0, a dict for each. Reads\n"
              "the whole trace the first time.");
 
-/* Reads one file to its end to see all of its damage. */
-static int
-read_damage(pyetw_trace *trace, size_t index, etwc_damage *out)
-{
-    etwc_cursor *cursor = open_cursor_over(trace, &trace->files[index].etl, 1, NULL);
-    if (cursor == NULL)
-        return -1;
-    uint64_t count = 0;
-    etwc_status st = ETWC_OK;
-    while (st == ETWC_OK) {
-        etwc_error err;
-        PyThreadState *thread = pyetw_trace_detach(trace);
-        st = etwc_cursor_count(cursor, &count, &err);
-        pyetw_trace_attach(thread);
-        if (st != ETWC_OK && st != ETWC_END)
-            pyetw_trace_raise(trace, &err);
-        else if (pyetw_trace_look(trace) < 0)
-            st = ETWC_E_INTERRUPTED;
-    }
-    if (st == ETWC_END)
-        etwc_cursor_get_damage(cursor, out);
-    etwc_cursor_close(cursor);
-    return st == ETWC_END ? 0 : -1;
-}
-
 static PyObject *
 trace_damage(PyObject *op, PyObject *unused)
 {
     pyetw_trace *trace = (pyetw_trace *)op;
     (void)unused;
-    if (trace->damage != NULL)
-        return pyetw_info_damage(trace, trace->damage);
-    etwc_damage *damage = etwc_calloc(trace->file_count, sizeof *damage);
-    if (damage == NULL)
-        return PyErr_NoMemory();
-    for (size_t i = 0; i < trace->file_count; i++) {
-        if (!pyetw_trace_check_open(trace) || read_damage(trace, i, &damage[i]) < 0) {
-            etwc_free(damage);
-            return NULL;
-        }
-    }
-    if (trace->damage == NULL)
-        trace->damage = damage;
-    else /* another thread was faster */
-        etwc_free(damage);
+    if (pyetw_trace_need_damage(trace) < 0)
+        return NULL;
     return pyetw_info_damage(trace, trace->damage);
 }
 

@@ -13,6 +13,7 @@
 
 #include "etwc_etl.h"
 #include "etwc_lifetime.h"
+#include "etwc_stack.h"
 
 typedef struct pyetw_file {
     etwc_etl *etl;     /* NULL once the trace is closed */
@@ -22,6 +23,8 @@ typedef struct pyetw_file {
     /* Who was who on this file's timeline; NULL until somebody asked. Only the
      * first file of a timeline owns one. */
     etwc_lifetimes *lifetimes;
+    uint32_t sequence; /* files with the same number are one NEWFILE sequence */
+    etwc_stacks *stacks; /* as lifetimes, of the first file of a sequence */
 } pyetw_file;
 
 typedef struct pyetw_trace {
@@ -56,6 +59,10 @@ int pyetw_trace_look(pyetw_trace *trace);
 etwc_cursor *pyetw_trace_open_cursor(pyetw_trace *trace,
                                      const etwc_selection *selection);
 
+/* The same over some of the files, which may be closed by others meanwhile. */
+etwc_cursor *pyetw_trace_open_cursor_of(pyetw_trace *trace, etwc_etl *const *etls,
+                                        size_t count, const etwc_selection *selection);
+
 /* Gives every event of the cursor to feed, detached; looks at signals. 0, or -1
  * with an error set. The cursor stays the caller's. */
 typedef etwc_status (*pyetw_feed_fn)(void *context, const etwc_event *events,
@@ -76,5 +83,10 @@ int pyetw_trace_need_lifetimes(pyetw_trace *trace);
 /* Process id of the owner of an event, or ETWC_NO_ID. Needs the lifetimes. The
  * context is the trace; may be called detached. */
 uint32_t pyetw_trace_owner(void *context, const etwc_event *event);
+
+/* The stacks of the event's file, reading it once; NULL with an error set. */
+const etwc_stacks *pyetw_trace_need_stacks(pyetw_trace *trace, const etwc_event *event);
+/* Makes sure that trace->damage is known, reading the trace once; -1 on failure. */
+int pyetw_trace_need_damage(pyetw_trace *trace);
 
 #endif

@@ -61,6 +61,7 @@ typedef enum etwc_clock_type {
 /* Bits of log_file_mode that the reader obeys. */
 enum {
     ETWC_MODE_CIRCULAR = 0x2,
+    ETWC_MODE_NEWFILE = 0x8,
     ETWC_MODE_BUFFERING = 0x400,
     ETWC_MODE_PRIVATE_LOGGER = 0x800,
     ETWC_MODE_RELOG = 0x10000,

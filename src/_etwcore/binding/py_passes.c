@@ -1,0 +1,209 @@
+/*
+ * What a trace can tell only after one more pass over its files: who owned what,
+ * which stack belongs to which event, what was damaged. Each is found out on first
+ * use and kept. Two threads that ask at once both read; the first result stays.
+ */
+#include "py_trace.h"
+
+#include "etwc_alloc.h"
+#include "etwc_provider.h"
+
+/* The files of one timeline, or of one sequence. */
+static etwc_cursor *
+open_cursor_of_group(pyetw_trace *trace, uint32_t group, bool is_sequence,
+                     const etwc_selection *selection)
+{
+    if (!pyetw_trace_check_open(trace))
+        return NULL;
+    etwc_etl **etls = etwc_calloc(trace->file_count, sizeof(etwc_etl *));
+    if (etls == NULL)
+        return (void *)PyErr_NoMemory();
+    size_t count = 0;
+    for (size_t i = 0; i < trace->file_count; i++) {
+        const pyetw_file *file = &trace->files[i];
+        if ((is_sequence ? file->sequence : file->timeline) == group)
+            etls[count++] = file->etl;
+    }
+    etwc_cursor *cursor = pyetw_trace_open_cursor_of(trace, etls, count, selection);
+    etwc_free(etls);
+    return cursor;
+}
+
+/* ---- Owners --------------------------------------------------------------------------- */
+
+static etwc_status
+feed_lifetimes(void *context, const etwc_event *events, size_t count, etwc_error *err)
+{
+    etwc_lifetimes *lifetimes = context;
+    for (size_t i = 0; i < count; i++) {
+        etwc_kernel_record record;
+        if (!etwc_lifetimes_wants(&events[i]))
+            continue;
+        if (etwc_kernel_decode(&events[i], &record) == ETWC_DECODED_NONE)
+            continue;
+        etwc_status st = etwc_lifetimes_apply(lifetimes, &events[i], &record, err);
+        if (st != ETWC_OK)
+            return st;
+    }
+    return ETWC_OK;
+}
+
+/* What happened to the processes and threads of one timeline; NULL on failure. */
+static etwc_lifetimes *
+read_lifetimes(pyetw_trace *trace, uint32_t timeline)
+{
+    /* Begin, end, rundown, terminate, defunct, thread name: no context switch. */
+    static const uint8_t opcodes[] = {1, 2, 3, 4, 11, 39, 72};
+    etwc_guid providers[2];
+    providers[0] = *etwc_kernel_group_guid(ETWC_CLASS_PROCESS);
+    providers[1] = *etwc_kernel_group_guid(ETWC_CLASS_THREAD);
+    etwc_selection selection = {
+        .providers = providers,
+        .provider_count = 2,
+        .opcodes = opcodes,
+        .opcode_count = sizeof opcodes,
+    };
+    etwc_lifetimes *lifetimes = etwc_lifetimes_new();
+    if (lifetimes == NULL)
+        return (void *)PyErr_NoMemory();
+    etwc_lifetimes_set_limit(lifetimes, trace->memory_limit);
+    etwc_cursor *cursor = open_cursor_of_group(trace, timeline, false, &selection);
+    int result = -1;
+    if (cursor != NULL) {
+        result = pyetw_trace_scan(trace, cursor, feed_lifetimes, lifetimes);
+        etwc_cursor_close(cursor);
+    }
+    if (result == 0)
+        return lifetimes;
+    etwc_lifetimes_free(lifetimes);
+    return NULL;
+}
+
+int
+pyetw_trace_need_lifetimes(pyetw_trace *trace)
+{
+    for (size_t i = 0; i < trace->file_count && !trace->has_lifetimes; i++) {
+        pyetw_file *file = &trace->files[i];
+        if (file->timeline != i || file->lifetimes != NULL)
+            continue;
+        etwc_lifetimes *lifetimes = read_lifetimes(trace, file->timeline);
+        if (lifetimes == NULL)
+            return -1;
+        if (file->lifetimes == NULL)
+            file->lifetimes = lifetimes;
+        else /* another thread was faster */
+            etwc_lifetimes_free(lifetimes);
+    }
+    trace->has_lifetimes = true;
+    return 0;
+}
+
+uint32_t
+pyetw_trace_owner(void *context, const etwc_event *event)
+{
+    const pyetw_trace *trace = context;
+    if (event->file_index >= trace->file_count)
+        return ETWC_NO_ID;
+    uint32_t timeline = trace->files[event->file_index].timeline;
+    return etwc_lifetimes_owner_id(trace->files[timeline].lifetimes, event);
+}
+
+/* ---- Stacks --------------------------------------------------------------------------- */
+
+static etwc_status
+feed_stacks(void *context, const etwc_event *events, size_t count, etwc_error *err)
+{
+    for (size_t i = 0; i < count; i++) {
+        etwc_status st = etwc_stacks_feed(context, &events[i], err);
+        if (st != ETWC_OK)
+            return st;
+    }
+    return ETWC_OK;
+}
+
+static etwc_stacks *
+read_stacks(pyetw_trace *trace, uint32_t sequence)
+{
+    etwc_stacks *stacks;
+    etwc_error err;
+    if (etwc_stacks_new(trace->pool, &stacks, &err) != ETWC_OK)
+        return (void *)pyetw_trace_raise(trace, &err);
+    etwc_cursor *cursor = open_cursor_of_group(trace, sequence, true, NULL);
+    int result = -1;
+    if (cursor != NULL) {
+        result = pyetw_trace_scan(trace, cursor, feed_stacks, stacks);
+        etwc_cursor_close(cursor);
+    }
+    if (result < 0) {
+        etwc_stacks_free(stacks);
+        return NULL;
+    }
+    etwc_stacks_finish(stacks);
+    return stacks;
+}
+
+const etwc_stacks *
+pyetw_trace_need_stacks(pyetw_trace *trace, const etwc_event *event)
+{
+    pyetw_file *file = &trace->files[trace->files[event->file_index].sequence];
+    if (file->stacks != NULL)
+        return file->stacks;
+    etwc_stacks *stacks = read_stacks(trace, file->sequence);
+    if (stacks == NULL)
+        return NULL;
+    if (file->stacks == NULL)
+        file->stacks = stacks;
+    else /* another thread was faster */
+        etwc_stacks_free(stacks);
+    return file->stacks;
+}
+
+/* ---- Damage --------------------------------------------------------------------------- */
+
+/* Reads one file to its end to see all of its damage. */
+static int
+read_damage(pyetw_trace *trace, size_t index, etwc_damage *out)
+{
+    etwc_cursor *cursor = pyetw_trace_open_cursor_of(trace, &trace->files[index].etl, 1, NULL);
+    if (cursor == NULL)
+        return -1;
+    uint64_t count = 0;
+    etwc_status st = ETWC_OK;
+    while (st == ETWC_OK) {
+        etwc_error err;
+        PyThreadState *thread = pyetw_trace_detach(trace);
+        st = etwc_cursor_count(cursor, &count, &err);
+        pyetw_trace_attach(thread);
+        if (st != ETWC_OK && st != ETWC_END)
+            pyetw_trace_raise(trace, &err);
+        else if (pyetw_trace_look(trace) < 0)
+            st = ETWC_E_INTERRUPTED;
+    }
+    if (st == ETWC_END)
+        etwc_cursor_get_damage(cursor, out);
+    etwc_cursor_close(cursor);
+    return st == ETWC_END ? 0 : -1;
+}
+
+int
+pyetw_trace_need_damage(pyetw_trace *trace)
+{
+    if (trace->damage != NULL)
+        return 0;
+    etwc_damage *damage = etwc_calloc(trace->file_count, sizeof *damage);
+    if (damage == NULL) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    for (size_t i = 0; i < trace->file_count; i++) {
+        if (!pyetw_trace_check_open(trace) || read_damage(trace, i, &damage[i]) < 0) {
+            etwc_free(damage);
+            return -1;
+        }
+    }
+    if (trace->damage == NULL)
+        trace->damage = damage;
+    else /* another thread was faster */
+        etwc_free(damage);
+    return 0;
+}
