@@ -105,6 +105,12 @@ etwc_pool_in_use(etwc_pool *pool)
     return bytes;
 }
 
+uint64_t
+etwc_pool_limit(const etwc_pool *pool)
+{
+    return pool->limit_bytes;
+}
+
 /* A kept block that fits without wasting more than it holds. */
 static etwc_block *
 take_free_locked(etwc_pool *pool, size_t size)

@@ -30,6 +30,7 @@ ETWC_NODISCARD etwc_status etwc_pool_charge(etwc_pool *pool, uint64_t bytes,
 void etwc_pool_discharge(etwc_pool *pool, uint64_t bytes);
 /* Bytes in blocks that somebody holds, plus what is charged. */
 uint64_t etwc_pool_in_use(etwc_pool *pool);
+uint64_t etwc_pool_limit(const etwc_pool *pool);
 
 void etwc_block_retain(etwc_block *block);
 void etwc_block_release(etwc_block *block); /* accepts NULL */

@@ -108,12 +108,16 @@ etwc_cursor_set_budget(etwc_cursor *cursor, uint64_t records)
 
 /* ---- Records ------------------------------------------------------------------ */
 
-/* Makes sure that the file's next record is at hand, or that it is done. */
+/* Makes sure that the file's next record is at hand, or that it is done. Neither
+ * when it took too long (file_is_idle). Buffers that are used up are let go of
+ * unless views of them may be out. */
 static etwc_status
-file_prepare(cursor_file *file, etwc_error *err)
+file_prepare(cursor_file *file, bool has_views, etwc_error *err)
 {
     if (file->is_done || file->run < file->run_count)
         return ETWC_OK;
+    if (!has_views)
+        etl_merge_release_retired(file->merge);
     file->run = 0;
     file->ref = 0;
     file->run_count = 0;
@@ -121,6 +125,12 @@ file_prepare(cursor_file *file, etwc_error *err)
         etl_merge_next(file->merge, file->runs, RUN_CAPACITY, &file->run_count, err);
     file->is_done = st == ETWC_END;
     return st == ETWC_END ? ETWC_OK : st;
+}
+
+static bool
+file_is_idle(const cursor_file *file)
+{
+    return !file->is_done && file->run == file->run_count;
 }
 
 static void
@@ -166,19 +176,23 @@ take_record(const etwc_cursor *cursor, cursor_file *file, size_t file_index,
     return is_selected;
 }
 
-/* The file whose next record is the oldest by wall clock; NULL when all are
- * done. Files are few, so this is a plain search. */
+/* The file whose next record is the oldest by wall clock, or one that is idle;
+ * NULL when all are done. Files are few, so this is a plain search. */
 static etwc_status
-pick_file(etwc_cursor *cursor, cursor_file **out, etwc_error *err)
+pick_file(etwc_cursor *cursor, bool has_views, cursor_file **out, etwc_error *err)
 {
     cursor_file *best = NULL;
     for (size_t i = 0; i < cursor->file_count; i++) {
         cursor_file *file = &cursor->files[i];
-        etwc_status st = file_prepare(file, err);
+        etwc_status st = file_prepare(file, has_views, err);
         if (st != ETWC_OK)
             return st;
         if (file->is_done)
             continue;
+        if (file_is_idle(file)) {
+            *out = file;
+            return ETWC_OK;
+        }
         file->next_filetime = etwc_clock_filetime(
             &file->etl->clock, file->runs[file->run].refs[file->ref].raw_time);
         if (best == NULL || file->next_filetime < best->next_filetime)
@@ -189,12 +203,12 @@ pick_file(etwc_cursor *cursor, cursor_file **out, etwc_error *err)
 }
 
 static etwc_status
-next_file(etwc_cursor *cursor, cursor_file **out, etwc_error *err)
+next_file(etwc_cursor *cursor, bool has_views, cursor_file **out, etwc_error *err)
 {
     if (cursor->file_count != 1)
-        return pick_file(cursor, out, err);
+        return pick_file(cursor, has_views, out, err);
     cursor_file *file = &cursor->files[0];
-    etwc_status st = file_prepare(file, err);
+    etwc_status st = file_prepare(file, has_views, err);
     *out = file->is_done ? NULL : file;
     return st;
 }
@@ -223,7 +237,7 @@ etwc_cursor_next(etwc_cursor *cursor, etwc_event *events, size_t capacity,
         etl_merge_release_retired(cursor->files[i].merge);
     for (uint64_t left = cursor->budget; left != 0 && count < capacity; left--) {
         cursor_file *file = NULL;
-        etwc_status st = next_file(cursor, &file, err);
+        etwc_status st = next_file(cursor, count != 0, &file, err);
         if (st != ETWC_OK) {
             *out_count = count;
             return fail_once(cursor, st, count);
@@ -232,9 +246,13 @@ etwc_cursor_next(etwc_cursor *cursor, etwc_event *events, size_t capacity,
             *out_count = count;
             return count != 0 ? ETWC_OK : ETWC_END;
         }
+        if (file_is_idle(file))
+            break;
         count +=
             take_record(cursor, file, (size_t)(file - cursor->files), &events[count]);
         file_advance(file);
+        if (file_is_idle(file) && count != 0 && etl_merge_is_holding_much(file->merge))
+            break;
     }
     *out_count = count;
     return ETWC_OK;
@@ -266,15 +284,14 @@ etwc_cursor_count(etwc_cursor *cursor, uint64_t *out_count, etwc_error *err)
         etl_merge_release_retired(cursor->files[i].merge);
     for (uint64_t left = cursor->budget; left != 0; left--) {
         cursor_file *file = NULL;
-        st = next_file(cursor, &file, err);
+        st = next_file(cursor, false, &file, err);
         if (st != ETWC_OK || file == NULL)
             break;
+        if (file_is_idle(file))
+            return ETWC_OK;
         *out_count +=
             take_record(cursor, file, (size_t)(file - cursor->files), &scratch);
         file_advance(file);
-        if (file->run == file->run_count)
-            etl_merge_release_retired(file->merge);
-        st = ETWC_OK;
         if (left == 1)
             return ETWC_OK;
     }

@@ -31,7 +31,8 @@ ETWC_NODISCARD etwc_status etl_merge_new(etwc_etl *etl, const etwc_matcher *matc
                                          etl_merge **out, etwc_error *err);
 void etl_merge_free(etl_merge *merge); /* accepts NULL */
 
-/* The next runs in time order, at least one. END when all is delivered. */
+/* The next runs in time order. None with OK after many buffers without a record:
+ * call again. END when all is delivered. */
 ETWC_NODISCARD etwc_status etl_merge_next(etl_merge *merge, etl_run *runs,
                                           size_t capacity, size_t *out_count,
                                           etwc_error *err);
@@ -41,6 +42,8 @@ ETWC_NODISCARD etwc_status etl_merge_count(etl_merge *merge, uint64_t limit,
 
 /* Lets go of the blocks of buffers that are used up. */
 void etl_merge_release_retired(etl_merge *merge);
+/* True when those hold so much of the pool that letting go of them cannot wait. */
+bool etl_merge_is_holding_much(const etl_merge *merge);
 
 /* Damage met in buffers, and bytes of the file that were read. */
 const etwc_damage *etl_merge_damage(const etl_merge *merge);

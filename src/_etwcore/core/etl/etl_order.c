@@ -199,6 +199,9 @@ refill(etl_merge *m, merge_key *winner, etwc_error *err)
 
 /* ---- Life ----------------------------------------------------------------------- */
 
+/* Used-up buffers may hold this part of the pool: 1 / HOLDING_SHARE. */
+enum { HOLDING_SHARE = 8 };
+
 static void
 init_streams(etl_merge *m, const etwc_matcher *matcher, int64_t start_raw,
              int64_t end_raw)
@@ -267,6 +270,12 @@ etl_merge_release_retired(etl_merge *m)
     etl_stream_set_release_retired(&m->set);
 }
 
+bool
+etl_merge_is_holding_much(const etl_merge *m)
+{
+    return m->set.retired_bytes > etwc_pool_limit(m->set.etl->pool) / HOLDING_SHARE;
+}
+
 /* ---- Delivery --------------------------------------------------------------------- */
 
 static etl_run
@@ -320,6 +329,9 @@ run_length(const etl_merge *m, uint32_t slot)
  * that keeps winning. */
 enum { WINS_BEFORE_RUN = 3 };
 
+/* Refills without a record before the caller may look for signals. */
+enum { IDLE_REFILLS_MAX = 64 };
+
 typedef struct win_streak {
     uint32_t slot;
     unsigned wins;
@@ -338,6 +350,7 @@ etl_merge_next(etl_merge *m, etl_run *runs, size_t capacity, size_t *out_count,
                etwc_error *err)
 {
     size_t count = 0;
+    int idle = 0;
     win_streak streak = {UINT32_MAX, 0};
     etwc_status st = ETWC_OK;
     if (!m->is_started) {
@@ -350,9 +363,11 @@ etl_merge_next(etl_merge *m, etl_run *runs, size_t capacity, size_t *out_count,
         merge_slot *slot = &m->slots[index];
         if (ETWC_UNLIKELY(slot->next == slot->end)) {
             /* A refill overwrites the window that runs may still point to. */
-            if (count != 0)
+            if (count != 0 || idle == IDLE_REFILLS_MAX)
                 break;
+            const etl_stream *stream = slot->stream;
             st = refill(m, &winner, err);
+            idle += stream->count == 0;
             continue;
         }
         size_t length = next_length(m, index, &streak);
@@ -361,7 +376,7 @@ etl_merge_next(etl_merge *m, etl_run *runs, size_t capacity, size_t *out_count,
     }
     m->winner = winner;
     *out_count = count;
-    if (st == ETWC_OK && count == 0)
+    if (st == ETWC_OK && count == 0 && winner == KEY_EXHAUSTED)
         return ETWC_END;
     return st;
 }
@@ -370,6 +385,7 @@ etwc_status
 etl_merge_count(etl_merge *m, uint64_t limit, uint64_t *out_count, etwc_error *err)
 {
     uint64_t count = 0;
+    int idle = 0;
     win_streak streak = {UINT32_MAX, 0};
     etwc_status st = ETWC_OK;
     if (!m->is_started) {
@@ -378,14 +394,16 @@ etl_merge_count(etl_merge *m, uint64_t limit, uint64_t *out_count, etwc_error *e
         count = st == ETWC_OK ? run.count : 0;
     }
     merge_key winner = m->winner;
-    while (count < limit && winner != KEY_EXHAUSTED) {
+    while (count < limit && idle < IDLE_REFILLS_MAX && winner != KEY_EXHAUSTED) {
         uint32_t index = slot_of(m, winner);
         merge_slot *slot = &m->slots[index];
         if (ETWC_UNLIKELY(slot->next == slot->end)) {
+            const etl_stream *stream = slot->stream;
             etl_merge_release_retired(m);
             st = refill(m, &winner, err);
             if (st != ETWC_OK)
                 break;
+            idle += stream->count == 0;
             continue;
         }
         size_t length = next_length(m, index, &streak);

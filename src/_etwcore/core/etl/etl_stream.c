@@ -6,6 +6,9 @@
  * misses one: 1 / SLACK_DIVISOR of a second. */
 enum { SLACK_DIVISOR = 10 };
 
+/* Buffers without a record that one refill passes over at most. */
+enum { REFILL_EMPTY_MAX = 16 };
+
 /* A buffer ends, in time, where the next one of its stream begins. */
 static void
 trim(etl_stream *s, int64_t slack, int64_t start_raw, int64_t end_raw)
@@ -49,6 +52,11 @@ retire_block(etl_stream_set *set, etl_stream *s, etwc_error *err)
 {
     if (s->buffer.block == NULL)
         return ETWC_OK;
+    if (!s->is_buffer_seen) {
+        etwc_block_release(s->buffer.block);
+        s->buffer.block = NULL;
+        return ETWC_OK;
+    }
     void *retired = set->retired;
     bool has_room = etwc_grow(&retired, &set->retired_capacity, set->retired_count + 1,
                               sizeof(etwc_block *));
@@ -56,6 +64,7 @@ retire_block(etl_stream_set *set, etl_stream *s, etwc_error *err)
     if (!has_room)
         return etwc_fail(err, ETWC_E_NOMEM, "etl.stream");
     set->retired[set->retired_count++] = s->buffer.block;
+    set->retired_bytes += etwc_block_size(s->buffer.block);
     s->buffer.block = NULL;
     return ETWC_OK;
 }
@@ -90,6 +99,7 @@ load_next_buffer(etl_stream_set *set, etl_stream *s, etwc_error *err)
     if (st != ETWC_OK)
         return st;
     set->position += entry->read_bytes;
+    s->is_buffer_seen = false;
     s->next_entry++;
     return ETWC_OK;
 }
@@ -98,14 +108,17 @@ etwc_status
 etl_stream_refill(etl_stream_set *set, etl_stream *s, etwc_error *err)
 {
     s->count = 0;
-    for (;;) {
+    for (int loaded = 0;; loaded++) {
         if (s->buffer.block != NULL)
             s->count = etl_records_scan(&s->records, s->refs, ETL_WINDOW_RECORDS,
                                         &set->damage);
-        if (s->count != 0)
+        if (s->count != 0) {
+            s->is_buffer_seen = true;
             return ETWC_OK;
+        }
         etwc_status st = retire_block(set, s, err);
-        if (st != ETWC_OK || s->next_entry == s->end_entry)
+        if (st != ETWC_OK || s->next_entry == s->end_entry ||
+            loaded == REFILL_EMPTY_MAX)
             return st;
         st = load_next_buffer(set, s, err);
         if (st != ETWC_OK)
@@ -132,6 +145,7 @@ etl_stream_set_release_retired(etl_stream_set *set)
     for (size_t i = 0; i < set->retired_count; i++)
         etwc_block_release(set->retired[i]);
     set->retired_count = 0;
+    set->retired_bytes = 0;
 }
 
 void

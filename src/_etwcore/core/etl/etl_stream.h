@@ -17,6 +17,7 @@ typedef struct etl_stream_set {
     etl_scratch scratch;
     etwc_block **retired; /* owned references: buffers that are used up */
     size_t retired_count, retired_capacity;
+    uint64_t retired_bytes;
     etwc_damage damage;
     uint64_t position;      /* bytes of the file that were loaded */
     uint64_t charged_bytes; /* of windows */
@@ -29,6 +30,7 @@ typedef struct etl_stream {
     size_t count;                 /* records in the window */
     etl_records records;          /* walk through the loaded buffer */
     etl_buffer buffer;
+    bool is_buffer_seen; /* records of it were in the window */
     uint32_t running_thread; /* by the last switch that the caller has seen */
 } etl_stream;
 
@@ -39,8 +41,10 @@ void etl_stream_init(etl_stream *stream, const etwc_etl *etl,
 void etl_stream_reset(etl_stream *stream);
 
 /* Fills the window with the next records: of the loaded buffer, or of the next
- * buffer that has any. The window is empty when the stream has ended. On failure
- * nothing has moved, so that the same call fails again. */
+ * buffer that has any. The window is empty when the stream has ended, or after so
+ * many buffers without a record that the caller may want to look around;
+ * etl_stream_due tells which. On failure nothing has moved, so that the same call
+ * fails again. */
 ETWC_NODISCARD etwc_status etl_stream_refill(etl_stream_set *set, etl_stream *stream,
                                              etwc_error *err);
 /* When the record after the window is due at the earliest; false when there is
