@@ -24,6 +24,15 @@ etl_buffer_decompress(const etwc_etl *etl, etwc_span in, uint8_t *dst, size_t ca
     }
 }
 
+uint16_t
+etl_buffer_processor(const uint8_t *header)
+{
+    /* Before Windows 8 the number has one byte; the next one is an alignment. */
+    return etwc_load_u16(header + ETL_BUFFER_FLAGS) & ETL_FLAG_PROC_INDEX
+               ? etwc_load_u16(header + ETL_BUFFER_PROCESSOR)
+               : header[ETL_BUFFER_PROCESSOR];
+}
+
 static etwc_status
 scratch_reserve(const etwc_etl *etl, etl_scratch *scratch, size_t size, etwc_error *err)
 {
@@ -118,7 +127,7 @@ etl_buffer_load(const etwc_etl *etl, const etl_entry *entry, etl_scratch *scratc
 {
     size_t end = 0;
     etwc_status st;
-    *out = (etl_buffer){NULL, 0};
+    *out = (etl_buffer){NULL, 0, 0};
     if (entry->flags & ETL_ENTRY_COMPRESSED)
         st = load_compressed(etl, entry, scratch, out, &end, damage, err);
     else
@@ -126,6 +135,7 @@ etl_buffer_load(const etwc_etl *etl, const etl_entry *entry, etl_scratch *scratc
     if (st != ETWC_OK || out->block == NULL)
         return st;
     const uint8_t *image = etwc_block_bytes(out->block);
+    out->processor = etl_buffer_processor(image);
     out->logger_id = etwc_load_u16(image + ETL_BUFFER_LOGGER_ID);
     records->image = image;
     records->position = ETL_BUFFER_HEADER_BYTES;

@@ -64,7 +64,7 @@ void etl_index_reset(etwc_etl *etl);
 /* A buffer in memory: the image that records are walked in. */
 typedef struct etl_buffer {
     etwc_block *block; /* owned; NULL when the buffer had to be dropped */
-    uint16_t logger_id;
+    uint16_t processor, logger_id;
 } etl_buffer;
 
 /* Memory for compressed input, one per cursor and file. */
@@ -72,6 +72,9 @@ typedef struct etl_scratch {
     uint8_t *bytes; /* owned */
     size_t capacity;
 } etl_scratch;
+
+/* Processor number of a buffer, from its 72-byte header. */
+uint16_t etl_buffer_processor(const uint8_t *header);
 
 /* Loads a buffer and sets *records to its first record (etl_buffer.c); the
  * stream's state in *records (last_raw_time) is kept. A buffer that cannot be

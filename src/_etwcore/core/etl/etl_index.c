@@ -16,7 +16,9 @@ enum {
     READ_BYTES = ETL_BUFFER_HEADER_BYTES + PEEK_BYTES,
     PEEK_OUTPUT_BYTES = 32,
     PROCESSOR_COUNT = 1 << 16,
-    SCAN_CHUNK_BYTES = 1 << 16
+    /* The scan for a buffer reads little at first: the next one may be near. */
+    SCAN_CHUNK_MIN_BYTES = 1 << 9,
+    SCAN_CHUNK_MAX_BYTES = 1 << 16
 };
 
 #define BUFFER_MAX_BYTES (UINT32_C(64) << 20)
@@ -51,10 +53,7 @@ parse_buffer_header(const uint8_t *p, buffer_header *h)
     h->offset = etwc_load_u32(p + ETL_BUFFER_OFFSET);
     h->flags = etwc_load_u16(p + ETL_BUFFER_FLAGS);
     h->type = etwc_load_u16(p + ETL_BUFFER_TYPE);
-    /* Before Windows 8 the number has one byte; the next one is an alignment. */
-    h->processor = h->flags & ETL_FLAG_PROC_INDEX
-                       ? etwc_load_u16(p + ETL_BUFFER_PROCESSOR)
-                       : p[ETL_BUFFER_PROCESSOR];
+    h->processor = etl_buffer_processor(p);
 }
 
 static bool
@@ -111,9 +110,8 @@ find_stream(index_builder *b, const buffer_header *h, etl_index_stream **out,
 {
     etl_index *index = &b->etl->index;
     bool is_header = h->type == ETL_BUFFER_TYPE_HEADER;
-    /* The header's stream is made first, for the first buffer is of its type. */
-    size_t found = is_header ? 1 : b->stream_of[h->processor];
-    if (found == 0 || index->count == 0) {
+    size_t found = is_header ? index->count != 0 : b->stream_of[h->processor];
+    if (found == 0) {
         void *streams = index->streams;
         etwc_status st = grow_charged(b->etl, &streams, &index->capacity,
                                       index->count + 1, sizeof *index->streams, err);
@@ -297,15 +295,18 @@ scan_for_buffer(index_builder *b, uint64_t *out, etwc_error *err)
 {
     const etwc_etl *etl = b->etl;
     uint64_t end = etl->source.size;
-    uint8_t *chunk = etwc_malloc(SCAN_CHUNK_BYTES);
+    uint8_t *chunk = etwc_malloc(SCAN_CHUNK_MAX_BYTES);
+    size_t chunk_bytes = SCAN_CHUNK_MIN_BYTES;
     if (chunk == NULL)
         return etwc_fail(err, ETWC_E_NOMEM, "etl.index");
     etwc_status st = ETWC_OK;
     uint64_t at = b->position + 1;
     bool is_found = false;
     while (!is_found && st == ETWC_OK && end - at >= ETL_BUFFER_HEADER_BYTES) {
-        size_t n = end - at < SCAN_CHUNK_BYTES ? (size_t)(end - at) : SCAN_CHUNK_BYTES;
+        size_t n = end - at < chunk_bytes ? (size_t)(end - at) : chunk_bytes;
         st = etwc_source_read(&etl->source, at, chunk, n, err);
+        if (chunk_bytes < SCAN_CHUNK_MAX_BYTES)
+            chunk_bytes *= 2;
         size_t tries = n - ETL_BUFFER_HEADER_BYTES + 1;
         for (size_t i = 0; i < tries && st == ETWC_OK; i++, at++) {
             buffer_header h;
@@ -371,6 +372,16 @@ index_one(index_builder *b, etwc_error *err)
     }
     b->position += h.size < rest ? h.size : rest;
     return ETWC_OK;
+}
+
+/* The header's stream is the first one, also when its buffer cannot be used. */
+static etwc_status
+add_header_stream(index_builder *b, etwc_error *err)
+{
+    buffer_header h;
+    etl_index_stream *stream;
+    parse_buffer_header(b->etl->header_bytes, &h);
+    return find_stream(b, &h, &stream, err);
 }
 
 static etwc_status
@@ -492,7 +503,9 @@ etl_index_build(etwc_etl *etl, etwc_error *err)
         st = etwc_fail(err, ETWC_E_NOMEM, "etl.index");
     } else {
         b->etl = etl;
-        st = index_all(b, err);
+        st = add_header_stream(b, err);
+        if (st == ETWC_OK)
+            st = index_all(b, err);
         if (st == ETWC_OK)
             st = finish(etl, err);
         etwc_free(b->stream_of);

@@ -211,7 +211,9 @@ init_streams(etl_merge *m, const etwc_matcher *matcher, int64_t start_raw,
         const etl_index_stream *of = &index->streams[m->stream_count];
         etl_stream *stream = &m->streams[m->stream_count];
         etl_stream_init(stream, m->set.etl, of, start_raw, end_raw);
-        if (etwc_matcher_allows_processor(matcher, of->processor))
+        /* The header's stream may hold header buffers of other runs too. */
+        bool is_header = m->stream_count == 0;
+        if (is_header || etwc_matcher_allows_processor(matcher, of->processor))
             m->slots[m->slot_count++] = (merge_slot){.stream = stream};
     }
     init_keys(m, m->slot_count);
@@ -288,26 +290,24 @@ make_run(merge_slot *slot, size_t length)
         .block = stream->buffer.block,
         .count = length,
         .stream = stream,
-        .processor = stream->index->processor,
+        .processor = stream->buffer.processor,
         .logger_id = stream->buffer.logger_id,
     };
 }
 
 /* The header event comes first, whatever its stamp; the tree is built behind it.
- * *out_run is empty when the selection leaves the header's stream out. */
+ * *out_run is empty when the header's buffer cannot be used. */
 static etwc_status
 start(etl_merge *m, etl_run *out_run, etwc_error *err)
 {
     merge_slot *slot = &m->slots[0];
     *out_run = (etl_run){.count = 0};
-    if (m->slot_count != 0 && slot->stream == &m->streams[0]) {
-        etwc_status st = slot_refill(m, 0, err);
-        if (st != ETWC_OK)
-            return st;
-        if (slot->next != slot->end) {
-            *out_run = make_run(slot, 1);
-            slot->next++;
-        }
+    etwc_status st = slot_refill(m, 0, err);
+    if (st != ETWC_OK)
+        return st;
+    if (slot->next != slot->end) {
+        *out_run = make_run(slot, 1);
+        slot->next++;
     }
     m->is_started = true;
     m->winner = build(m);
