@@ -296,8 +296,9 @@ enum {
     ETL_MESSAGE_GUID = 0x02,
     ETL_MESSAGE_TIMESTAMP = 0x08,  /* i64, not aligned */
     ETL_MESSAGE_SYSTEMINFO = 0x20, /* u32 thread id, u32 process id */
-    /* These take no bytes. */
+    /* Takes the room of a stamp, but is none. */
     ETL_MESSAGE_PERFORMANCE_TIMESTAMP = 0x10,
+    /* These take no bytes. */
     ETL_MESSAGE_POINTER32 = 0x40,
     ETL_MESSAGE_POINTER64 = 0x80
 };
