@@ -171,7 +171,7 @@ take_record(const etwc_cursor *cursor, cursor_file *file, size_t file_index,
         event->running_thread_id = run->stream->running_thread;
         is_selected = is_everything || etwc_matcher_matches(cursor->matcher, event);
     }
-    if (ETWC_UNLIKELY(ref->flags != 0))
+    if (etl_record_is_cswitch(run->image, ref))
         run->stream->running_thread = etl_record_new_thread(run->image, ref);
     return is_selected;
 }

@@ -31,11 +31,12 @@ struct etl_merge {
     merge_key winner;
     unsigned slot_bits;
     uint32_t slot_mask;
-    int64_t min_time, max_time; /* range that keys can express */
-    uint32_t leaf_count;        /* a power of two */
-    uint32_t live_count;        /* slots in the tree that have not ended */
-    uint32_t slot_count;        /* slots in the tree */
-    bool is_started;            /* the header event was delivered */
+    int64_t min_time; /* keys can express times from here */
+    uint64_t time_range;
+    uint32_t leaf_count; /* a power of two */
+    uint32_t live_count; /* slots in the tree that have not ended */
+    uint32_t slot_count; /* slots in the tree */
+    bool is_started;     /* the header event was delivered */
     uint64_t charged_bytes;
 };
 
@@ -44,9 +45,10 @@ struct etl_merge {
 static inline merge_key
 key_of(const etl_merge *m, uint32_t slot, int64_t raw_time)
 {
-    int64_t time = raw_time < m->max_time ? raw_time : m->max_time;
-    time = time > m->min_time ? time : m->min_time;
-    return ((uint64_t)time - (uint64_t)m->min_time) << m->slot_bits | slot;
+    uint64_t time = (uint64_t)raw_time - (uint64_t)m->min_time;
+    if (ETWC_UNLIKELY(time > m->time_range))
+        time = raw_time < m->min_time ? 0 : m->time_range;
+    return time << m->slot_bits | slot;
 }
 
 static inline uint32_t
@@ -76,9 +78,9 @@ init_keys(etl_merge *m, uint32_t slot_count)
         m->slot_bits++;
     m->slot_mask = (uint32_t)((UINT64_C(1) << m->slot_bits) - 1);
     /* One less than what fits, for KEY_EXHAUSTED. */
-    int64_t half = (int64_t)((UINT64_MAX >> m->slot_bits) / 2) - 1;
+    m->time_range = (UINT64_MAX >> m->slot_bits) - 1;
+    int64_t half = (int64_t)(m->time_range / 2);
     m->min_time = base < INT64_MIN + half ? INT64_MIN : base - half;
-    m->max_time = base > INT64_MAX - half ? INT64_MAX : base + half;
 }
 
 static etwc_status

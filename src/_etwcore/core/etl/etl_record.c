@@ -202,21 +202,19 @@ skip_unknown(etl_records *r, uint32_t word, etwc_damage *damage)
     r->position += stride;
 }
 
-/* Handles a record that the fast path does not take. True when the walk may go
- * on at r->position. */
-static bool
+/* Handles a record of no known shape. */
+static void
 handle_odd_word(etl_records *r, uint32_t word, etwc_damage *damage)
 {
-    if (word == ETL_FILLER_MARKER) {
-        if (r->is_end_trusted)
-            stop(r, &damage->filler_records, damage);
-        r->end = r->position;
-    } else if (word == 0) {
+    if (word == 0) {
         stop(r, &damage->zero_records, damage);
-    } else {
+    } else if (word != ETL_FILLER_MARKER) {
         skip_unknown(r, word, damage);
+    } else if (r->is_end_trusted) {
+        stop(r, &damage->filler_records, damage);
+    } else {
+        r->end = r->position; /* where the data ends, after all */
     }
-    return r->position < r->end;
 }
 
 static uint8_t
@@ -228,10 +226,10 @@ shape_of(uint32_t word)
     return marker == ETL_MARKER_MESSAGE ? SHAPE_MESSAGE : SHAPE_NONE;
 }
 
-static uint8_t
-cswitch_flag(unsigned opcode)
+static bool
+is_cswitch_opcode(unsigned opcode)
 {
-    return opcode == OPCODE_CSWITCH ? ETL_REF_CSWITCH : ETL_REF_CSWITCH_BATCH;
+    return opcode == OPCODE_CSWITCH || opcode == OPCODE_CSWITCH_BATCH;
 }
 
 /* A message without a stamp takes the time of the record before it. */
@@ -270,10 +268,8 @@ finish_ref(const etl_records *r, const uint8_t *record, etl_ref *ref,
     case ETWC_KIND_FULL:
         if (ref->size < least)
             return false;
-        if ((record[ETL_FULL_OPCODE] == OPCODE_CSWITCH ||
-             record[ETL_FULL_OPCODE] == OPCODE_CSWITCH_BATCH) &&
-            memcmp(record + ETL_FULL_GUID, thread_class_guid, 16) == 0)
-            ref->flags = cswitch_flag(record[ETL_FULL_OPCODE]);
+        ref->is_cswitch = is_cswitch_opcode(record[ETL_FULL_OPCODE]) &&
+                          memcmp(record + ETL_FULL_GUID, thread_class_guid, 16) == 0;
         return true;
     default: /* kernel records with PMC words */
         return ref->size >= least + pmc_bytes(etwc_load_u16(record));
@@ -287,85 +283,99 @@ static inline bool
 is_plain_kernel(uint64_t first)
 {
     unsigned type = (unsigned)(first >> 16) & 0xFF;
-    return (first & 0xFF000000) == (uint64_t)ETL_MARKER_TRACE << 24 && type < 32 &&
-           ((KERNEL_TYPES >> type) & 1) != 0 && (first & KERNEL_VERSION_WORDS) == 0;
+    return (first & (UINT64_C(0xFF000000) | KERNEL_VERSION_WORDS)) ==
+               (uint64_t)ETL_MARKER_TRACE << 24 &&
+           type < 32 && ((KERNEL_TYPES >> type) & 1) != 0;
 }
 
-/* False when the record is broken. */
-static inline bool
-take_kernel(const uint8_t *record, uint64_t first, size_t rest, etl_ref *ref)
-{
-    uint8_t shape = shape_of_type[(first >> 16) & 0xFF];
-    size_t size = (uint16_t)(first >> 32);
-    unsigned hook = (unsigned)(first >> 48);
-    if (ETWC_UNLIKELY(size > rest || size < shapes[shape].header_bytes))
-        return false;
-    ref->raw_time = etwc_load_i64(record + shapes[shape].time_offset);
-    ref->size = (uint16_t)size;
-    ref->shape = shape;
-    /* 1 or 2 by the last bit of the hook, without a branch. */
-    ref->flags = (uint8_t)((unsigned)((hook & ~1u) == HOOK_CSWITCH) << (hook & 1));
-    return true;
-}
-
-/* The same for all other records of a known shape. */
+/* A record of any other shape: completes *ref but for its offset. False when the
+ * record is broken. */
 static bool
 take_other(const etl_records *r, const uint8_t *record, uint64_t first, uint8_t shape,
-           size_t rest, etl_ref *ref, etwc_damage *damage)
+           etl_ref *ref, etwc_damage *damage)
 {
     const record_shape *s = &shapes[shape];
     size_t size = (uint16_t)(first >> s->size_shift);
-    if (size > rest || size < ETL_RECORD_MIN_BYTES || s->time_offset + 8u > size)
+    if (size > r->end - r->position || size < ETL_RECORD_MIN_BYTES ||
+        s->time_offset + 8u > size)
         return false;
     ref->raw_time = etwc_load_i64(record + s->time_offset);
     ref->size = (uint16_t)size;
     ref->shape = shape;
-    ref->flags = 0;
+    ref->is_cswitch = false;
     return finish_ref(r, record, ref, damage);
+}
+
+/* What the walk does about a record that is no plain kernel record: true when *ref
+ * holds one, false when it was stepped over, or when the image has ended. */
+static ETWC_NOINLINE bool
+scan_other(etl_records *r, etl_ref *ref, etwc_damage *damage)
+{
+    const uint8_t *record = r->image + r->position;
+    size_t rest = r->end - r->position;
+    uint64_t first = rest >= ETL_RECORD_MIN_BYTES ? etwc_load_u64(record) : 0;
+    uint8_t shape = shape_of((uint32_t)first);
+    if (rest < ETL_RECORD_MIN_BYTES) {
+        stop_at_bad_record(r, damage);
+        return false;
+    }
+    if (shape == SHAPE_NONE) {
+        handle_odd_word(r, (uint32_t)first, damage);
+        return false;
+    }
+    if (!take_other(r, record, first, shape, ref, damage)) {
+        stop_at_bad_record(r, damage);
+        return false;
+    }
+    ref->offset = (uint32_t)r->position;
+    r->position += etwc_align8(ref->size);
+    damage->out_of_order += ref->raw_time < r->last_raw_time;
+    r->last_raw_time = ref->raw_time;
+    return true;
+}
+
+/* Takes plain kernel records up to the first other one. */
+static size_t
+scan_plain(etl_records *r, etl_ref *refs, size_t capacity, etwc_damage *damage)
+{
+    /* In registers: the walk is as fast as the chain of positions. */
+    const uint8_t *image = r->image;
+    size_t position = r->position;
+    size_t end = r->end;
+    int64_t last = r->last_raw_time;
+    uint64_t out_of_order = 0;
+    etl_ref *ref = refs;
+    etl_ref *full = refs + capacity;
+    for (; ref != full && position + ETL_RECORD_MIN_BYTES <= end; ref++) {
+        const uint8_t *record = image + position;
+        uint64_t first = etwc_load_u64(record);
+        if (ETWC_UNLIKELY(!is_plain_kernel(first)))
+            break;
+        uint8_t shape = shape_of_type[(uint8_t)(first >> 16)];
+        size_t size = (uint16_t)(first >> 32);
+        if (ETWC_UNLIKELY(size > end - position || size < shapes[shape].header_bytes))
+            break;
+        int64_t time = etwc_load_i64(record + shapes[shape].time_offset);
+        *ref = (etl_ref){time, (uint32_t)position, (uint16_t)size, shape, false};
+        out_of_order += time < last;
+        last = time;
+        position += etwc_align8(size);
+    }
+    r->position = position;
+    r->last_raw_time = last;
+    damage->out_of_order += out_of_order;
+    return (size_t)(ref - refs);
 }
 
 size_t
 etl_records_scan(etl_records *r, etl_ref *refs, size_t capacity, etwc_damage *damage)
 {
     size_t count = 0;
-    size_t position = r->position; /* in a register: the walk is as fast as this */
-    int64_t last = r->last_raw_time;
-    uint64_t out_of_order = 0;
-    while (count < capacity && position < r->end) {
-        const uint8_t *record = r->image + position;
-        size_t rest = r->end - position;
-        etl_ref *ref = &refs[count];
-        bool is_good = rest >= ETL_RECORD_MIN_BYTES;
-        uint64_t first = is_good ? etwc_load_u64(record) : 0;
-        if (ETWC_LIKELY(is_good && is_plain_kernel(first))) {
-            is_good = take_kernel(record, first, rest, ref);
-        } else if (is_good) {
-            uint8_t shape = shape_of((uint32_t)first);
-            r->position = position;
-            r->last_raw_time = last;
-            if (shape == SHAPE_NONE) {
-                bool goes_on = handle_odd_word(r, (uint32_t)first, damage);
-                position = r->position;
-                if (!goes_on)
-                    break;
-                continue;
-            }
-            is_good = take_other(r, record, first, shape, rest, ref, damage);
-        }
-        if (ETWC_UNLIKELY(!is_good)) {
-            r->position = position;
-            stop_at_bad_record(r, damage);
-            break;
-        }
-        ref->offset = (uint32_t)position;
-        out_of_order += ref->raw_time < last;
-        last = ref->raw_time;
-        position += etwc_align8(ref->size);
-        count++;
+    while (count < capacity && r->position < r->end) {
+        count += scan_plain(r, refs + count, capacity - count, damage);
+        if (count < capacity && r->position < r->end)
+            count += scan_other(r, refs + count, damage);
     }
-    r->position = position;
-    r->last_raw_time = last;
-    damage->out_of_order += out_of_order;
     return count;
 }
 
@@ -607,14 +617,24 @@ etl_record_provider(const etl_record_context *context, const uint8_t *image,
     }
 }
 
+bool
+etl_record_is_cswitch(const uint8_t *image, const etl_ref *ref)
+{
+    unsigned hook = etwc_load_u16(image + ref->offset + ETL_KERNEL_OPCODE);
+    return is_kernel_shape(ref->shape) ? (hook & ~1u) == HOOK_CSWITCH : ref->is_cswitch;
+}
+
 uint32_t
 etl_record_new_thread(const uint8_t *image, const etl_ref *ref)
 {
     const uint8_t *record = image + ref->offset;
     size_t at = shapes[ref->shape].header_bytes;
-    if (is_kernel_shape(ref->shape))
+    unsigned opcode = record[ETL_FULL_OPCODE];
+    if (is_kernel_shape(ref->shape)) {
         at += pmc_bytes(etwc_load_u16(record));
-    if (!(ref->flags & ETL_REF_CSWITCH) || ref->size < at + 4)
+        opcode = record[ETL_KERNEL_OPCODE];
+    }
+    if (opcode != OPCODE_CSWITCH || ref->size < at + 4)
         return ETWC_NO_ID;
     return etwc_load_u32(record + at);
 }

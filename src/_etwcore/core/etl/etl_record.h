@@ -14,13 +14,8 @@ typedef struct etl_ref {
     uint32_t offset; /* from the image start */
     uint16_t size;   /* without the trailing pad */
     uint8_t shape;   /* index into the table of etl_record.c */
-    uint8_t flags;   /* ETL_REF_* */
+    bool is_cswitch; /* a switch under a classic header; others say it themselves */
 } etl_ref;
-
-enum {
-    ETL_REF_CSWITCH = 1,      /* names the thread that runs from now on */
-    ETL_REF_CSWITCH_BATCH = 2 /* after it, nobody knows which thread runs */
-};
 
 /* The walk over the records of one image. */
 typedef struct etl_records {
@@ -60,7 +55,10 @@ void etl_record_view(const etl_record_context *context, const uint8_t *image,
 const uint8_t *etl_record_provider(const etl_record_context *context,
                                    const uint8_t *image, const etl_ref *ref);
 
-/* The thread that a context switch hands the processor to. */
+/* True for a context switch, and for a batch of them. */
+bool etl_record_is_cswitch(const uint8_t *image, const etl_ref *ref);
+/* The thread that a switch hands the processor to; ETWC_NO_ID after a batch, which
+ * does not tell. */
 uint32_t etl_record_new_thread(const uint8_t *image, const etl_ref *ref);
 
 #endif
