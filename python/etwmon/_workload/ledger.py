@@ -389,14 +389,15 @@ class Rule:
             life.end = time
         return life if is_new else None
 
-    def _thread(self, tid: int, position: int) -> ThreadLife | None:
+    def thread(self, tid: int, position: int) -> ThreadLife | None:
+        """Return the thread that had this id at a record, by its position."""
         if tid == 0:
             return self._idle
         found: ThreadLife | None = self._thread_lives.find(tid, position)
         return found
 
     def _counters_of(self, tid: int, position: int) -> Counters:
-        return self._counters(self._thread(tid, position), position)
+        return self._counters(self.thread(tid, position), position)
 
     def _counters(self, life: ThreadLife | None, position: int) -> Counters:
         if life is self._idle:
@@ -429,7 +430,7 @@ class Rule:
         if hook == f.CSWITCH:
             self._switch(position, time, self._cpus[cpu], data)
         elif hook == f.SAMPLE:
-            self._sample(position, data)
+            self._sample(position, time, data)
         elif hook in f.INTERRUPT_HOOKS:
             self._interrupt(time, self._cpus[cpu], data[0], hook == f.ISR)
         elif hook in (f.SAMPLING_START, f.SAMPLING_END, f.SAMPLE_INTERVAL):
@@ -466,7 +467,7 @@ class Rule:
 
     def _header(self, position: int, header: tuple[int, ...]) -> None:
         _, tid, kernel, user = header
-        life = self._thread(tid, position)
+        life = self.thread(tid, position)
         if life is not None and life.process is not None:
             if life.begin is None:
                 life.process.base_ticks.setdefault(life.number, (kernel, user))
@@ -481,7 +482,7 @@ class Rule:
         state.since = time
         state.interrupt_here = 0
         state.tid = new_tid
-        state.thread = self._thread(new_tid, position)
+        state.thread = self.thread(new_tid, position)
         _add(self._counters(state.thread, position), "switches", 1)
         if old_tid and old_state in (READY, WAITING):
             name = "voluntary" if old_state == WAITING else "involuntary"
@@ -498,9 +499,12 @@ class Rule:
             state.time.run += run
         _add(self._counters(state.thread, position), "run", run)
 
-    def _sample(self, position: int, data: tuple[Any, ...]) -> None:
+    def _sample(self, position: int, time: int, data: tuple[Any, ...]) -> None:
         address, tid, count, flags, _ = data
-        row = self._counters_of(tid, position)
+        life = self.thread(tid, position)
+        # After its end record a thread owns what it does, but no samples.
+        has_ended = life is not None and life.end is not None and life.end < time
+        row = self.unowned if has_ended else self._counters(life, position)
         _add(row, "samples", count)
         if flags & 3:
             if flags & 1:
@@ -546,7 +550,7 @@ class Rule:
         state.interrupt_here += length
 
     def _thread_counts(self, position: int, hook: int, data: tuple[Any, ...]) -> None:
-        life = self._thread(data[1], position)
+        life = self.thread(data[1], position)
         if life is None or life.process is None or life is self._idle:
             return
         process = life.process
@@ -598,6 +602,13 @@ class Rule:
         self.at.append(Cut(time, counters, threads, processors, unowned))
 
     # ---- Answers -----------------------------------------------------------------------------
+
+    def owner(self, tid: int, position: int) -> int | None:
+        """Return the pid of the thread that had this id at a record, None if unknown."""
+        life = self.thread(tid, position)
+        if life is self._idle:
+            return 0
+        return life.process.pid if life and life.process else None
 
     @property
     def totals(self) -> Cut:

@@ -141,8 +141,9 @@ class Machine(Scheduler):
         thread.stack_base = self.pool_base + 0x800000 + thread.index * 0x7000
         thread.teb = 0x7FFD0000 - (len(process.threads) + 1) * 0x2000
         thread.addresses = self._addresses(process)
-        # The last of the addresses is the thread's start and never sampled.
-        thread.start_address = thread.addresses[-1]
+        base = process.images[0][0] if process.images else process.next_address
+        is_user = process is not self.system
+        thread.start_address = base + 0x14C0 if is_user else self.kernel_base + 0x3A20
         thread.kernel_share = self._kernel_share(thread)
         thread.program = self._life(thread, body)
         self.threads.append(thread)
