@@ -35,6 +35,7 @@ error_reset(etwc_error *err, etwc_status status, const char *where)
     err->status = status;
     err->os_code = 0;
     err->offset = -1;
+    err->file_index = 0;
     err->where = where;
     err->detail[0] = '\0';
 }

@@ -185,8 +185,11 @@ pick_file(etwc_cursor *cursor, bool has_views, cursor_file **out, etwc_error *er
     for (size_t i = 0; i < cursor->file_count; i++) {
         cursor_file *file = &cursor->files[i];
         etwc_status st = file_prepare(file, has_views, err);
-        if (st != ETWC_OK)
+        if (st != ETWC_OK) {
+            if (err != NULL)
+                err->file_index = (uint32_t)i;
             return st;
+        }
         if (file->is_done)
             continue;
         if (file_is_idle(file)) {

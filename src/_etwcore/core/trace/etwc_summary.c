@@ -11,7 +11,7 @@ struct etwc_summary {
     etwc_pool *pool; /* borrowed */
     etwc_summary_row *rows;
     size_t count;
-    uint32_t *slots; /* open addressing: row numbers, or NO_ROW */
+    uint32_t *slots;   /* open addressing: row numbers, or NO_ROW */
     size_t slot_count; /* a power of two, more than 4/3 of count */
     uint64_t charged;
     uint32_t last; /* row of the previous event: they come in runs */
