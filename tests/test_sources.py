@@ -369,6 +369,24 @@ def test_file_that_shrinks_raises_with_path_and_offset(original: Path, tmp_path:
     assert len(stamps) > 500
 
 
+@pytest.mark.skipif(os.name != "posix", reason="an open file cannot be cut on Windows")
+def test_failure_among_several_files_names_the_file(original: Path, tmp_path: Path) -> None:
+    paths = [tmp_path / "1.etl", tmp_path / "2.etl", tmp_path / "3.etl"]
+    for path in paths:
+        path.write_bytes(original.read_bytes())
+    with etwmon.open(paths) as trace:
+        os.truncate(paths[1], paths[1].stat().st_size // 2)
+        for use in (
+            trace.count,
+            trace.summary,
+            lambda: list(trace),
+            lambda: trace.info.damage,
+        ):
+            with pytest.raises(etwmon.ETWTraceFileError) as caught:
+                use()
+            assert caught.value.path == str(paths[1])
+
+
 def test_file_object_of_wrong_size(original: Path) -> None:
     """It says that it is longer than it is: as if it had been cut meanwhile."""
 

@@ -37,7 +37,7 @@ typedef struct pyetw_batch {
     size_t block_count;
     size_t block_capacity;
     size_t number_capacity; /* of made[MADE_PAYLOAD_BUFFER] */
-    size_t exports; /* live views on rows and blocks */
+    size_t exports;         /* live views on rows and blocks */
     bool is_released;
 } pyetw_batch;
 
@@ -56,8 +56,8 @@ typedef struct column_spec {
         name, format, offsetof(etwc_event, member), sizeof(((etwc_event *)0)->member), \
             IN_ROW                                                                     \
     }
-#define MADE(name, format, type, which) \
-    {                                   \
+#define MADE(name, format, type, which)      \
+    {                                        \
         name, format, 0, sizeof(type), which \
     }
 
@@ -215,7 +215,8 @@ column_getbuffer(PyObject *op, Py_buffer *view, int flags)
         .itemsize = item_size,
         .readonly = 1,
         .ndim = is_guid ? 2 : 1,
-        .format = (flags & PyBUF_FORMAT) ? (char *)(uintptr_t)column->spec->format : NULL,
+        .format =
+            (flags & PyBUF_FORMAT) ? (char *)(uintptr_t)column->spec->format : NULL,
         .shape = column->shape,
         .strides = column->strides,
     };
@@ -474,10 +475,11 @@ batch_subscript(PyObject *op, PyObject *key)
     return batch_item(op, index < 0 ? index + (Py_ssize_t)batch->count : index);
 }
 
-PyDoc_STRVAR(release_doc,
-             "release($self, /)\n--\n\n"
-             "Gives the memory back at once. BufferError while a column or buffer of the\n"
-             "batch is still viewed. Events that were taken out stay valid. Idempotent.");
+PyDoc_STRVAR(
+    release_doc,
+    "release($self, /)\n--\n\n"
+    "Gives the memory back at once. BufferError while a column or buffer of the\n"
+    "batch is still viewed. Events that were taken out stay valid. Idempotent.");
 
 static PyObject *
 batch_release(PyObject *op, PyObject *unused)
@@ -548,8 +550,8 @@ batch_repr(PyObject *op)
     const pyetw_batch *batch = (pyetw_batch *)op;
     if (batch->is_released)
         return PyUnicode_FromString("<EventBatch released>");
-    return PyUnicode_FromFormat("<EventBatch of %zu events in %zu buffers>", batch->count,
-                                batch->block_count);
+    return PyUnicode_FromFormat("<EventBatch of %zu events in %zu buffers>",
+                                batch->count, batch->block_count);
 }
 
 PyDoc_STRVAR(batch_html_doc, "_repr_html_($self, /)\n--\n\nA line for notebooks.");
@@ -559,9 +561,9 @@ batch_repr_html(PyObject *op, PyObject *unused)
 {
     const pyetw_batch *batch = (pyetw_batch *)op;
     (void)unused;
-    return PyUnicode_FromFormat(
-        "<p><b>EventBatch</b>: %zu events in %zu buffers%s</p>", batch->count,
-        batch->block_count, batch->is_released ? " (released)" : "");
+    return PyUnicode_FromFormat("<p><b>EventBatch</b>: %zu events in %zu buffers%s</p>",
+                                batch->count, batch->block_count,
+                                batch->is_released ? " (released)" : "");
 }
 
 static PyMethodDef batch_methods[] = {
@@ -593,18 +595,12 @@ PyDoc_STRVAR(
     "Immutable; any thread may read it.");
 
 static PyType_Slot batch_slots[] = {
-    {Py_tp_doc, (void *)batch_doc},
-    {Py_tp_traverse, batch_traverse},
-    {Py_tp_dealloc, batch_dealloc},
-    {Py_tp_repr, batch_repr},
-    {Py_tp_methods, batch_methods},
-    {Py_tp_getset, batch_getset},
-    {Py_tp_iter, PySeqIter_New},
-    {Py_sq_length, batch_length},
-    {Py_sq_item, batch_item},
-    {Py_mp_length, batch_length},
-    {Py_mp_subscript, batch_subscript},
-    {0, NULL},
+    {Py_tp_doc, (void *)batch_doc},     {Py_tp_traverse, batch_traverse},
+    {Py_tp_dealloc, batch_dealloc},     {Py_tp_repr, batch_repr},
+    {Py_tp_methods, batch_methods},     {Py_tp_getset, batch_getset},
+    {Py_tp_iter, PySeqIter_New},        {Py_sq_length, batch_length},
+    {Py_sq_item, batch_item},           {Py_mp_length, batch_length},
+    {Py_mp_subscript, batch_subscript}, {0, NULL},
 };
 
 static PyType_Spec batch_spec = {

@@ -104,7 +104,8 @@ unix_epoch(pyetw_state *state)
     PyObject *utc = PyObject_GetAttrString(zone, "utc");
     if (utc == NULL)
         return NULL;
-    PyObject *epoch = PyObject_CallFunction(type, "iiiiiiiO", 1970, 1, 1, 0, 0, 0, 0, utc);
+    PyObject *epoch =
+        PyObject_CallFunction(type, "iiiiiiiO", 1970, 1, 1, 0, 0, 0, 0, utc);
     if (state->utc == NULL)
         state->utc = Py_NewRef(utc);
     Py_DECREF(utc);
@@ -207,7 +208,7 @@ pyetw_event_drop_free(pyetw_state *state)
 /* ---- Attributes of the header ----------------------------------------------------------------- */
 
 /* The closure of these getters is the offset of the member in the view. */
-#define MEMBER(type) \
+#define MEMBER(type)                                                          \
     (*(const type *)(const void *)((const char *)&((pyetw_event *)op)->view + \
                                    (uintptr_t)closure))
 
@@ -427,7 +428,8 @@ stack_tuple(pyetw_event *event, bool *out_is_complete)
         frames = etwc_calloc(count, sizeof *frames);
         if (frames == NULL)
             return PyErr_NoMemory();
-        count = etwc_stacks_resolve(stacks, &event->view, frames, count, out_is_complete);
+        count =
+            etwc_stacks_resolve(stacks, &event->view, frames, count, out_is_complete);
     }
     PyObject *tuple = PyTuple_New((Py_ssize_t)count);
     for (size_t i = 0; tuple != NULL && i < count; i++) {
@@ -487,11 +489,12 @@ get_decoded(PyObject *op, void *unused)
     return pyetw_fields_completeness(event->trace->state, &event->view);
 }
 
-PyDoc_STRVAR(fields_doc,
-             "fields($self, /)\n--\n\n"
-             "The decoded fields by name, in the order of the payload; empty when there\n"
-             "is no layout for the event. A payload that is short or newer than known\n"
-             "gives the fields that are certain (see `decoded`).");
+PyDoc_STRVAR(
+    fields_doc,
+    "fields($self, /)\n--\n\n"
+    "The decoded fields by name, in the order of the payload; empty when there\n"
+    "is no layout for the event. A payload that is short or newer than known\n"
+    "gives the fields that are certain (see `decoded`).");
 
 static PyObject *
 event_fields(PyObject *op, PyObject *unused)
@@ -501,10 +504,11 @@ event_fields(PyObject *op, PyObject *unused)
     return pyetw_fields_dict(event->trace->state, &event->view);
 }
 
-PyDoc_STRVAR(symbols_doc,
-             "symbols($self, /)\n--\n\n"
-             "Names of the fields' numbers that have one, by field: enumerations by their\n"
-             "value, flags as the names of their bits joined by ','.");
+PyDoc_STRVAR(
+    symbols_doc,
+    "symbols($self, /)\n--\n\n"
+    "Names of the fields' numbers that have one, by field: enumerations by their\n"
+    "value, flags as the names of their bits joined by ','.");
 
 static PyObject *
 event_symbols(PyObject *op, PyObject *unused)
@@ -528,12 +532,16 @@ event_subscript(PyObject *op, PyObject *key)
 /* ---- As a dict, as JSON, as text ---------------------------------------------------------------------- */
 
 static const char *const dict_names[] = {
-    "filetime",   "timestamp_ns",        "time",    "relative_ms", "cpu",
-    "pid",        "tid",                 "process", "provider_id", "provider",
-    "name",       "kind",                "id",      "version",     "opcode",
-    "level",      "task",                "channel", "keyword",     "activity_id",
-    "related_activity_id", "flags",      "kernel_time", "user_time", "file",
-    "decoded",    "extended",            "payload", NULL,
+    "filetime",    "timestamp_ns", "time",
+    "relative_ms", "cpu",          "pid",
+    "tid",         "process",      "provider_id",
+    "provider",    "name",         "kind",
+    "id",          "version",      "opcode",
+    "level",       "task",         "channel",
+    "keyword",     "activity_id",  "related_activity_id",
+    "flags",       "kernel_time",  "user_time",
+    "file",        "decoded",      "extended",
+    "payload",     NULL,
 };
 
 static int
@@ -579,12 +587,13 @@ parse_and_make_dict(PyObject *op, PyObject *args, PyObject *kwargs, const char *
     return make_dict(op, wants_stack != 0);
 }
 
-PyDoc_STRVAR(to_dict_doc,
-             "to_dict($self, /, *, stack=False)\n--\n\n"
-             "Every attribute by its name, the payload as bytes, and the decoded fields\n"
-             "under \"fields\". With stack=True the stack too, which reads the trace\n"
-             "once more the first time. \"process\" is left out when the trace was closed\n"
-             "before any owner was asked for.");
+PyDoc_STRVAR(
+    to_dict_doc,
+    "to_dict($self, /, *, stack=False)\n--\n\n"
+    "Every attribute by its name, the payload as bytes, and the decoded fields\n"
+    "under \"fields\". With stack=True the stack too, which reads the trace\n"
+    "once more the first time. \"process\" is left out when the trace was closed\n"
+    "before any owner was asked for.");
 
 static PyObject *
 event_to_dict(PyObject *op, PyObject *args, PyObject *kwargs)
@@ -592,10 +601,11 @@ event_to_dict(PyObject *op, PyObject *args, PyObject *kwargs)
     return parse_and_make_dict(op, args, kwargs, "|$p:to_dict");
 }
 
-PyDoc_STRVAR(to_json_doc,
-             "to_json($self, /, *, stack=False)\n--\n\n"
-             "to_dict() as one line of JSON, in ASCII: GUIDs and times as text, bytes as\n"
-             "hexadecimal digits, a lone surrogate as its escape.");
+PyDoc_STRVAR(
+    to_json_doc,
+    "to_json($self, /, *, stack=False)\n--\n\n"
+    "to_dict() as one line of JSON, in ASCII: GUIDs and times as text, bytes as\n"
+    "hexadecimal digits, a lone surrogate as its escape.");
 
 static PyObject *
 event_to_json(PyObject *op, PyObject *args, PyObject *kwargs)
@@ -625,9 +635,9 @@ event_repr(PyObject *op)
     PyObject *tid = pid ? id_or_none(view->thread_id) : NULL;
     PyObject *text = NULL;
     if (tid != NULL && name != Py_None) {
-        text = PyUnicode_FromFormat("<Event %U %S cpu=%u pid=%S tid=%S payload=%u bytes>",
-                                    name, time, view->processor, pid, tid,
-                                    view->payload_size);
+        text = PyUnicode_FromFormat(
+            "<Event %U %S cpu=%u pid=%S tid=%S payload=%u bytes>", name, time,
+            view->processor, pid, tid, view->payload_size);
     } else if (tid != NULL) {
         PyObject *provider = get_provider(op, NULL);
         if (provider == Py_None)
@@ -661,13 +671,14 @@ html_rows(pyetw_state *state, PyObject *dict, const char *prefix)
         if (PyDict_Check(value))
             continue;
         PyObject *shown = PyObject_Str(value);
-        PyObject *safe_key = shown ? PyObject_CallFunctionObjArgs(escape, key, NULL) : NULL;
+        PyObject *safe_key =
+            shown ? PyObject_CallFunctionObjArgs(escape, key, NULL) : NULL;
         PyObject *safe =
             safe_key ? PyObject_CallFunctionObjArgs(escape, shown, NULL) : NULL;
         PyObject *next = NULL;
         if (safe != NULL)
-            next = PyUnicode_FromFormat("%U<tr><th>%s%U</th><td>%U</td></tr>", rows, prefix,
-                                        safe_key, safe);
+            next = PyUnicode_FromFormat("%U<tr><th>%s%U</th><td>%U</td></tr>", rows,
+                                        prefix, safe_key, safe);
         Py_XDECREF(shown);
         Py_XDECREF(safe_key);
         Py_XDECREF(safe);
@@ -704,7 +715,8 @@ static PyGetSetDef event_getset[] = {
     {"timestamp_ns", get_timestamp_ns, NULL, "Time in ns since 1970 UTC.", NULL},
     {"time", get_time, NULL,
      "Time as an aware datetime in UTC, truncated to microseconds.", NULL},
-    {"relative_ms", get_relative_ms, NULL, "Milliseconds since the header event.", NULL},
+    {"relative_ms", get_relative_ms, NULL, "Milliseconds since the header event.",
+     NULL},
     {"raw_time", get_i64, NULL, "Time in ticks of the session's clock.", AT(raw_time)},
     {"cpu", get_u32, NULL, "Processor that logged the event.", AT(processor)},
     {"pid", get_id, NULL,
@@ -719,7 +731,8 @@ static PyGetSetDef event_getset[] = {
      NULL},
     {"provider_id", get_provider_id, NULL, "The provider's GUID.", NULL},
     {"provider", get_provider, NULL, "The provider's name, or None.", NULL},
-    {"name", get_name, NULL, "Class and event, as in \"Process/Start\", or None.", NULL},
+    {"name", get_name, NULL, "Class and event, as in \"Process/Start\", or None.",
+     NULL},
     {"kind", get_kind, NULL,
      "Kind of the record: system, compact, perfinfo, full, instance, event, message.",
      NULL},
@@ -768,18 +781,19 @@ static PyGetSetDef event_getset[] = {
 static PyMethodDef event_methods[] = {
     {"fields", event_fields, METH_NOARGS, fields_doc},
     {"symbols", event_symbols, METH_NOARGS, symbols_doc},
-    {"to_dict", (PyCFunction)(void (*)(void))event_to_dict, METH_VARARGS | METH_KEYWORDS,
-     to_dict_doc},
-    {"to_json", (PyCFunction)(void (*)(void))event_to_json, METH_VARARGS | METH_KEYWORDS,
-     to_json_doc},
+    {"to_dict", (PyCFunction)(void (*)(void))event_to_dict,
+     METH_VARARGS | METH_KEYWORDS, to_dict_doc},
+    {"to_json", (PyCFunction)(void (*)(void))event_to_json,
+     METH_VARARGS | METH_KEYWORDS, to_json_doc},
     {"_repr_html_", event_repr_html, METH_NOARGS, html_doc},
     {NULL, NULL, 0, NULL},
 };
 
-PyDoc_STRVAR(event_doc,
-             "One event of a trace. `event[\"Field\"]` gives a decoded field. The buffer\n"
-             "protocol gives the payload. Immutable; holds its part of the trace in\n"
-             "memory, so that it stays valid after the trace was closed.");
+PyDoc_STRVAR(
+    event_doc,
+    "One event of a trace. `event[\"Field\"]` gives a decoded field. The buffer\n"
+    "protocol gives the payload. Immutable; holds its part of the trace in\n"
+    "memory, so that it stays valid after the trace was closed.");
 
 static PyType_Slot event_slots[] = {
     {Py_tp_doc, (void *)event_doc},
@@ -822,8 +836,7 @@ pyetw_event_exec(PyObject *module, pyetw_state *state)
     state->event_type =
         (PyTypeObject *)PyType_FromModuleAndSpec(module, &event_spec, NULL);
     if (state->fields_text == NULL || state->extended_type == NULL ||
-        state->event_type == NULL ||
-        PyModule_AddType(module, state->extended_type) < 0)
+        state->event_type == NULL || PyModule_AddType(module, state->extended_type) < 0)
         return -1;
     return PyModule_AddType(module, state->event_type);
 }

@@ -2,10 +2,11 @@
 #include "etwc_provider.h"
 #include "pyetw.h"
 
-PyDoc_STRVAR(find_provider_doc,
-             "find_provider(name, /)\n--\n\n"
-             "GUID of a known provider as bytes in little-endian form, or None. Case does\n"
-             "not matter.");
+PyDoc_STRVAR(
+    find_provider_doc,
+    "find_provider(name, /)\n--\n\n"
+    "GUID of a known provider as bytes in little-endian form, or None. Case does\n"
+    "not matter.");
 
 static PyObject *
 find_provider(PyObject *module, PyObject *name)
@@ -32,7 +33,8 @@ known_providers(PyObject *module, PyObject *unused)
     PyObject *list = PyList_New(0);
     etwc_guid guid;
     const char *name;
-    for (size_t i = 0; list != NULL && (name = etwc_provider_at(i, &guid)) != NULL; i++) {
+    for (size_t i = 0; list != NULL && (name = etwc_provider_at(i, &guid)) != NULL;
+         i++) {
         PyObject *pair = Py_BuildValue("(sy#)", name, (const char *)guid.bytes,
                                        (Py_ssize_t)sizeof guid.bytes);
         if (pair == NULL || PyList_Append(list, pair) < 0)

@@ -90,10 +90,10 @@ put_session(PyObject *dict, const etwc_etl_header *h)
 static bool
 put_buffers(PyObject *dict, const etwc_etl_buffers *b, const etwc_clock *clock)
 {
-    PyObject *first_lost = b->events_lost_flag + b->buffer_lost_flag == 0
-                               ? Py_NewRef(Py_None)
-                               : PyLong_FromLongLong(etwc_clock_filetime(
-                                     clock, b->first_lost_raw_time));
+    PyObject *first_lost =
+        b->events_lost_flag + b->buffer_lost_flag == 0
+            ? Py_NewRef(Py_None)
+            : PyLong_FromLongLong(etwc_clock_filetime(clock, b->first_lost_raw_time));
     return put(dict, "first_lost_filetime", first_lost) &&
            put_u64(dict, "buffer_count", b->count) &&
            put_u64(dict, "buffers_compressed", b->compressed) &&
@@ -224,7 +224,7 @@ pyetw_info_summary(pyetw_trace *trace, PyObject *tuple)
     etwc_summary *summary = etwc_summary_new(trace->pool);
     if (summary == NULL)
         PyErr_NoMemory();
-    else if (pyetw_trace_scan(trace, cursor, feed_summary, summary) == 0)
+    else if (pyetw_trace_scan(trace, cursor, true, feed_summary, summary) == 0)
         list = row_list(trace, summary);
     etwc_summary_free(summary);
     etwc_cursor_close(cursor);

@@ -191,14 +191,10 @@ PyDoc_STRVAR(events_doc,
              "may use it, one at a time: a second one gets ValueError.");
 
 static PyType_Slot events_slots[] = {
-    {Py_tp_doc, (void *)events_doc},
-    {Py_tp_iter, PyObject_SelfIter},
-    {Py_tp_iternext, events_next},
-    {Py_tp_traverse, events_traverse},
-    {Py_tp_clear, events_clear},
-    {Py_tp_dealloc, events_dealloc},
-    {Py_tp_getset, events_getset},
-    {0, NULL},
+    {Py_tp_doc, (void *)events_doc}, {Py_tp_iter, PyObject_SelfIter},
+    {Py_tp_iternext, events_next},   {Py_tp_traverse, events_traverse},
+    {Py_tp_clear, events_clear},     {Py_tp_dealloc, events_dealloc},
+    {Py_tp_getset, events_getset},   {0, NULL},
 };
 
 static PyType_Spec events_spec = {
@@ -214,7 +210,6 @@ pyetw_events_exec(PyObject *module, pyetw_state *state)
 {
     state->events_type =
         (PyTypeObject *)PyType_FromModuleAndSpec(module, &events_spec, NULL);
-    return state->events_type == NULL
-               ? -1
-               : PyModule_AddType(module, state->events_type);
+    return state->events_type == NULL ? -1
+                                      : PyModule_AddType(module, state->events_type);
 }

@@ -70,7 +70,8 @@ read_lifetimes(pyetw_trace *trace, uint32_t timeline)
     etwc_cursor *cursor = open_cursor_of_group(trace, timeline, false, &selection);
     int result = -1;
     if (cursor != NULL) {
-        result = pyetw_trace_scan(trace, cursor, feed_lifetimes, lifetimes);
+        result = pyetw_trace_scan(trace, cursor, trace->file_count == 1, feed_lifetimes,
+                                  lifetimes);
         etwc_cursor_close(cursor);
     }
     if (result == 0)
@@ -131,7 +132,8 @@ read_stacks(pyetw_trace *trace, uint32_t sequence)
     etwc_cursor *cursor = open_cursor_of_group(trace, sequence, true, NULL);
     int result = -1;
     if (cursor != NULL) {
-        result = pyetw_trace_scan(trace, cursor, feed_stacks, stacks);
+        result = pyetw_trace_scan(trace, cursor, trace->file_count == 1, feed_stacks,
+                                  stacks);
         etwc_cursor_close(cursor);
     }
     if (result < 0) {
@@ -164,7 +166,8 @@ pyetw_trace_need_stacks(pyetw_trace *trace, const etwc_event *event)
 static int
 read_damage(pyetw_trace *trace, size_t index, etwc_damage *out)
 {
-    etwc_cursor *cursor = pyetw_trace_open_cursor_of(trace, &trace->files[index].etl, 1, NULL);
+    etwc_cursor *cursor =
+        pyetw_trace_open_cursor_of(trace, &trace->files[index].etl, 1, NULL);
     if (cursor == NULL)
         return -1;
     uint64_t count = 0;
@@ -175,7 +178,7 @@ read_damage(pyetw_trace *trace, size_t index, etwc_damage *out)
         st = etwc_cursor_count(cursor, &count, &err);
         pyetw_trace_attach(thread);
         if (st != ETWC_OK && st != ETWC_END)
-            pyetw_trace_raise(trace, &err);
+            pyetw_trace_raise_for(trace, &err, trace->files[index].path);
         else if (pyetw_trace_look(trace) < 0)
             st = ETWC_E_INTERRUPTED;
     }

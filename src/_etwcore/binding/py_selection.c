@@ -97,7 +97,8 @@ pyetw_selection_parse(pyetw_trace *trace, PyObject *tuple, etwc_selection *out)
         out->has_max_level = true;
         out->max_level = value > UINT8_MAX ? UINT8_MAX : (uint8_t)value;
     }
-    out->any_keyword = PyLong_AsUnsignedLongLong(PyTuple_GetItem(tuple, SELECT_KEYWORD));
+    out->any_keyword =
+        PyLong_AsUnsignedLongLong(PyTuple_GetItem(tuple, SELECT_KEYWORD));
     if (out->any_keyword == UINT64_MAX && PyErr_Occurred())
         return -1;
     if (time_parse(PyTuple_GetItem(tuple, SELECT_START), &out->has_start,

@@ -119,9 +119,9 @@ reader_read_at(void *context, uint64_t offset, void *dst, size_t n, size_t *out_
                etwc_error *err)
 {
     reader_source *source = context;
-    PyObject *answer = PyObject_CallMethod(source->reader, "read_at", "KK",
-                                           (unsigned long long)offset,
-                                           (unsigned long long)n);
+    PyObject *answer =
+        PyObject_CallMethod(source->reader, "read_at", "KK", (unsigned long long)offset,
+                            (unsigned long long)n);
     bool is_read = answer != NULL && copy_answer(answer, dst, n, out_read);
     Py_XDECREF(answer);
     if (is_read)
@@ -161,8 +161,8 @@ source_from_reader(PyObject *origin, PyObject *failures, etwc_source *out)
 }
 
 int
-pyetw_source_new(PyObject *origin, PyObject *path, PyObject *failures,
-                 etwc_source *out, bool *needs_gil)
+pyetw_source_new(PyObject *origin, PyObject *path, PyObject *failures, etwc_source *out,
+                 bool *needs_gil)
 {
     if (PyUnicode_Check(origin) || PyBytes_Check(origin))
         return source_from_path(origin, path, out);

@@ -79,14 +79,22 @@ pyetw_trace_look(pyetw_trace *trace)
 }
 
 PyObject *
-pyetw_trace_raise(pyetw_trace *trace, const etwc_error *err)
+pyetw_trace_raise_for(pyetw_trace *trace, const etwc_error *err, PyObject *path)
 {
     if (PyErr_Occurred())
         return NULL;
     if (err->status == ETWC_E_CALLBACK && restore_failure(trace))
         return NULL;
-    PyObject *path = trace->file_count == 1 ? trace->files[0].path : Py_None;
     return pyetw_raise(trace->state, err, path);
+}
+
+PyObject *
+pyetw_trace_raise(pyetw_trace *trace, const etwc_error *err)
+{
+    bool is_known = trace->file_count == 1 ||
+                    (err->offset >= 0 && err->file_index < trace->file_count);
+    PyObject *path = is_known ? trace->files[err->file_index].path : Py_None;
+    return pyetw_trace_raise_for(trace, err, path);
 }
 
 etwc_cursor *
@@ -143,8 +151,8 @@ scan_slice(etwc_cursor *cursor, etwc_event *chunk, pyetw_feed_fn feed, void *con
 }
 
 int
-pyetw_trace_scan(pyetw_trace *trace, etwc_cursor *cursor, pyetw_feed_fn feed,
-                 void *context)
+pyetw_trace_scan(pyetw_trace *trace, etwc_cursor *cursor, bool has_all_files,
+                 pyetw_feed_fn feed, void *context)
 {
     etwc_event *chunk = etwc_malloc(SCAN_CHUNK * sizeof *chunk);
     etwc_status st = ETWC_OK;
@@ -157,8 +165,10 @@ pyetw_trace_scan(pyetw_trace *trace, etwc_cursor *cursor, pyetw_feed_fn feed,
         PyThreadState *thread = pyetw_trace_detach(trace);
         st = scan_slice(cursor, chunk, feed, context, &err);
         pyetw_trace_attach(thread);
-        if (st != ETWC_OK && st != ETWC_END)
+        if (st != ETWC_OK && st != ETWC_END && has_all_files)
             pyetw_trace_raise(trace, &err);
+        else if (st != ETWC_OK && st != ETWC_END)
+            pyetw_trace_raise_for(trace, &err, Py_None);
         else if (pyetw_trace_look(trace) < 0)
             st = ETWC_E_INTERRUPTED;
     }
@@ -361,9 +371,10 @@ trace_dealloc(PyObject *op)
 
 /* ---- Methods ------------------------------------------------------------------------------ */
 
-PyDoc_STRVAR(close_doc, "close($self, /)\n--\n\n"
-                        "Closes the files. Iterators raise ValueError from then on; events\n"
-                        "and batches that are held stay valid. Idempotent, thread-safe.");
+PyDoc_STRVAR(close_doc,
+             "close($self, /)\n--\n\n"
+             "Closes the files. Iterators raise ValueError from then on; events\n"
+             "and batches that are held stay valid. Idempotent, thread-safe.");
 
 static PyObject *
 trace_close(PyObject *op, PyObject *unused)
@@ -494,21 +505,18 @@ static PyGetSetDef trace_getset[] = {
     {NULL, NULL, NULL, NULL, NULL},
 };
 
-PyDoc_STRVAR(trace_doc,
-             "Trace(sources, memory_limit)\n--\n\n"
-             "The opened files of one trace. sources is a tuple of pairs: what to read\n"
-             "(a path; a buffer object other than bytes; an object with `size` and\n"
-             "`read_at(offset, n)`), and what to call it. memory_limit is in bytes.");
+PyDoc_STRVAR(
+    trace_doc,
+    "Trace(sources, memory_limit)\n--\n\n"
+    "The opened files of one trace. sources is a tuple of pairs: what to read\n"
+    "(a path; a buffer object other than bytes; an object with `size` and\n"
+    "`read_at(offset, n)`), and what to call it. memory_limit is in bytes.");
 
 static PyType_Slot trace_slots[] = {
-    {Py_tp_doc, (void *)trace_doc},
-    {Py_tp_new, trace_new},
-    {Py_tp_traverse, trace_traverse},
-    {Py_tp_clear, trace_clear},
-    {Py_tp_dealloc, trace_dealloc},
-    {Py_tp_methods, trace_methods},
-    {Py_tp_getset, trace_getset},
-    {0, NULL},
+    {Py_tp_doc, (void *)trace_doc},   {Py_tp_new, trace_new},
+    {Py_tp_traverse, trace_traverse}, {Py_tp_clear, trace_clear},
+    {Py_tp_dealloc, trace_dealloc},   {Py_tp_methods, trace_methods},
+    {Py_tp_getset, trace_getset},     {0, NULL},
 };
 
 static PyType_Spec trace_spec = {

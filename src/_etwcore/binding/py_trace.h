@@ -23,7 +23,7 @@ typedef struct pyetw_file {
     /* Who was who on this file's timeline; NULL until somebody asked. Only the
      * first file of a timeline owns one. */
     etwc_lifetimes *lifetimes;
-    uint32_t sequence; /* files with the same number are one NEWFILE sequence */
+    uint32_t sequence;   /* files with the same number are one NEWFILE sequence */
     etwc_stacks *stacks; /* as lifetimes, of the first file of a sequence */
 } pyetw_file;
 
@@ -33,10 +33,10 @@ typedef struct pyetw_trace {
     etwc_pool *pool;
     pyetw_file *files;
     size_t file_count;
-    uint64_t file_bytes; /* of all files */
-    PyObject *failures; /* list: exceptions raised by sources in Python */
-    PyObject *uuids;    /* dict: provider GUID bytes to uuid.UUID */
-    etwc_damage *damage; /* of each file, once all was read; else NULL */
+    uint64_t file_bytes;   /* of all files */
+    PyObject *failures;    /* list: exceptions raised by sources in Python */
+    PyObject *uuids;       /* dict: provider GUID bytes to uuid.UUID */
+    etwc_damage *damage;   /* of each file, once all was read; else NULL */
     uint64_t memory_limit; /* bytes; of the pool, and of each pass's own tables */
     bool needs_gil;
     bool is_closed;
@@ -64,19 +64,23 @@ etwc_cursor *pyetw_trace_open_cursor_of(pyetw_trace *trace, etwc_etl *const *etl
                                         size_t count, const etwc_selection *selection);
 
 /* Gives every event of the cursor to feed, detached; looks at signals. 0, or -1
- * with an error set. The cursor stays the caller's. */
+ * with an error set, which names the file when the cursor has all files. The cursor
+ * stays the caller's. */
 typedef etwc_status (*pyetw_feed_fn)(void *context, const etwc_event *events,
                                      size_t count, etwc_error *err);
-int pyetw_trace_scan(pyetw_trace *trace, etwc_cursor *cursor, pyetw_feed_fn feed,
-                     void *context);
+int pyetw_trace_scan(pyetw_trace *trace, etwc_cursor *cursor, bool has_all_files,
+                     pyetw_feed_fn feed, void *context);
 
 /* A selection from the tuple that etwmon._selection makes (see py_selection.c).
  * It borrows from the tuple. Asks for the lifetimes when owners are selected. 0,
  * or -1 with an error set. */
 int pyetw_selection_parse(pyetw_trace *trace, PyObject *tuple, etwc_selection *out);
 
-/* Sets the exception for a failed status of a read and returns NULL. */
+/* Sets the exception for a failed status of a read and returns NULL. The first is
+ * for cursors over all files, which know the file that failed. */
 PyObject *pyetw_trace_raise(pyetw_trace *trace, const etwc_error *err);
+PyObject *pyetw_trace_raise_for(pyetw_trace *trace, const etwc_error *err,
+                                PyObject *path);
 
 /* Makes sure that owners are known, reading the trace once; -1 on failure. */
 int pyetw_trace_need_lifetimes(pyetw_trace *trace);
