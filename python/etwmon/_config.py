@@ -1,0 +1,173 @@
+"""Configuration of monitors: plain dataclasses that a monitor checks when it starts."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from typing import Self
+
+_PID_MAX = (1 << 32) - 1
+_SESSION_NAME_MAX = 1023
+_BUFFER_KB = (4, 16_384)
+# The profile timer of Windows takes intervals of 0.1221 ms to 1 s.
+_SAMPLES_PER_SECOND = (1, 8_190)
+
+
+@dataclass
+class MonitorConfig:
+    """What every monitor's configuration can do. Mutable; derive from it freely."""
+
+    def faults(self) -> list[str]:
+        """Return all that is wrong with the values, one sentence each; empty when all is well."""
+        return []
+
+    def check(self) -> None:
+        """Check all values at once.
+
+        Raises:
+            ValueError: listing every fault.
+        """
+        faults = self.faults()
+        if faults:
+            raise ValueError(f"{type(self).__name__}: " + "; ".join(faults))
+
+    def copy(self) -> Self:
+        """Return an independent copy."""
+        return copy.deepcopy(self)
+
+
+@dataclass
+class ETWMonitorConfig(MonitorConfig):
+    """Configuration of an `ETWMonitor`.
+
+    On a recorded source the session settings and the enable_* switches hide nothing: what was
+    recorded is counted.
+
+    Attributes:
+        session_name: name of the session that a live monitor creates.
+        buffer_size_kb: KB of one buffer of the session, 4 to 16384.
+        min_buffers: buffers that the session begins with.
+        max_buffers: buffers that it may grow to.
+        enable_process_events: processes and images.
+        enable_thread_events: threads.
+        enable_cpu_sampling: profile samples.
+        enable_memory_events: page faults.
+        enable_disk_io: disk reads and writes.
+        enable_context_switch: context switches: exact CPU time.
+        cpu_sampling_interval: profile samples per second and processor, 1 to 8190.
+        enable_stack_walking: call stacks of events (much overhead).
+        target_processes: ids of the processes wanted; None is all.
+        target_process_names: their names, such as "python.exe", in any case; None is all.
+            With both, a process that meets either is wanted.
+        exclude_system_processes: leave out the ids 0 and 4 and the processes named System,
+            Idle and Registry, unless they are named as targets. They still count in
+            machine totals.
+    """
+
+    # Session configuration
+    session_name: str = "OnnxInferenceMonitor"
+    buffer_size_kb: int = 64
+    min_buffers: int = 4
+    max_buffers: int = 64
+
+    # Kernel providers
+    enable_process_events: bool = True
+    enable_thread_events: bool = True
+    enable_cpu_sampling: bool = True
+    enable_memory_events: bool = True
+    enable_disk_io: bool = False
+    enable_context_switch: bool = True
+
+    # Performance settings
+    cpu_sampling_interval: int = 1000  # Samples per second
+    enable_stack_walking: bool = False
+
+    # Filtering
+    target_processes: set[int] | None = None
+    target_process_names: set[str] | None = None
+    exclude_system_processes: bool = True
+
+    def faults(self) -> list[str]:
+        """Return all that is wrong with the values, one sentence each; empty when all is well."""
+        return [
+            *super().faults(),
+            *_name_faults(self.session_name),
+            *_number_faults("buffer_size_kb", self.buffer_size_kb, *_BUFFER_KB),
+            *self._buffer_faults(),
+            *_number_faults(
+                "cpu_sampling_interval", self.cpu_sampling_interval, *_SAMPLES_PER_SECOND
+            ),
+            *self._switch_faults(),
+            *_pid_faults(self.target_processes),
+            *_names_faults(self.target_process_names),
+        ]
+
+    def _buffer_faults(self) -> list[str]:
+        faults = [
+            *_number_faults("min_buffers", self.min_buffers, 2, _PID_MAX),
+            *_number_faults("max_buffers", self.max_buffers, 2, _PID_MAX),
+        ]
+        if not faults and self.min_buffers > self.max_buffers:
+            faults.append(
+                f"min_buffers is {self.min_buffers}, more than max_buffers, {self.max_buffers}"
+            )
+        return faults
+
+    def _switch_faults(self) -> list[str]:
+        names = (
+            "enable_process_events",
+            "enable_thread_events",
+            "enable_cpu_sampling",
+            "enable_memory_events",
+            "enable_disk_io",
+            "enable_context_switch",
+            "enable_stack_walking",
+            "exclude_system_processes",
+        )
+        return [
+            f"{name} is {getattr(self, name)!r}, not True or False"
+            for name in names
+            if not isinstance(getattr(self, name), bool)
+        ]
+
+
+# Values may be anything: a dataclass does not check them, so these do.
+
+
+def _is_int(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _number_faults(name: str, value: object, lowest: int, highest: int) -> list[str]:
+    if not isinstance(value, int) or isinstance(value, bool):
+        return [f"{name} is {value!r}, not an int"]
+    if not lowest <= value <= highest:
+        return [f"{name} is {value}, not between {lowest} and {highest}"]
+    return []
+
+
+def _name_faults(value: object) -> list[str]:
+    if not isinstance(value, str):
+        return [f"session_name is {value!r}, not a str"]
+    if not 0 < len(value) <= _SESSION_NAME_MAX or "\0" in value:
+        return [f"session_name has {len(value)} characters; 1 to {_SESSION_NAME_MAX} are wanted"]
+    return []
+
+
+def _pid_faults(value: object) -> list[str]:
+    if value is None:
+        return []
+    if not isinstance(value, AbstractSet):
+        return [f"target_processes is {value!r}, not a set of process ids or None"]
+    bad = [one for one in value if not (_is_int(one) and 0 <= one <= _PID_MAX)]
+    return [f"target_processes has {one!r}, which is no process id" for one in bad]
+
+
+def _names_faults(value: object) -> list[str]:
+    if value is None:
+        return []
+    if not isinstance(value, AbstractSet):
+        return [f"target_process_names is {value!r}, not a set of names or None"]
+    bad = [one for one in value if not (isinstance(one, str) and one)]
+    return [f"target_process_names has {one!r}, which is no name" for one in bad]
