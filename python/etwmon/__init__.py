@@ -1,5 +1,7 @@
 """etwmon: per-process metrics and typed events from Event Tracing for Windows."""
 
+from typing import TYPE_CHECKING
+
 from etwmon._errors import (
     ETWAccessDeniedError,
     ETWDecodeError,
@@ -12,21 +14,58 @@ from etwmon._etwcore import EVENT_KINDS, Event, EventBatch, ExtendedItem, TraceW
 from etwmon._info import FileInfo, LossReport, Summary, SummaryRow, TraceInfo
 from etwmon._trace import Trace, open  # noqa: A004
 
+if TYPE_CHECKING:
+    from etwmon._base import BaseMonitor
+    from etwmon._config import ETWMonitorConfig, MonitorConfig
+    from etwmon._metrics import (
+        CPUMetrics,
+        DiskMetrics,
+        FieldSource,
+        HandleMetrics,
+        IOMetrics,
+        MemoryMetrics,
+        NetworkMetrics,
+        ProcessImage,
+        ProcessInfo,
+        ProcessThread,
+        ThreadMetrics,
+    )
+    from etwmon._monitor import ETWMonitor
+    from etwmon._samples import MetricSample, MonitorLoss, ProcessMetrics
+
 __all__ = [
     "EVENT_KINDS",
+    "BaseMonitor",
+    "CPUMetrics",
+    "DiskMetrics",
     "ETWAccessDeniedError",
     "ETWDecodeError",
     "ETWError",
+    "ETWMonitor",
+    "ETWMonitorConfig",
     "ETWProviderError",
     "ETWSessionError",
     "ETWTraceFileError",
     "Event",
     "EventBatch",
     "ExtendedItem",
+    "FieldSource",
     "FileInfo",
+    "HandleMetrics",
+    "IOMetrics",
     "LossReport",
+    "MemoryMetrics",
+    "MetricSample",
+    "MonitorConfig",
+    "MonitorLoss",
+    "NetworkMetrics",
+    "ProcessImage",
+    "ProcessInfo",
+    "ProcessMetrics",
+    "ProcessThread",
     "Summary",
     "SummaryRow",
+    "ThreadMetrics",
     "Trace",
     "TraceInfo",
     "TraceWriter",
@@ -35,3 +74,40 @@ __all__ = [
 ]
 
 __version__ = "0.1.0"
+
+# Monitors and metrics are loaded when they are first used: reading events does not need them.
+_LATER = {
+    "BaseMonitor": "_base",
+    "CPUMetrics": "_metrics",
+    "DiskMetrics": "_metrics",
+    "ETWMonitor": "_monitor",
+    "ETWMonitorConfig": "_config",
+    "FieldSource": "_metrics",
+    "HandleMetrics": "_metrics",
+    "IOMetrics": "_metrics",
+    "MemoryMetrics": "_metrics",
+    "MetricSample": "_samples",
+    "MonitorConfig": "_config",
+    "MonitorLoss": "_samples",
+    "NetworkMetrics": "_metrics",
+    "ProcessImage": "_metrics",
+    "ProcessInfo": "_metrics",
+    "ProcessMetrics": "_samples",
+    "ProcessThread": "_metrics",
+    "ThreadMetrics": "_metrics",
+}
+
+
+def __getattr__(name: str) -> object:
+    module = _LATER.get(name)
+    if module is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    value: object = getattr(import_module(f"{__name__}.{module}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

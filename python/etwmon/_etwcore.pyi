@@ -228,10 +228,7 @@ class Trace:
     def files(self) -> list[FileFacts]: ...
     def damage(self) -> list[dict[str, int]]: ...
 
-@final
 class MachineFacts(TypedDict):
-    """Keys of `Snapshot.machine`."""
-
     raw_time: int
     filetime: int
     wall_ticks: int
@@ -294,6 +291,7 @@ class Aggregate:
         self, filetime: int | None = None, everything: bool = False, /
     ) -> list[Snapshot]: ...
 
+@final
 class TraceWriter:
     def __new__(
         cls,

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from types import TracebackType
-from typing import Self, Unpack
+from typing import TYPE_CHECKING, Self, Unpack
 
 from etwmon import _etwcore
 from etwmon._etwcore import BatchIterator, EventIterator
 from etwmon._info import FileInfo, LossReport, Summary, TraceInfo, loss_of
 from etwmon._selection import Selection, pack_selection
 from etwmon._sources import UNPACK_LIMIT, Source, open_sources
+
+if TYPE_CHECKING:
+    from etwmon._samples import ProcessMetrics
 
 MEMORY_LIMIT = 512 << 20
 
@@ -90,6 +93,19 @@ class Trace:
     def summary(self, **selection: Unpack[Selection]) -> Summary:
         """Count events and bytes by provider, kind, id, opcode and version."""
         return Summary.from_tuples(self._core.summary(pack_selection(selection)))
+
+    def processes(self) -> list[ProcessMetrics]:
+        """Return every process that the trace tells of, over its whole recorded life.
+
+        In order of appearance; a pid that was used again is another process. Reads the trace
+        from its beginning each time.
+
+        Raises:
+            ETWTraceFileError: when the trace cannot be read to its end.
+        """
+        from etwmon._samples import processes_of
+
+        return processes_of(self)
 
     def __iter__(self) -> EventIterator:
         return self.events()

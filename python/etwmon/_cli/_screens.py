@@ -106,15 +106,8 @@ def _loss_text(completeness: Completeness) -> tuple[str, str]:
         return f"{DASH} unknown: the session never closed its file", "yellow"
     if not completeness.is_lossy:
         return "none", "green"
-    lost = [
-        plural(number, word)
-        for number, word in (
-            (completeness.events_lost, "event"),
-            (completeness.buffers_lost, "buffer"),
-        )
-        if number
-    ]
-    text = f"{' and '.join(lost) or 'something was'} lost by ETW"
+    events, buffers = completeness.events_lost or 0, completeness.buffers_lost or 0
+    text = f"{plural(events, 'event')} and {plural(buffers, 'buffer')} lost by ETW"
     if completeness.flagged_buffers:
         text += f", around {plural(completeness.flagged_buffers, 'buffer')} of the file"
     return text, "red"

@@ -1,0 +1,460 @@
+"""The groups of metrics, and what each of their fields needs.
+
+A field that the trace cannot give is None, never 0; `FIELDS` says what it would need. All
+objects are copies: they stay as they are when a monitor goes on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from datetime import datetime
+from html import escape
+from typing import TypeAlias
+
+Value: TypeAlias = "int | float | str | datetime | list[int] | dict[str, int] | None"
+
+
+def to_plain(value: object) -> object:
+    """Return a value as JSON has it: times as ISO 8601 text."""
+    return value.isoformat() if isinstance(value, datetime) else value
+
+
+@dataclass(slots=True)
+class MetricGroup:
+    """A group of fields; iterates over their names."""
+
+    def to_dict(self) -> dict[str, Value]:
+        """Return name and value of each field."""
+        return {one.name: getattr(self, one.name) for one in fields(self)}
+
+    def _repr_html_(self) -> str:
+        cells = "".join(
+            f"<tr><td>{escape(name)}</td><td>{escape(str(value))}</td></tr>"
+            for name, value in self.to_dict().items()
+        )
+        return f"<table>{cells}</table>"
+
+
+@dataclass(slots=True)
+class ProcessInfo(MetricGroup):
+    """Who a process is.
+
+    Attributes:
+        pid: process id.
+        name: name of its image, such as "python.exe".
+        parent_pid: id of the process that it names as its parent; that one may be gone, and
+            its id given to another.
+        session_id: Windows session; None for processes outside of any.
+        create_time: when it started, in UTC; None when it is older than the trace.
+        exit_time: when it ended, in UTC; None when it has not.
+        exit_code: its exit code, unsigned (0xC0000005, not -1073741819).
+        command_line: its command line. It can hold secrets.
+        start_key: address of the kernel's process object: unique while the process lives.
+        user_sid: SID of its user, such as "S-1-5-18".
+        package_full_name: name of its app package; "" when it has none.
+        application_id: id of the app in that package; "" when it has none.
+    """
+
+    pid: int
+    name: str | None = None
+    parent_pid: int | None = None
+    session_id: int | None = None
+    create_time: datetime | None = None
+    exit_time: datetime | None = None
+    exit_code: int | None = None
+    command_line: str | None = None
+    start_key: int | None = None
+    user_sid: str | None = None
+    package_full_name: str | None = None
+    application_id: str | None = None
+
+
+@dataclass(slots=True)
+class CPUMetrics(MetricGroup):
+    """Processor time of a process.
+
+    CPU time comes from context switches when the trace has them, less the interrupts that hit
+    it; else from profile samples; else from the clock ticks in record headers. Only the last
+    two know kernel from user mode.
+
+    Attributes:
+        cpu_percent: CPU time of the wall time, in percent; one busy processor is 100.
+        cpu_cycles: processor cycles.
+        kernel_time: ms in kernel mode.
+        user_time: ms in user mode.
+        context_switches: switches to its threads.
+        priority: base priority of the process.
+        affinity_mask: processors that it may run on.
+        cpu_time_ns: ns on processors.
+        kernel_time_ns: kernel_time in ns.
+        user_time_ns: user_time in ns.
+        life_kernel_time_ns: ns in kernel mode since each of its threads began, also before
+            the trace, by clock ticks.
+        life_user_time_ns: the same in user mode.
+        ready_time_ns: ns that its threads waited for a processor.
+        wait_time_ns: ns that its threads waited, by reason.
+        voluntary_switches: switches away from threads that waited.
+        involuntary_switches: switches away from threads that could have gone on.
+        migrations: switches to another processor than before.
+        samples: profile samples, those in DPC and ISR included.
+        samples_in_dpc: of these, how many hit a DPC.
+        samples_in_isr: of these, how many hit an ISR.
+    """
+
+    cpu_percent: float | None = None
+    cpu_cycles: int | None = None
+    kernel_time: float | None = None
+    user_time: float | None = None
+    context_switches: int | None = None
+    priority: int | None = None
+    affinity_mask: int | None = None
+    cpu_time_ns: int | None = None
+    kernel_time_ns: int | None = None
+    user_time_ns: int | None = None
+    life_kernel_time_ns: int | None = None
+    life_user_time_ns: int | None = None
+    ready_time_ns: int | None = None
+    wait_time_ns: dict[str, int] | None = None
+    voluntary_switches: int | None = None
+    involuntary_switches: int | None = None
+    migrations: int | None = None
+    samples: int | None = None
+    samples_in_dpc: int | None = None
+    samples_in_isr: int | None = None
+
+
+@dataclass(slots=True)
+class MemoryMetrics(MetricGroup):
+    """Memory of a process.
+
+    Sizes are bytes, of the latest counter record: they are written when the process exits
+    and when the session stops.
+
+    Attributes:
+        working_set_size: working set.
+        private_bytes: private memory.
+        virtual_bytes: reserved address space.
+        page_faults: page faults that were resolved.
+        hard_faults: reads from disk because of faults; one may bring many pages.
+        peak_working_set: largest working set of the process's life.
+        paged_pool: charged paged pool.
+        non_paged_pool: charged non-paged pool.
+        hard_fault_bytes: bytes that hard faults read.
+        faults_by_kind: page_faults by kind.
+    """
+
+    working_set_size: int | None = None
+    private_bytes: int | None = None
+    virtual_bytes: int | None = None
+    page_faults: int | None = None
+    hard_faults: int | None = None
+    peak_working_set: int | None = None
+    paged_pool: int | None = None
+    non_paged_pool: int | None = None
+    hard_fault_bytes: int | None = None
+    faults_by_kind: dict[str, int] | None = None
+
+
+@dataclass(slots=True)
+class ThreadMetrics(MetricGroup):
+    """Threads of a process.
+
+    Attributes:
+        thread_count: threads that are alive; the idle process has one per processor.
+        thread_ids: their ids, sorted.
+        active_threads: threads that ran.
+        suspended_threads: threads that are suspended.
+        thread_cpu_cycles: cycles by thread id.
+        thread_states: threads by state.
+        threads_started: threads that started.
+        threads_ended: threads that ended.
+    """
+
+    thread_count: int | None = None
+    thread_ids: list[int] | None = None
+    active_threads: int | None = None
+    suspended_threads: int | None = None
+    thread_cpu_cycles: dict[str, int] | None = None
+    thread_states: dict[str, int] | None = None
+    threads_started: int | None = None
+    threads_ended: int | None = None
+
+
+@dataclass(slots=True)
+class IOMetrics(MetricGroup):
+    """File calls of a process, cached ones included; `disk` has what reached a disk.
+
+    Attributes:
+        read_operations: reads.
+        write_operations: writes.
+        other_operations: other calls on files: create, close, query, ...
+        read_bytes: bytes that reads transferred.
+        write_bytes: bytes that writes transferred.
+        io_priority: I/O priority of the process.
+    """
+
+    read_operations: int | None = None
+    write_operations: int | None = None
+    other_operations: int | None = None
+    read_bytes: int | None = None
+    write_bytes: int | None = None
+    io_priority: int | None = None
+
+
+@dataclass(slots=True)
+class HandleMetrics(MetricGroup):
+    """Handles of a process.
+
+    Attributes:
+        handle_count: open handles, of the latest counter record.
+        gdi_objects: GDI objects.
+        user_objects: USER objects.
+        peak_handle_count: most handles at once.
+    """
+
+    handle_count: int | None = None
+    gdi_objects: int | None = None
+    user_objects: int | None = None
+    peak_handle_count: int | None = None
+
+
+@dataclass(slots=True)
+class DiskMetrics(MetricGroup):
+    """What a process read from and wrote to disks. Writes of the file cache belong to System.
+
+    Attributes:
+        read_operations: reads.
+        write_operations: writes.
+        read_bytes: bytes read.
+        write_bytes: bytes written.
+        flushes: flushes.
+        read_time_ns: sum of the times that the reads took.
+        write_time_ns: sum of the times that the writes took.
+    """
+
+    read_operations: int | None = None
+    write_operations: int | None = None
+    read_bytes: int | None = None
+    write_bytes: int | None = None
+    flushes: int | None = None
+    read_time_ns: int | None = None
+    write_time_ns: int | None = None
+
+
+@dataclass(slots=True)
+class NetworkMetrics(MetricGroup):
+    """What a process sent and received, IPv4 and IPv6 together, without headers.
+
+    Attributes:
+        tcp_sent_bytes: bytes sent; retransmissions are not counted again.
+        tcp_received_bytes: bytes received.
+        tcp_sent_packets: sends.
+        tcp_received_packets: receipts.
+        udp_sent_bytes: bytes sent.
+        udp_received_bytes: bytes received.
+        udp_sent_packets: datagrams sent.
+        udp_received_packets: datagrams received.
+    """
+
+    tcp_sent_bytes: int | None = None
+    tcp_received_bytes: int | None = None
+    tcp_sent_packets: int | None = None
+    tcp_received_packets: int | None = None
+    udp_sent_bytes: int | None = None
+    udp_received_bytes: int | None = None
+    udp_sent_packets: int | None = None
+    udp_received_packets: int | None = None
+
+
+GROUPS: dict[str, type[MetricGroup]] = {
+    "process": ProcessInfo,
+    "cpu": CPUMetrics,
+    "memory": MemoryMetrics,
+    "threads": ThreadMetrics,
+    "io": IOMetrics,
+    "handles": HandleMetrics,
+    "disk": DiskMetrics,
+    "network": NetworkMetrics,
+}
+
+
+@dataclass(slots=True)
+class ProcessImage:
+    r"""A module that was mapped into a process.
+
+    Attributes:
+        path: its file, in the device form of the kernel (\Device\HarddiskVolume2\...).
+        base: address that it was mapped at.
+        size: bytes of address space.
+        load_time: when it was mapped, in UTC; None when before the trace.
+        unload_time: when it was unmapped; None when it was not.
+        checksum: checksum of its header.
+        time_date_stamp: time stamp of its header; 0 when the record had none.
+    """
+
+    path: str | None
+    base: int
+    size: int
+    load_time: datetime | None
+    unload_time: datetime | None
+    checksum: int
+    time_date_stamp: int
+
+
+@dataclass(slots=True)
+class ProcessThread:
+    """A thread of a process, alive or not.
+
+    Attributes:
+        thread_id: its id.
+        name: its name, or None.
+        begin_time: when it started, in UTC; None when before the trace.
+        end_time: when it ended; None when it has not.
+        cpu_time_ns: ns on processors by context switches; 0 when the trace has none.
+        context_switches: switches to it.
+        samples: profile samples that hit it.
+        kernel_ticks: clock ticks in kernel mode that a header last told.
+        user_ticks: the same in user mode.
+    """
+
+    thread_id: int
+    name: str | None
+    begin_time: datetime | None
+    end_time: datetime | None
+    cpu_time_ns: int
+    context_switches: int
+    samples: int
+    kernel_ticks: int
+    user_ticks: int
+
+
+@dataclass(slots=True)
+class FieldSource:
+    """Where a field comes from, or why it is None.
+
+    Attributes:
+        field: its path, such as "cpu.cpu_time_ns".
+        source: "event" (counted event by event), "sample" (profile samples or clock ticks),
+            or None when the field is None.
+        quality: "exact", "sample" (a figure that was sampled), "estimated" (nobody knows
+            whether something was lost) or "lossy" (something was lost: a lower bound); None
+            when the field is None.
+        detail: which events, in words.
+        reason: why the field is None; None when it is not.
+    """
+
+    field: str
+    source: str | None
+    quality: str | None
+    detail: str
+    reason: str | None
+
+
+# ---- What fields need --------------------------------------------------------------------
+
+# Sources of the core: what to call them, and how to get them into a trace.
+SOURCE_TEXTS: dict[str, str] = {
+    "process": "process events (EVENT_TRACE_FLAG_PROCESS)",
+    "thread": "thread events (EVENT_TRACE_FLAG_THREAD)",
+    "image": "image events (EVENT_TRACE_FLAG_IMAGE_LOAD)",
+    "switches": "context switches (EVENT_TRACE_FLAG_CSWITCH)",
+    "samples": "profile samples (EVENT_TRACE_FLAG_PROFILE)",
+    "ticks": "record headers with clock ticks",
+    "page_faults": "page faults (EVENT_TRACE_FLAG_MEMORY_PAGE_FAULTS)",
+    "hard_faults": "hard faults (EVENT_TRACE_FLAG_MEMORY_HARD_FAULTS)",
+    "disk": "disk events (EVENT_TRACE_FLAG_DISK_IO)",
+    "file": "file calls (EVENT_TRACE_FLAG_FILE_IO_INIT)",
+    "network": "network events (EVENT_TRACE_FLAG_NETWORK_TCPIP)",
+    "counters": "process counters (EVENT_TRACE_FLAG_PROCESS_COUNTERS)",
+}
+
+_NOT_DERIVED = "not derived from events by this version"
+_NO_CYCLES = "kernel events do not tell processor cycles"
+_NO_EVENT = "no event tells it"
+_COUNTERS = "no counter record of this process yet; they come at its exit and at the session's end"
+
+
+@dataclass(slots=True, frozen=True)
+class FieldRule:
+    """What a field needs.
+
+    Attributes:
+        needs: source of the core, or "" when it cannot be given at all.
+        why: why it is None although the trace has that source.
+    """
+
+    needs: str
+    why: str
+
+
+def _rules(needs: str, why: str, *paths: str) -> dict[str, FieldRule]:
+    return {path: FieldRule(needs, why) for path in paths}
+
+
+FIELDS: dict[str, FieldRule] = {
+    **_rules("process", "", "process.pid"),
+    **_rules("process", "no record names it", "process.name", "process.parent_pid"),
+    **_rules("process", "the process belongs to no session", "process.session_id"),
+    **_rules("process", "it started before the trace", "process.create_time"),
+    **_rules("process", "it has not ended", "process.exit_time", "process.exit_code"),
+    **_rules(
+        "process",
+        "no record tells it",
+        "process.command_line",
+        "process.start_key",
+        "process.user_sid",
+        "process.package_full_name",
+        "process.application_id",
+    ),
+    **_rules("cpu", "", "cpu.cpu_percent", "cpu.cpu_time_ns"),
+    **_rules(
+        "mode", "", "cpu.kernel_time", "cpu.user_time", "cpu.kernel_time_ns", "cpu.user_time_ns"
+    ),
+    **_rules("ticks", "", "cpu.life_kernel_time_ns", "cpu.life_user_time_ns"),
+    **_rules("switches", "", "cpu.context_switches"),
+    **_rules("samples", "", "cpu.samples", "cpu.samples_in_dpc", "cpu.samples_in_isr"),
+    **_rules("", _NO_CYCLES, "cpu.cpu_cycles", "threads.thread_cpu_cycles"),
+    **_rules(
+        "",
+        _NOT_DERIVED,
+        "cpu.priority",
+        "cpu.affinity_mask",
+        "cpu.ready_time_ns",
+        "cpu.wait_time_ns",
+        "cpu.voluntary_switches",
+        "cpu.involuntary_switches",
+        "cpu.migrations",
+        "threads.active_threads",
+        "threads.suspended_threads",
+        "threads.thread_states",
+        "io.read_bytes",
+        "io.write_bytes",
+        "io.io_priority",
+        "handles.peak_handle_count",
+    ),
+    **_rules("", _NO_EVENT, "handles.gdi_objects", "handles.user_objects"),
+    **_rules(
+        "counters",
+        _COUNTERS,
+        "memory.working_set_size",
+        "memory.private_bytes",
+        "memory.virtual_bytes",
+        "memory.peak_working_set",
+        "memory.paged_pool",
+        "memory.non_paged_pool",
+        "handles.handle_count",
+    ),
+    **_rules("page_faults", "", "memory.page_faults", "memory.faults_by_kind"),
+    **_rules("hard_faults", "", "memory.hard_faults", "memory.hard_fault_bytes"),
+    **_rules(
+        "thread",
+        "no record of a thread of this process",
+        "threads.thread_count",
+        "threads.thread_ids",
+        "threads.threads_started",
+        "threads.threads_ended",
+    ),
+    **_rules("file", "", "io.read_operations", "io.write_operations", "io.other_operations"),
+    **_rules("disk", "", *(f"disk.{one.name}" for one in fields(DiskMetrics))),
+    **_rules("network", "", *(f"network.{one.name}" for one in fields(NetworkMetrics))),
+}
