@@ -7,17 +7,17 @@
 #include "etl_merge.h"
 #include "etwc_alloc.h"
 
-enum { RUN_CAPACITY = 256, DEFAULT_BUDGET = 1000000 };
+enum { ITEM_CAPACITY = 512, DEFAULT_BUDGET = 1000000, COUNT_CHUNK = 64 };
 
 /* One file of a cursor. */
 typedef struct cursor_file {
     etwc_etl *etl; /* owned reference */
     etl_merge *merge;
     int64_t first_raw, last_raw; /* the selection's range in this file's clock */
-    etl_run *runs;               /* owned */
-    size_t run, run_count;       /* runs[run].refs[ref] is the next record */
-    size_t ref;
-    int64_t next_filetime; /* of that record; set when several files are merged */
+    etl_item *items;             /* owned */
+    size_t item, item_count;     /* items[item] is the next record */
+    uint32_t index;              /* of the file in the cursor */
+    int64_t next_filetime;       /* of that record; set when several files are merged */
     bool is_done;
 } cursor_file;
 
@@ -54,8 +54,9 @@ open_file(etwc_cursor *cursor, cursor_file *file, etwc_etl *etl,
     file->etl = etl;
     etwc_etl_retain(etl);
     set_range(file, selection);
-    file->runs = etwc_calloc(RUN_CAPACITY, sizeof *file->runs);
-    if (file->runs == NULL)
+    file->index = (uint32_t)(file - cursor->files);
+    file->items = etwc_calloc(ITEM_CAPACITY, sizeof *file->items);
+    if (file->items == NULL)
         return etwc_fail(err, ETWC_E_NOMEM, "etl.cursor");
     return etl_merge_new(etl, cursor->matcher, file->first_raw, file->last_raw,
                          &file->merge, err);
@@ -92,7 +93,7 @@ etwc_cursor_close(etwc_cursor *cursor)
         return;
     for (size_t i = 0; i < cursor->file_count; i++) {
         etl_merge_free(cursor->files[i].merge);
-        etwc_free(cursor->files[i].runs);
+        etwc_free(cursor->files[i].items);
         etwc_etl_release(cursor->files[i].etl);
     }
     etwc_free(cursor->files);
@@ -114,15 +115,14 @@ etwc_cursor_set_budget(etwc_cursor *cursor, uint64_t records)
 static etwc_status
 file_prepare(cursor_file *file, bool has_views, etwc_error *err)
 {
-    if (file->is_done || file->run < file->run_count)
+    if (file->is_done || file->item < file->item_count)
         return ETWC_OK;
     if (!has_views)
         etl_merge_release_retired(file->merge);
-    file->run = 0;
-    file->ref = 0;
-    file->run_count = 0;
+    file->item = 0;
+    file->item_count = 0;
     etwc_status st =
-        etl_merge_next(file->merge, file->runs, RUN_CAPACITY, &file->run_count, err);
+        etl_merge_next(file->merge, file->items, ITEM_CAPACITY, &file->item_count, err);
     file->is_done = st == ETWC_END;
     return st == ETWC_END ? ETWC_OK : st;
 }
@@ -130,50 +130,60 @@ file_prepare(cursor_file *file, bool has_views, etwc_error *err)
 static bool
 file_is_idle(const cursor_file *file)
 {
-    return !file->is_done && file->run == file->run_count;
-}
-
-static void
-file_advance(cursor_file *file)
-{
-    if (++file->ref == file->runs[file->run].count) {
-        file->ref = 0;
-        file->run++;
-    }
+    return !file->is_done && file->item == file->item_count;
 }
 
 /* Conditions that need no view. */
 static bool
-is_candidate(const etwc_cursor *cursor, const cursor_file *file, const etl_run *run,
-             const etl_ref *ref)
+is_candidate(const etwc_cursor *cursor, const cursor_file *file, const etl_item *item)
 {
-    return ref->raw_time >= file->first_raw && ref->raw_time <= file->last_raw &&
-           etwc_matcher_allows_provider(
-               cursor->matcher,
-               etl_record_provider(&file->etl->record_context, run->image, ref));
+    return item->ref->raw_time >= file->first_raw &&
+           item->ref->raw_time <= file->last_raw &&
+           etwc_matcher_allows_provider(cursor->matcher,
+                                        etl_record_provider(&file->etl->record_context,
+                                                            item->stream->records.image,
+                                                            item->ref));
 }
 
-/* Builds the view of the file's next record. False when it is not selected. */
-static bool
-take_record(const etwc_cursor *cursor, cursor_file *file, size_t file_index,
-            etwc_event *event)
+static inline void
+view_item(const cursor_file *file, const etl_item *item, etwc_event *event)
 {
-    const etl_run *run = &file->runs[file->run];
-    const etl_ref *ref = &run->refs[file->ref];
+    const etl_stream *stream = item->stream;
+    etl_record_view(&file->etl->record_context, stream->records.image, item->ref,
+                    event);
+    event->block = stream->buffer.block;
+    event->processor = stream->buffer.processor;
+    event->logger_id = stream->buffer.logger_id;
+    event->file_index = file->index;
+    event->running_thread_id = stream->running_thread;
+}
+
+/* Takes up to `limit` records, all of them at hand, while there is room for one
+ * more view; returns the number of selected ones. *taken is that of all. */
+static size_t
+take_items(const etwc_cursor *cursor, cursor_file *file, uint64_t limit,
+           etwc_event *events, size_t capacity, uint64_t *taken)
+{
+    const etl_item *first = &file->items[file->item];
+    size_t at_hand = file->item_count - file->item;
+    const etl_item *end = first + (at_hand < limit ? at_hand : (size_t)limit);
+    const etl_item *item = first;
     bool is_everything = etwc_matcher_is_empty(cursor->matcher);
-    bool is_selected = is_everything || is_candidate(cursor, file, run, ref);
-    if (is_selected) {
-        etl_record_view(&file->etl->record_context, run->image, ref, event);
-        event->block = run->block;
-        event->processor = run->processor;
-        event->logger_id = run->logger_id;
-        event->file_index = (uint32_t)file_index;
-        event->running_thread_id = run->stream->running_thread;
-        is_selected = is_everything || etwc_matcher_matches(cursor->matcher, event);
+    size_t count = 0;
+    for (; item != end && count < capacity; item++) {
+        const uint8_t *image = item->stream->records.image;
+        if (is_everything) {
+            view_item(file, item, &events[count++]);
+        } else if (is_candidate(cursor, file, item)) {
+            view_item(file, item, &events[count]);
+            count += etwc_matcher_matches(cursor->matcher, &events[count]);
+        }
+        if (etl_record_is_cswitch(image, item->ref))
+            item->stream->running_thread = etl_record_new_thread(image, item->ref);
     }
-    if (etl_record_is_cswitch(run->image, ref))
-        run->stream->running_thread = etl_record_new_thread(run->image, ref);
-    return is_selected;
+    file->item += (size_t)(item - first);
+    *taken = (uint64_t)(item - first);
+    return count;
 }
 
 /* The file whose next record is the oldest by wall clock, or one that is idle;
@@ -197,7 +207,7 @@ pick_file(etwc_cursor *cursor, bool has_views, cursor_file **out, etwc_error *er
             return ETWC_OK;
         }
         file->next_filetime = etwc_clock_filetime(
-            &file->etl->clock, file->runs[file->run].refs[file->ref].raw_time);
+            &file->etl->clock, file->items[file->item].ref->raw_time);
         if (best == NULL || file->next_filetime < best->next_filetime)
             best = file;
     }
@@ -218,47 +228,64 @@ next_file(etwc_cursor *cursor, bool has_views, cursor_file **out, etwc_error *er
 
 /* ---- Public ------------------------------------------------------------------- */
 
-/* A failure is told once, and only after all that came before it. */
-static etwc_status
-fail_once(etwc_cursor *cursor, etwc_status st, size_t count)
+/* How many records may be taken before the files are compared again. */
+static uint64_t
+stretch(const etwc_cursor *cursor, uint64_t left)
 {
-    if (count != 0)
-        return ETWC_OK; /* the same call fails again */
-    cursor->is_failed = true;
-    return st;
+    return cursor->file_count == 1 ? left : 1;
+}
+
+/* One call's worth of records: fills `events`, from the start again with every
+ * round when only their number is wanted. */
+static etwc_status
+take(etwc_cursor *cursor, etwc_event *events, size_t capacity, bool is_count,
+     uint64_t *out_count, etwc_error *err)
+{
+    uint64_t taken;
+    *out_count = 0;
+    for (uint64_t left = cursor->budget; left != 0; left -= taken) {
+        size_t kept = is_count ? 0 : (size_t)*out_count;
+        cursor_file *file = NULL;
+        if (kept == capacity)
+            break;
+        etwc_status st = next_file(cursor, kept != 0, &file, err);
+        if (st != ETWC_OK)
+            return st;
+        if (file == NULL)
+            return ETWC_END;
+        if (file_is_idle(file))
+            break;
+        *out_count += take_items(cursor, file, stretch(cursor, left), events + kept,
+                                 capacity - kept, &taken);
+        if (file_is_idle(file) && !is_count && *out_count != 0 &&
+            etl_merge_is_holding_much(file->merge))
+            break;
+    }
+    return ETWC_OK;
+}
+
+static void
+release_retired(etwc_cursor *cursor)
+{
+    for (size_t i = 0; i < cursor->file_count; i++)
+        etl_merge_release_retired(cursor->files[i].merge);
 }
 
 etwc_status
 etwc_cursor_next(etwc_cursor *cursor, etwc_event *events, size_t capacity,
                  size_t *out_count, etwc_error *err)
 {
-    size_t count = 0;
+    uint64_t count;
     *out_count = 0;
     if (cursor->is_failed)
         return ETWC_END;
-    for (size_t i = 0; i < cursor->file_count; i++)
-        etl_merge_release_retired(cursor->files[i].merge);
-    for (uint64_t left = cursor->budget; left != 0 && count < capacity; left--) {
-        cursor_file *file = NULL;
-        etwc_status st = next_file(cursor, count != 0, &file, err);
-        if (st != ETWC_OK) {
-            *out_count = count;
-            return fail_once(cursor, st, count);
-        }
-        if (file == NULL) {
-            *out_count = count;
-            return count != 0 ? ETWC_OK : ETWC_END;
-        }
-        if (file_is_idle(file))
-            break;
-        count +=
-            take_record(cursor, file, (size_t)(file - cursor->files), &events[count]);
-        file_advance(file);
-        if (file_is_idle(file) && count != 0 && etl_merge_is_holding_much(file->merge))
-            break;
-    }
-    *out_count = count;
-    return ETWC_OK;
+    release_retired(cursor);
+    etwc_status st = take(cursor, events, capacity, false, &count, err);
+    *out_count = (size_t)count;
+    if (count != 0)
+        return ETWC_OK; /* the end, or the same failure, comes again */
+    cursor->is_failed = st != ETWC_OK && st != ETWC_END;
+    return st;
 }
 
 /* Everything of one file: the merge alone knows how many records there are. */
@@ -266,41 +293,27 @@ static etwc_status
 count_all(etwc_cursor *cursor, uint64_t *out_count, etwc_error *err)
 {
     cursor_file *file = &cursor->files[0];
-    for (; file->run < file->run_count; file->run++, file->ref = 0)
-        *out_count += file->runs[file->run].count - file->ref;
+    *out_count = file->item_count - file->item;
+    file->item = file->item_count;
     return etl_merge_count(file->merge, cursor->budget, out_count, err);
 }
 
 etwc_status
 etwc_cursor_count(etwc_cursor *cursor, uint64_t *out_count, etwc_error *err)
 {
-    etwc_event scratch;
+    etwc_event scratch[COUNT_CHUNK];
+    uint64_t count;
+    etwc_status st;
     if (cursor->is_failed)
         return ETWC_END;
-    etwc_status st = ETWC_OK;
-    if (cursor->file_count == 1 && etwc_matcher_is_empty(cursor->matcher)) {
-        st = count_all(cursor, out_count, err);
-        cursor->is_failed = st != ETWC_OK && st != ETWC_END;
-        return st;
-    }
-    for (size_t i = 0; i < cursor->file_count; i++)
-        etl_merge_release_retired(cursor->files[i].merge);
-    for (uint64_t left = cursor->budget; left != 0; left--) {
-        cursor_file *file = NULL;
-        st = next_file(cursor, false, &file, err);
-        if (st != ETWC_OK || file == NULL)
-            break;
-        if (file_is_idle(file))
-            return ETWC_OK;
-        *out_count +=
-            take_record(cursor, file, (size_t)(file - cursor->files), &scratch);
-        file_advance(file);
-        if (left == 1)
-            return ETWC_OK;
-    }
-    if (st != ETWC_OK)
-        return fail_once(cursor, st, 0);
-    return ETWC_END;
+    release_retired(cursor);
+    if (cursor->file_count == 1 && etwc_matcher_is_empty(cursor->matcher))
+        st = count_all(cursor, &count, err);
+    else
+        st = take(cursor, scratch, COUNT_CHUNK, true, &count, err);
+    *out_count += count;
+    cursor->is_failed = st != ETWC_OK && st != ETWC_END;
+    return st;
 }
 
 void

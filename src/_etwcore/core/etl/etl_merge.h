@@ -12,17 +12,14 @@
 
 typedef struct etl_merge etl_merge;
 
-/* Neighbours in time order that come from one stream. Borrowed until the next
- * call; the image lives until etl_merge_release_retired. */
-typedef struct etl_run {
-    const etl_ref *refs;
-    const uint8_t *image;
-    etwc_block *block;
-    size_t count;
-    etl_stream *stream; /* whose running_thread the caller keeps up to date */
-    uint32_t processor;
-    uint16_t logger_id;
-} etl_run;
+/* One record in time order. Borrowed until the next call; its image lives until
+ * etl_merge_release_retired. */
+typedef struct etl_item {
+    const etl_ref *ref;
+    /* Tells the image, block and processor, which stay the same as long as items
+     * are out; its running_thread is the caller's to keep up to date. */
+    etl_stream *stream;
+} etl_item;
 
 /* Only buffers that can hold records of [start, end) are read; `matcher` leaves
  * out whole processors. The file is borrowed. */
@@ -31,9 +28,9 @@ ETWC_NODISCARD etwc_status etl_merge_new(etwc_etl *etl, const etwc_matcher *matc
                                          etl_merge **out, etwc_error *err);
 void etl_merge_free(etl_merge *merge); /* accepts NULL */
 
-/* The next runs in time order. None with OK after many buffers without a record:
- * call again. END when all is delivered. */
-ETWC_NODISCARD etwc_status etl_merge_next(etl_merge *merge, etl_run *runs,
+/* The next records in time order. None with OK after many buffers without a
+ * record: call again. END when all is delivered. */
+ETWC_NODISCARD etwc_status etl_merge_next(etl_merge *merge, etl_item *items,
                                           size_t capacity, size_t *out_count,
                                           etwc_error *err);
 /* Passes over up to about `limit` records and adds their number to *out_count. */

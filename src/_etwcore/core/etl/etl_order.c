@@ -282,35 +282,18 @@ etl_merge_is_holding_much(const etl_merge *m)
 
 /* ---- Delivery --------------------------------------------------------------------- */
 
-static etl_run
-make_run(merge_slot *slot, size_t length)
-{
-    etl_stream *stream = slot->stream;
-    return (etl_run){
-        .refs = slot->next,
-        .image = etwc_block_bytes(stream->buffer.block),
-        .block = stream->buffer.block,
-        .count = length,
-        .stream = stream,
-        .processor = stream->buffer.processor,
-        .logger_id = stream->buffer.logger_id,
-    };
-}
-
 /* The header event comes first, whatever its stamp; the tree is built behind it.
- * *out_run is empty when the header's buffer cannot be used. */
+ * *has_item is false when the header's buffer cannot be used. */
 static etwc_status
-start(etl_merge *m, etl_run *out_run, etwc_error *err)
+start(etl_merge *m, etl_item *item, bool *has_item, etwc_error *err)
 {
     merge_slot *slot = &m->slots[0];
-    *out_run = (etl_run){.count = 0};
     etwc_status st = slot_refill(m, 0, err);
     if (st != ETWC_OK)
         return st;
-    if (slot->next != slot->end) {
-        *out_run = make_run(slot, 1);
-        slot->next++;
-    }
+    *has_item = slot->next != slot->end;
+    if (*has_item)
+        *item = (etl_item){slot->next++, slot->stream};
     m->is_started = true;
     m->winner = build(m);
     return ETWC_OK;
@@ -348,7 +331,7 @@ next_length(const etl_merge *m, uint32_t slot, win_streak *streak)
 }
 
 etwc_status
-etl_merge_next(etl_merge *m, etl_run *runs, size_t capacity, size_t *out_count,
+etl_merge_next(etl_merge *m, etl_item *items, size_t capacity, size_t *out_count,
                etwc_error *err)
 {
     size_t count = 0;
@@ -356,15 +339,16 @@ etl_merge_next(etl_merge *m, etl_run *runs, size_t capacity, size_t *out_count,
     win_streak streak = {UINT32_MAX, 0};
     etwc_status st = ETWC_OK;
     if (!m->is_started) {
-        st = start(m, runs, err);
-        count = st == ETWC_OK && runs->count != 0;
+        bool has_item = false;
+        st = start(m, items, &has_item, err);
+        count = has_item;
     }
     merge_key winner = m->winner;
     while (st == ETWC_OK && count < capacity && winner != KEY_EXHAUSTED) {
         uint32_t index = slot_of(m, winner);
         merge_slot *slot = &m->slots[index];
         if (ETWC_UNLIKELY(slot->next == slot->end)) {
-            /* A refill overwrites the window that runs may still point to. */
+            /* A refill overwrites the window that items may still point to. */
             if (count != 0 || idle == IDLE_REFILLS_MAX)
                 break;
             const etl_stream *stream = slot->stream;
@@ -373,7 +357,10 @@ etl_merge_next(etl_merge *m, etl_run *runs, size_t capacity, size_t *out_count,
             continue;
         }
         size_t length = next_length(m, index, &streak);
-        runs[count++] = make_run(slot, length);
+        if (length > capacity - count)
+            length = capacity - count;
+        for (size_t i = 0; i < length; i++)
+            items[count++] = (etl_item){slot->next + i, slot->stream};
         winner = advance(m, index, length);
     }
     m->winner = winner;
@@ -391,9 +378,10 @@ etl_merge_count(etl_merge *m, uint64_t limit, uint64_t *out_count, etwc_error *e
     win_streak streak = {UINT32_MAX, 0};
     etwc_status st = ETWC_OK;
     if (!m->is_started) {
-        etl_run run;
-        st = start(m, &run, err);
-        count = st == ETWC_OK ? run.count : 0;
+        etl_item item;
+        bool has_item = false;
+        st = start(m, &item, &has_item, err);
+        count = has_item;
     }
     merge_key winner = m->winner;
     while (count < limit && idle < IDLE_REFILLS_MAX && winner != KEY_EXHAUSTED) {
