@@ -24,6 +24,15 @@ typedef struct pyetw_event {
  * millions. */
 enum { UUIDS_CACHED = 4096 };
 
+/* Drops what the variable refers to and takes over the new reference. */
+static void
+replace(PyObject **slot, PyObject *value)
+{
+    PyObject *old = *slot;
+    *slot = value;
+    Py_XDECREF(old);
+}
+
 /* ---- Objects of the standard library -------------------------------------------------- */
 
 /* Imported on first use, so that `import etwmon` stays quick. */
@@ -449,7 +458,7 @@ get_stack(PyObject *op, void *unused)
     (void)unused;
     PyObject *tuple = stack_tuple((pyetw_event *)op, &is_complete);
     if (tuple != NULL && PyTuple_Size(tuple) == 0)
-        Py_SETREF(tuple, Py_NewRef(Py_None));
+        replace(&tuple, Py_NewRef(Py_None));
     return tuple;
 }
 
@@ -565,7 +574,7 @@ make_dict(PyObject *op, bool wants_stack)
             continue;
         PyObject *value = PyObject_GetAttrString(op, dict_names[i]);
         if (value != NULL && PyMemoryView_Check(value))
-            Py_SETREF(value, PyBytes_FromObject(value));
+            replace(&value, PyBytes_FromObject(value));
         result = dict_put(dict, dict_names[i], value);
     }
     if (result == 0)
@@ -641,7 +650,7 @@ event_repr(PyObject *op)
     } else if (tid != NULL) {
         PyObject *provider = get_provider(op, NULL);
         if (provider == Py_None)
-            Py_SETREF(provider, get_provider_id(op, NULL));
+            replace(&provider, get_provider_id(op, NULL));
         if (provider != NULL)
             text = PyUnicode_FromFormat(
                 "<Event %S id=%u opcode=%u version=%u %S cpu=%u pid=%S tid=%S "
@@ -682,7 +691,7 @@ html_rows(pyetw_state *state, PyObject *dict, const char *prefix)
         Py_XDECREF(shown);
         Py_XDECREF(safe_key);
         Py_XDECREF(safe);
-        Py_SETREF(rows, next);
+        replace(&rows, next);
     }
     return rows;
 }
