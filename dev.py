@@ -9,8 +9,8 @@ It needs Python 3.11 or later and a C compiler; everything else is set up in .ve
     pytest [args ...]  pytest alone, with its own arguments, after building what changed
     lint               ruff, mypy, clang-format, and every C compiler's warnings as errors
     format             let ruff and clang-format rewrite what they would complain about
-    sanitize [--main]  C tests and pytest under address and undefined-behaviour sanitizers, what
-                       uses threads under the thread sanitizer
+    sanitize [memory] [thread]   C tests and pytest under address and undefined-behaviour
+                       sanitizers, what uses threads under the thread sanitizer
     fuzz [--seconds N] [target ...]       run the fuzz targets (60 seconds each), saved inputs first
     fuzz --save target file "origin"      keep an input: tests/data/fuzz/<target>/*.hex
     bench [args ...]   the benchmarks, as one table with ratios and goals
@@ -98,7 +98,7 @@ def format_code(arguments: list[str]) -> None:
 def sanitizers(arguments: list[str]) -> None:
     python = main_interpreter()
     python.prepare(["test"])
-    sanitize.run_all(python)
+    sanitize.run_all(python, arguments)
 
 
 def fuzzing(arguments: list[str]) -> None:

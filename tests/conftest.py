@@ -4,6 +4,9 @@ Real recorded traces are not part of the repository. The `traces` fixture finds 
 folder that ETWMON_TRACES names, else in ../shared/traces beside the repository; tests that want
 them are skipped, with the reason, where there are none.
 
+Hypothesis looks at the same examples in every run, so that a failure is about the change at hand;
+ETWMON_EXPLORE=1 lets it look at new ones, five times as many.
+
 Markers: `slow` (more than about five seconds), `windows` (needs Windows), `admin` (needs Windows
 and an elevated process). The last two are skipped elsewhere, with the reason.
 """
@@ -15,11 +18,16 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 TRACES_VARIABLE = "ETWMON_TRACES"
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))  # `from support.x import y`
+
+settings.register_profile("fixed", derandomize=True, deadline=None)
+settings.register_profile("explore", deadline=None, max_examples=500)
+settings.load_profile("explore" if os.environ.get("ETWMON_EXPLORE") == "1" else "fixed")
 
 
 def find_traces() -> Path | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from . import ctests, fuzz, pytests
@@ -26,18 +26,24 @@ OPTIONS = {
 }
 
 
-def run_all(python: Interpreter) -> None:
-    """Runs everything, also after a failure; the closing lines come together at the end."""
+def run_all(python: Interpreter, words: Sequence[str] = ()) -> None:
+    """Runs what is named (memory, thread), else all, also after a failure; closing lines last."""
     cc = find_compiler()
     # Instrumented code makes gcc warn of conversions that are not in the source.
     flags = {kind: [f"-fsanitize={kind}", "-fno-sanitize-recover=all", "-w"] for kind in LIBRARIES}
-    steps: list[Callable[[], tuple[bool, str]]] = [
+    memory: list[Callable[[], tuple[bool, str]]] = [
         lambda: run_ctests(cc, MEMORY, flags[MEMORY]),
         lambda: fuzz.replay_all(cc, "sanitize", flags[MEMORY]),
         lambda: run_pytest(python, cc, MEMORY, []),
+    ]
+    thread: list[Callable[[], tuple[bool, str]]] = [
         lambda: run_ctests(cc, "thread", flags["thread"]),
         lambda: run_pytest(python, cc, "thread", ["-m", "threads"]),
     ]
+    kinds = {"memory": memory, "thread": thread}
+    steps = [step for kind in words or kinds for step in kinds.get(kind, [])]
+    if not steps:
+        raise Stop("usage: dev.py sanitize [memory] [thread]")
     closing = []
     is_good = True
     for step in steps:
