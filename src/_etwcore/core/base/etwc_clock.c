@@ -20,6 +20,7 @@ init_fast_path(etwc_clock *clock)
     uint64_t common = greatest_common_divisor(ETWC_100NS_PER_SECOND, from);
     clock->multiplier = ETWC_100NS_PER_SECOND / common;
     clock->divisor = from / common;
+    clock->is_100ns = clock->multiplier == 1 && clock->divisor == 1;
     if (!clock->is_filetime && !clock->is_broken && clock->start_100ns < INT64_MAX / 2)
         clock->fast_limit = INT64_MAX / 2 / clock->multiplier;
 }

@@ -22,6 +22,7 @@ typedef struct etwc_clock {
     /* FILETIME = start + ticks * multiplier / divisor without any overflow for
      * ticks after the base and below the limit, which are nearly all. */
     uint64_t fast_limit, multiplier, divisor;
+    bool is_100ns; /* multiplier and divisor are 1 */
 } etwc_clock;
 
 /* A frequency <= 0 makes a broken clock, which answers start for every stamp. */
@@ -38,9 +39,9 @@ etwc_clock_filetime(const etwc_clock *clock, int64_t raw)
     uint64_t ticks = (uint64_t)raw - (uint64_t)clock->raw_base;
     if (ETWC_UNLIKELY(ticks >= clock->fast_limit))
         return etwc_clock_filetime_of_any(clock, raw);
-    uint64_t span = ticks * clock->multiplier;
-    if (clock->divisor != 1)
-        span /= clock->divisor;
+    /* A flag, because compilers see that dividing by 1 changes nothing, and then
+     * divide every time. */
+    uint64_t span = clock->is_100ns ? ticks : ticks * clock->multiplier / clock->divisor;
     return clock->start_100ns + (int64_t)span;
 }
 
