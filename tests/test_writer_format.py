@@ -326,6 +326,31 @@ def test_compression_saves_space_and_survives_noise(
     assert path.stat().st_size < 20001 * 20
 
 
+def test_image_loads_have_the_hook_of_their_old_class(tmp_path: Path, checked: Check) -> None:
+    path = tmp_path / "t.etl"
+    with TraceWriter(path) as writer:
+        for opcode in (2, 3, 4, 10):
+            writer.write(RAW, kind="system", provider="Image", opcode=opcode)
+    hooks = [struct.unpack_from("<H", record.data, 6)[0] for record in checked(path).records[1:]]
+    assert hooks == [0x1402, 0x1403, 0x1404, 0x030A]
+
+
+def test_padding_shows_nothing_of_earlier_records(tmp_path: Path, checked: Check) -> None:
+    path = tmp_path / "t.etl"
+    with TraceWriter(path, buffer_size_kb=1) as writer:
+        for size in range(200):
+            writer.write(RAW + size, b"\xee" * size, kind="perfinfo", group=5, opcode=1)
+    data = path.read_bytes()
+    seen = 0
+    for buffer in checked(path).buffers[1:]:
+        for record in buffer.records:
+            end = buffer.at + record.offset + len(record.data)
+            gap = -len(record.data) % 8
+            assert data[end : end + gap] == bytes(gap)
+            seen += gap > 0
+    assert seen == 175
+
+
 # ---- Sessions that did not end ------------------------------------------------------------
 
 

@@ -143,6 +143,8 @@ def _check_header_event(report: Report, data: bytes, count: int, is_closed: bool
     boot, report.frequency, report.start_time, report.clock, lost = struct.unpack_from(
         "<3q2I", payload, zone + 176
     )
+    if report.clock == 3:
+        report.frequency = struct.unpack_from("<I", payload, 0x34)[0] * 10**6
     stamp = struct.unpack_from("<q", data, at + 16)[0]
     is_new = (
         report.mode & COMPRESSED or report.buffer_size > 1 << 20 or report.processors > 256
@@ -353,6 +355,14 @@ def _write_order(report: Report) -> list[FoundBuffer]:
     return best
 
 
+def _filetime(report: Report, raw: int) -> int:
+    if report.clock == 2:
+        return raw
+    stamp = report.records[0].time
+    assert stamp is not None
+    return report.start_time + (raw - stamp) * 10_000_000 // report.frequency
+
+
 def _check_order(report: Report, has_flushes: bool, is_closed: bool) -> None:
     numbers = [buffer.sequence for buffer in report.buffers]
     report.need(len(set(numbers)) == len(numbers), 0, "a sequence number occurs twice")
@@ -367,9 +377,11 @@ def _check_order(report: Report, has_flushes: bool, is_closed: bool) -> None:
                 record.time >= times.get(buffer.cpu, record.time), where, "time goes backwards"
             )
             times[buffer.cpu] = record.time
-        if buffer.records and not report.mode & RELOG:
-            newest = times.get(buffer.cpu, buffer.time)
-            report.need(buffer.time >= newest, buffer.at, "flushed before its last record")
+        newest = times.get(buffer.cpu)
+        if newest is not None:
+            # Reloggers keep the time of the flush, as FILETIME.
+            late = _filetime(report, newest) if report.mode & RELOG else newest
+            report.need(buffer.time >= late, buffer.at, "flushed before its last record")
     marked = [buffer for buffer in order if buffer.flags & FLUSH_MARKER]
     report.need(bool(report.buffers[0].flags & FLUSH_MARKER), 0, "header without flush marker")
     if order and is_closed:
