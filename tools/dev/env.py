@@ -153,7 +153,8 @@ class Interpreter:
         return (Path(found.stdout.strip()) / "Python.h").exists()
 
     def _install(self, groups: Sequence[str]) -> None:
-        known = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]
+        data = tomllib.loads((ROOT / "pyproject.toml").read_text())
+        known = {**data["dependency-groups"], **data["project"]["optional-dependencies"]}
         for group in groups:
             stamp = self.venv / f"etwmon-{group}.stamp"
             wanted = "\n".join(known[group])
