@@ -10,7 +10,7 @@ import random
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from operator import itemgetter
-from typing import Any, Protocol
+from typing import Literal, Protocol
 
 from . import facts as f
 from .facts import Fact
@@ -36,7 +36,22 @@ _IMAGE_GROUP = 0x14
 class Sink(Protocol):
     """What a recording is written to; `etwmon.TraceWriter` is one."""
 
-    def write(self, raw_time: int, payload: bytes = b"", **fields: Any) -> object:
+    def write(
+        self,
+        raw_time: int,
+        payload: bytes = ...,
+        *,
+        kind: Literal["system", "perfinfo"] = ...,
+        cpu: int = ...,
+        group: int | None = ...,
+        opcode: int = ...,
+        version: int = ...,
+        pid: int | None = ...,
+        tid: int | None = ...,
+        kernel_ticks: int = ...,
+        user_ticks: int = ...,
+        pointer_size: Literal[4, 8] = ...,
+    ) -> object:
         """Take one record."""
 
 
@@ -78,7 +93,7 @@ class Recording:
 
     def write_to(self, sink: Sink, *, has_thread_name: bool = True) -> int:
         """Write every fact as a record and return how many there were."""
-        size = self.machine.pointer_size
+        size: Literal[4, 8] = 8 if self.machine.pointer_size == 8 else 4
         pack = encoders(size, has_thread_name)
         write = sink.write
         for time, cpu, hook, header, data in self.facts:
