@@ -51,7 +51,7 @@ enter(writer_object *self)
 static PyObject *
 raise_status(writer_object *self, const etwc_error *err)
 {
-    return pyetw_raise(pyetw_state_of(Py_TYPE(self)), err, self->path);
+    return pyetw_raise(pyetw_state_of(Py_TYPE((PyObject *)self)), err, self->path);
 }
 
 static PyObject *
@@ -207,16 +207,16 @@ writer_exit(writer_object *self, PyObject *args)
     return close_writer(self, ETWC_WRITER_END_AT_LAST_EVENT);
 }
 
+/* The writer itself is not named as the source of the warning: its reference
+ * count is 0 already. */
 static void
-writer_finalize(PyObject *object)
+warn_unclosed(writer_object *self)
 {
-    writer_object *self = (writer_object *)object;
-    if (self->writer == NULL)
-        return;
     PyObject *type, *value, *traceback;
     PyErr_Fetch(&type, &value, &traceback);
-    if (PyErr_ResourceWarning(object, 1, "unclosed trace writer of %R", self->path) < 0)
-        PyErr_WriteUnraisable(object);
+    if (PyErr_WarnFormat(PyExc_ResourceWarning, 1, "unclosed trace writer of %R",
+                         self->path) < 0)
+        PyErr_WriteUnraisable(self->path);
     PyErr_Restore(type, value, traceback);
 }
 
@@ -526,9 +526,9 @@ writer_dealloc(PyObject *object)
 {
     writer_object *self = (writer_object *)object;
     PyTypeObject *type = Py_TYPE(object);
-    if (PyObject_CallFinalizerFromDealloc(object) < 0)
-        return;
     PyObject_GC_UnTrack(object);
+    if (self->writer != NULL)
+        warn_unclosed(self);
     etwc_etl_writer_abandon(self->writer);
     if (self->lock != NULL)
         PyThread_free_lock(self->lock);
@@ -604,7 +604,6 @@ static PyType_Slot writer_slots[] = {
     {Py_tp_doc, (void *)writer_doc},
     {Py_tp_new, (void *)writer_new},
     {Py_tp_dealloc, (void *)writer_dealloc},
-    {Py_tp_finalize, (void *)writer_finalize},
     {Py_tp_traverse, (void *)writer_traverse},
     {Py_tp_clear, (void *)writer_clear},
     {Py_tp_repr, (void *)writer_repr},
