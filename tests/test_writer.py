@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import gc
+import importlib
 import os
 import struct
 import subprocess
@@ -398,7 +399,8 @@ def test_threads_share_a_writer(path: Path) -> None:
 
 
 def test_a_subinterpreter_can_write(path: Path) -> None:
-    interpreters = pytest.importorskip("_xxsubinterpreters", reason="needs sub-interpreters")
+    name = "_interpreters" if sys.version_info >= (3, 13) else "_xxsubinterpreters"
+    interpreters = importlib.import_module(name)
     interpreter = interpreters.create()
     try:
         interpreters.run_string(
