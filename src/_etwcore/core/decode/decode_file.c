@@ -76,15 +76,8 @@ static const decode_row transfer_extra_rows[] = {
     TRANSFER_3(ROW, SLOT, BITS)
     OPTIONAL(U32, "ExtraFlags", HEX)
 };
-static bool
-transfer_extra_fast(const etwc_event *event, etwc_kernel_record *out, size_t *size)
-{
-    if (!transfer_3_fast(event, out, size))
-        return false;
-    if (event->payload_size == *size + 4)
-        *size += 4;
-    return true;
-}
+/* With the extra flags it is read by rows. */
+#define transfer_extra_fast transfer_3_fast
 enum { TRANSFER_REQUIRED = 5 };
 static const decode_form transfer_forms[] = {
     FORM_FAST(2, 2, transfer_2, TRANSFER_REQUIRED)

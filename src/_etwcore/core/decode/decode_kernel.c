@@ -1,9 +1,7 @@
 /* Typed records: the slots of the layout tables. */
 #include "decode_layout.h"
 
-/* IPv6 operations have the opcode of the IPv4 one plus this. */
-enum { IPV6_OPCODE_BASE = 26, IPV6_OPCODE_OFFSET = 16 };
-enum { OPCODE_STACK_USER = 38, OPCODE_GROUP_MASKS_END = 32, WAIT_MODE_BIT = 1 };
+enum { OPCODE_STACK_USER = 38, OPCODE_GROUP_MASKS_END = 32 };
 enum { WORKING_SET_COUNT_BYTES = 4 };
 
 static void
@@ -56,39 +54,31 @@ finish_working_sets(const etwc_event *event, etwc_kernel_working_sets *sets)
     sets->entry_size = (uint32_t)(bytes / sets->count);
 }
 
-/* What the opcode adds to the payload. */
 static void
 finish(const etwc_event *event, etwc_kernel_record *out)
 {
     switch (out->type) {
     case ETWC_KERNEL_CSWITCH:
-        out->u.cswitch.old_wait_mode &= WAIT_MODE_BIT;
+        decode_finish_cswitch(event, out);
         break;
-    case ETWC_KERNEL_NETWORK: {
-        etwc_kernel_network *network = &out->u.network;
-        network->is_ipv6 = event->opcode >= IPV6_OPCODE_BASE;
-        network->which =
-            (uint8_t)(event->opcode - (network->is_ipv6 ? IPV6_OPCODE_OFFSET : 0));
-        network->is_udp = event->kernel_class == ETWC_CLASS_UDP_IP;
+    case ETWC_KERNEL_NETWORK:
+        decode_finish_network(event, out);
         break;
-    }
     case ETWC_KERNEL_PAGE_FAULT:
-        out->u.page_fault.which = event->opcode;
+        decode_finish_page_fault(event, out);
         break;
     case ETWC_KERNEL_INTERRUPT:
-        /* 50 message-signalled, 67 line, 95 passive; the others are DPCs. */
-        out->u.interrupt.is_isr =
-            event->opcode == 50 || event->opcode == 67 || event->opcode == 95;
+        decode_finish_interrupt(event, out);
         break;
     case ETWC_KERNEL_THREAD_PRIORITY:
-        out->u.priority.which = event->opcode;
+        decode_finish_priority(event, out);
         break;
     case ETWC_KERNEL_FILE_READ:
     case ETWC_KERNEL_FILE_WRITE:
     case ETWC_KERNEL_FILE_OTHER:
     case ETWC_KERNEL_FILE_END:
     case ETWC_KERNEL_FILE_NAME:
-        out->u.file.which = event->opcode;
+        decode_finish_file(event, out);
         break;
     case ETWC_KERNEL_STACK_KEY:
         out->u.stack.is_user_half = event->opcode == OPCODE_STACK_USER;
@@ -100,11 +90,25 @@ finish(const etwc_event *event, etwc_kernel_record *out)
         finish_working_sets(event, &out->u.working_sets);
         break;
     case ETWC_KERNEL_LOST:
-        out->u.lost.which = event->opcode;
+        decode_finish_lost(event, out);
         break;
     default:
         break;
     }
+}
+
+etwc_completeness
+decode_by_rows(const etwc_event *event, const decode_opcode *opcode,
+               const decode_form *form, etwc_kernel_record *out)
+{
+    size_t rows_read;
+    bool is_whole = read_rows(event, form, out, &rows_read);
+    if (rows_read >= form->required) {
+        out->type = opcode->type;
+        finish(event, out);
+    }
+    return is_whole && event->version <= form->high ? ETWC_DECODED_FULL
+                                                    : ETWC_DECODED_PARTIAL;
 }
 
 etwc_completeness
@@ -119,18 +123,7 @@ etwc_kernel_decode(const etwc_event *event, etwc_kernel_record *out)
     const decode_form *form = decode_find_form(opcode, event, &is_newer);
     if (form == NULL)
         return ETWC_DECODED_NONE;
-
-    bool is_whole, is_certain = true;
-    size_t size, rows_read;
-    if (form->fast != NULL && form->fast(event, out, &size)) {
-        is_whole = event->payload_size == size;
-    } else {
-        is_whole = read_rows(event, form, out, &rows_read);
-        is_certain = rows_read >= form->required;
-    }
-    if (is_certain) {
-        out->type = opcode->type;
-        finish(event, out);
-    }
-    return is_whole && !is_newer ? ETWC_DECODED_FULL : ETWC_DECODED_PARTIAL;
+    if (form->fast != NULL)
+        return form->fast(event, opcode, form, out);
+    return decode_by_rows(event, opcode, form, out);
 }

@@ -101,31 +101,35 @@ enum { DECODE_MAX_ROWS = 48 };
 /* `required` of a layout that gives no typed record. */
 enum { DECODE_NEVER = 255 };
 
-/* Fills the record's union from a payload that holds the whole layout; false,
- * and nothing written that counts, when it is too short. *size is the layout's. */
-typedef bool (*decode_fast_fn)(const etwc_event *event, etwc_kernel_record *out,
-                               size_t *size);
+typedef struct decode_opcode decode_opcode;
+typedef struct decode_form decode_form;
+
+/* Decodes an event of that layout into a typed record. */
+typedef etwc_completeness (*decode_fast_fn)(const etwc_event *event,
+                                            const decode_opcode *opcode,
+                                            const decode_form *form,
+                                            etwc_kernel_record *out);
 
 /* One layout with the versions that have it. */
-typedef struct decode_form {
+struct decode_form {
     const decode_row *rows;
     decode_fast_fn fast; /* NULL: read by rows */
     uint8_t row_count;
     uint8_t low, high; /* versions, both inclusive */
     uint8_t required;  /* rows without which a typed record says nothing */
-} decode_form;
+};
 
 /* For layouts that only the payload itself tells apart. */
 typedef const decode_form *(*decode_choose_fn)(const etwc_event *event,
                                                const decode_form *by_version);
 
-typedef struct decode_opcode {
+struct decode_opcode {
     const char *name;         /* "Process/Start"; NULL: opcode is not known */
     const decode_form *forms; /* by ascending version; NULL: payload is raw */
     decode_choose_fn choose;  /* NULL: the version decides alone */
     uint8_t form_count;
     uint8_t type; /* etwc_kernel_type */
-} decode_opcode;
+};
 
 typedef struct decode_class {
     const decode_opcode *opcodes; /* indexed by opcode */
@@ -233,6 +237,69 @@ typedef struct decode_class {
 #define CLASS(id) \
     const decode_class decode_class_##id = {id##_opcodes, ETWC_ARRAY_SIZE(id##_opcodes)};
 
+/* clang-format on */
+
+/* ---- What the opcode adds to the payload -------------------------------------- */
+
+/* IPv6 operations have the opcode of the IPv4 one plus this. */
+enum { DECODE_IPV6_BASE = 26, DECODE_IPV6_OFFSET = 16 };
+
+static inline void
+decode_finish_cswitch(const etwc_event *event, etwc_kernel_record *out)
+{
+    (void)event;
+    out->u.cswitch.old_wait_mode &= 1; /* other bits: flags of version 3 and 4 */
+}
+
+static inline void
+decode_finish_network(const etwc_event *event, etwc_kernel_record *out)
+{
+    etwc_kernel_network *network = &out->u.network;
+    network->is_ipv6 = event->opcode >= DECODE_IPV6_BASE;
+    network->which =
+        (uint8_t)(event->opcode - (network->is_ipv6 ? DECODE_IPV6_OFFSET : 0));
+    network->is_udp = event->kernel_class == ETWC_CLASS_UDP_IP;
+}
+
+static inline void
+decode_finish_interrupt(const etwc_event *event, etwc_kernel_record *out)
+{
+    /* 50 message-signalled, 67 line, 95 passive; the others are DPCs. */
+    out->u.interrupt.is_isr =
+        event->opcode == 50 || event->opcode == 67 || event->opcode == 95;
+}
+
+#define DECODE_FINISH_WHICH(record)                                    \
+    static inline void decode_finish_##record(const etwc_event *event, \
+                                              etwc_kernel_record *out) \
+    {                                                                  \
+        out->u.record.which = event->opcode;                           \
+    }
+DECODE_FINISH_WHICH(page_fault)
+DECODE_FINISH_WHICH(priority)
+DECODE_FINISH_WHICH(file)
+DECODE_FINISH_WHICH(lost)
+
+#define DECODE_FINISH_NOTHING(record)                                  \
+    static inline void decode_finish_##record(const etwc_event *event, \
+                                              etwc_kernel_record *out) \
+    {                                                                  \
+        (void)event;                                                   \
+        (void)out;                                                     \
+    }
+DECODE_FINISH_NOTHING(sample)
+DECODE_FINISH_NOTHING(ready)
+DECODE_FINISH_NOTHING(disk)
+DECODE_FINISH_NOTHING(hard_fault)
+DECODE_FINISH_NOTHING(virtual_memory)
+DECODE_FINISH_NOTHING(handle)
+
+/* A typed record of any payload: rows that it does not hold are left out. */
+etwc_completeness decode_by_rows(const etwc_event *event, const decode_opcode *opcode,
+                                 const decode_form *form, etwc_kernel_record *out);
+
+/* clang-format off */
+
 /* ---- Straight-line code from rows ---------------------------------------------- */
 
 #define DECODE_SIZE_U8 1
@@ -300,26 +367,34 @@ decode_store(void *slot, size_t size, uint64_t value)
     static const decode_row id##_rows[] = {LAYOUT(ROW, SLOT, BITS)}; \
     DECODE_FAST_CODE(id, LAYOUT, record)
 #define DECODE_FAST_CODE(id, LAYOUT, record)                                         \
-    static inline bool id##_load(const etwc_event *event, etwc_kernel_record *out,   \
-                                 size_t *size, const size_t pointer_size)            \
+    static inline etwc_completeness id##_load(                                       \
+        const etwc_event *event, const decode_opcode *opcode,                        \
+        const decode_form *form, etwc_kernel_record *out, const size_t pointer_size) \
     {                                                                                \
         const uint8_t *at = event->payload;                                          \
+        const size_t size =                                                          \
+            0 LAYOUT(DECODE_FAST_SIZE, DECODE_FAST_SIZE_SLOT, DECODE_FAST_NO_BITS);  \
         unsigned fields = 0;                                                         \
-        *size = 0 LAYOUT(DECODE_FAST_SIZE, DECODE_FAST_SIZE_SLOT, DECODE_FAST_NO_BITS); \
-        if (event->payload_size < *size)                                             \
-            return false;                                                            \
+        if (ETWC_UNLIKELY(event->payload_size != size))                              \
+            return decode_by_rows(event, opcode, form, out);                         \
         memset(&out->u.record, 0, sizeof out->u.record);                             \
         LAYOUT(DECODE_FAST_SKIP, DECODE_FAST_LOAD, DECODE_FAST_NO_BITS)              \
+        out->type = opcode->type;                                                    \
         out->fields = (uint16_t)fields;                                              \
+        decode_finish_##record(event, out);                                          \
         (void)at;                                                                    \
         (void)pointer_size;                                                          \
-        return true;                                                                 \
+        return event->version <= form->high ? ETWC_DECODED_FULL                      \
+                                            : ETWC_DECODED_PARTIAL;                  \
     }                                                                                \
-    static bool id##_fast(const etwc_event *event, etwc_kernel_record *out,          \
-                          size_t *size)                                              \
+    static etwc_completeness id##_fast(const etwc_event *event,                      \
+                                       const decode_opcode *opcode,                  \
+                                       const decode_form *form,                      \
+                                       etwc_kernel_record *out)                      \
     {                                                                                \
-        return event->pointer_size == 8 ? id##_load(event, out, size, 8)             \
-                                        : id##_load(event, out, size, 4);            \
+        return ETWC_LIKELY(event->pointer_size == 8)                                 \
+                   ? id##_load(event, opcode, form, out, 8)                          \
+                   : id##_load(event, opcode, form, out, 4);                         \
     }
 
 /* clang-format on */
@@ -365,10 +440,42 @@ size_t decode_element_size(const decode_row *row, size_t pointer_size);
 
 /* Classes by position, with their provider; NULL past the last. */
 const decode_class *decode_class_at(size_t index, etwc_guid *out);
-/* Layout of an event: NULL when there is none. *is_newer: its version is above
- * the highest known one. */
-const decode_opcode *decode_find_opcode(const etwc_event *event);
-const decode_form *decode_find_form(const decode_opcode *opcode,
-                                    const etwc_event *event, bool *is_newer);
+/* ---- From an event to its layout ------------------------------------------------ */
+
+/* By kernel class; NULL where nothing is known. */
+enum { DECODE_CLASS_SLOTS = ETWC_CLASS_LOST_EVENT + 1 };
+extern const decode_class *const decode_kernel_classes[DECODE_CLASS_SLOTS];
+/* Classes that only their GUID names: records that merging adds to a file. */
+const decode_class *decode_find_added_class(const etwc_guid *provider);
+
+/* NULL when the event is not known. */
+static inline const decode_opcode *
+decode_find_opcode(const etwc_event *event)
+{
+    const decode_class *found = event->kernel_class < DECODE_CLASS_SLOTS
+                                    ? decode_kernel_classes[event->kernel_class]
+                                    : decode_find_added_class(&event->provider_id);
+    if (found == NULL || event->opcode >= found->count)
+        return NULL;
+    const decode_opcode *opcode = &found->opcodes[event->opcode];
+    return opcode->name != NULL ? opcode : NULL;
+}
+
+/* NULL when there is none for its version. *is_newer: the version is above the
+ * highest known one, whose layout is given. */
+static inline const decode_form *
+decode_find_form(const decode_opcode *opcode, const etwc_event *event, bool *is_newer)
+{
+    for (size_t i = opcode->form_count; i-- > 0;) {
+        const decode_form *form = &opcode->forms[i];
+        if (event->version < form->low)
+            continue;
+        *is_newer = event->version > form->high;
+        if (*is_newer && i + 1u < opcode->form_count)
+            return NULL; /* between two known ones: Windows never used it */
+        return opcode->choose != NULL ? opcode->choose(event, form) : form;
+    }
+    return NULL;
+}
 
 #endif

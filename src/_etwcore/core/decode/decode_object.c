@@ -28,11 +28,7 @@ static const decode_row handle_named_rows[] = {
     HANDLE_2(ROW, SLOT, BITS)
     OPTIONAL(WZ, "ObjectName", DEC)
 };
-static bool
-handle_named_fast(const etwc_event *event, etwc_kernel_record *out, size_t *size)
-{
-    return handle_2_fast(event, out, size) && event->payload_size == *size;
-}
+#define handle_named_fast handle_2_fast
 static const decode_form handle_forms[] = {FORM_FAST(2, 2, handle_named, 3)};
 static const decode_form duplicate_forms[] = {FORM_FAST(2, 2, duplicate_2, 5)};
 

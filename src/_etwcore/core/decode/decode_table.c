@@ -36,7 +36,7 @@ DECLARE_CLASS(, system_config_ex)
 DECLARE_CLASS(, win_sat)
 #undef DECLARE_CLASS
 
-static const decode_class *const kernel_classes[] = {
+const decode_class *const decode_kernel_classes[DECODE_CLASS_SLOTS] = {
 #define CLASS_ENTRY(name, id) [ETWC_CLASS_##name] = &decode_class_##id,
     DECODE_CLASS_LIST(CLASS_ENTRY)
 #undef CLASS_ENTRY
@@ -59,40 +59,12 @@ static const struct {
      &decode_class_win_sat},
 };
 
-static const decode_class *
-find_class(const etwc_event *event)
+const decode_class *
+decode_find_added_class(const etwc_guid *provider)
 {
-    if (event->kernel_class < ETWC_ARRAY_SIZE(kernel_classes))
-        return kernel_classes[event->kernel_class];
     for (size_t i = 0; i < ETWC_ARRAY_SIZE(added_classes); i++) {
-        if (etwc_guid_equal(&event->provider_id, &added_classes[i].provider))
+        if (etwc_guid_equal(provider, &added_classes[i].provider))
             return added_classes[i].decoded;
-    }
-    return NULL;
-}
-
-const decode_opcode *
-decode_find_opcode(const etwc_event *event)
-{
-    const decode_class *found = find_class(event);
-    if (found == NULL || event->opcode >= found->count)
-        return NULL;
-    const decode_opcode *opcode = &found->opcodes[event->opcode];
-    return opcode->name != NULL ? opcode : NULL;
-}
-
-const decode_form *
-decode_find_form(const decode_opcode *opcode, const etwc_event *event, bool *is_newer)
-{
-    for (size_t i = opcode->form_count; i-- > 0;) {
-        const decode_form *form = &opcode->forms[i];
-        if (event->version < form->low)
-            continue;
-        /* Between two known layouts is no version that Windows has used. */
-        *is_newer = event->version > form->high;
-        if (*is_newer && i + 1 < opcode->form_count)
-            return NULL;
-        return opcode->choose != NULL ? opcode->choose(event, form) : form;
     }
     return NULL;
 }
@@ -100,11 +72,11 @@ decode_find_form(const decode_opcode *opcode, const etwc_event *event, bool *is_
 const decode_class *
 decode_class_at(size_t index, etwc_guid *out)
 {
-    for (size_t group = 0; group < ETWC_ARRAY_SIZE(kernel_classes); group++) {
-        if (kernel_classes[group] == NULL || index-- != 0)
+    for (size_t group = 0; group < DECODE_CLASS_SLOTS; group++) {
+        if (decode_kernel_classes[group] == NULL || index-- != 0)
             continue;
         *out = *etwc_kernel_group_guid((uint8_t)group);
-        return kernel_classes[group];
+        return decode_kernel_classes[group];
     }
     if (index >= ETWC_ARRAY_SIZE(added_classes))
         return NULL;
