@@ -1,6 +1,6 @@
 """Writes the events of one process as JSON, one object a line: for jq, pandas or a database.
 
-    python examples/filter_to_json.py trace.etl PID > events.jsonl
+python examples/filter_to_json.py trace.etl PID > events.jsonl
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Reads a trace: what is in it, then the first events of one provider with their fields.
 
-    python examples/read_etl.py trace.etl [provider]
+python examples/read_etl.py trace.etl [provider]
 """
 
 from __future__ import annotations

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
-from html import escape
 from typing import TYPE_CHECKING, overload
 
 if TYPE_CHECKING:
@@ -34,6 +33,8 @@ def filetime_to_datetime(filetime: int) -> datetime | None:
 
 
 def _table(rows: Sequence[Sequence[object]], header: Sequence[str] = ()) -> str:
+    from html import escape
+
     head = "".join(f"<th>{escape(name)}</th>" for name in header)
     body = "".join(
         "<tr>" + "".join(f"<td>{escape(str(cell))}</td>" for cell in row) + "</tr>" for row in rows
