@@ -107,8 +107,9 @@ decode_by_rows(const etwc_event *event, const decode_opcode *opcode,
         out->type = opcode->type;
         finish(event, out);
     }
-    return is_whole && event->version <= form->high ? ETWC_DECODED_FULL
-                                                    : ETWC_DECODED_PARTIAL;
+    /* A form that the payload chose can have other versions than the event. */
+    bool is_known = event->version <= opcode->forms[opcode->form_count - 1].high;
+    return is_whole && is_known ? ETWC_DECODED_FULL : ETWC_DECODED_PARTIAL;
 }
 
 etwc_completeness

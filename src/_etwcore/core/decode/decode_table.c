@@ -72,11 +72,13 @@ decode_find_added_class(const etwc_guid *provider)
 const decode_class *
 decode_class_at(size_t index, etwc_guid *out)
 {
-    for (size_t group = 0; group < DECODE_CLASS_SLOTS; group++) {
-        if (decode_kernel_classes[group] == NULL || index-- != 0)
+    size_t provider = 0;
+    while (etwc_provider_at(provider++, out) != NULL) {
+        uint8_t slot = etwc_kernel_class_of(out);
+        if (slot >= DECODE_CLASS_SLOTS || decode_kernel_classes[slot] == NULL)
             continue;
-        *out = *etwc_kernel_group_guid((uint8_t)group);
-        return decode_kernel_classes[group];
+        if (index-- == 0)
+            return decode_kernel_classes[slot];
     }
     if (index >= ETWC_ARRAY_SIZE(added_classes))
         return NULL;
