@@ -97,11 +97,11 @@ raise_etw_error(pyetw_state *state, const etwc_error *err, PyObject *path)
     PyObject *args = message ? PyTuple_Pack(1, message) : NULL;
     PyObject *kwargs = NULL;
     if (args != NULL && offset != NULL)
-        kwargs = Py_BuildValue("{s:z,s:i,s:s,s:z,s:O,s:O}", "function", err->where,
-                               "code", err->os_code ? err->os_code : (int)err->status,
-                               "name", etwc_status_name(err->status), "hint",
-                               hint_of(err->status), "path", path ? path : Py_None,
-                               "offset", offset);
+        kwargs =
+            Py_BuildValue("{s:z,s:i,s:s,s:z,s:O,s:O}", "function", err->where, "code",
+                          err->os_code ? err->os_code : (int)err->status, "name",
+                          etwc_status_name(err->status), "hint", hint_of(err->status),
+                          "path", path ? path : Py_None, "offset", offset);
     if (kwargs != NULL) {
         PyObject *type = class_of(state, err->status);
         PyObject *exception = PyObject_Call(type, args, kwargs);
