@@ -136,7 +136,14 @@ class Output:
             columns.insert(2, TaskProgressColumn())
         else:
             total = None
-        with Progress(*columns, console=self._errors, transient=True) as bar:
+        bar = Progress(
+            *columns,
+            console=self._errors,
+            transient=True,
+            redirect_stdout=False,  # standard output is the data's
+            redirect_stderr=False,
+        )
+        with bar:
             task = bar.add_task(label, total=total)
             while not done.wait(0.1):
                 if position is not None and total:
