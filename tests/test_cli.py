@@ -9,6 +9,8 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import os
+import re
 import signal
 import subprocess
 import sys
@@ -239,14 +241,107 @@ def test_traces_in_archives_are_read(traces: Path, tmp_path: Path, etwmon: Etwmo
         assert info["events"] == EXPECTED["primitive-types.etl"]["total_events"]
 
 
+# ---- processes, report -------------------------------------------------------------------
+
+
+def decoded(traces: Path, name: str) -> dict[str, Any]:
+    file = traces / "expected-decoded" / name
+    facts: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    return facts
+
+
+@needs_traces
+@pytest.mark.parametrize(
+    ("trace", "facts"),
+    [
+        ("diaghub.kernel.1.etl", "diaghub.kernel.1.json"),
+        ("airbus_ShutdownPerfDiagLogger.etl", "ShutdownPerfDiagLogger.json"),
+        ("net.4.5.2.x64.etl", "net.4.5.2.x64.json"),
+    ],
+)
+def test_processes_are_those_of_the_trace(
+    trace: str, facts: str, traces: Path, etwmon: Etwmon
+) -> None:
+    result = etwmon("processes", "--json", traces / trace)
+    assert result.code == 0
+    start = EXPECTED[trace]["header"]["start_time"]
+    found = Counter(
+        (one["pid"], one["name"], one["parent_pid"], one["user_sid"]) for one in result.objects
+    )
+    wanted = [one for one in decoded(traces, facts)["processes"] if "name" in one]
+    assert found == Counter(
+        (one["pid"], one["name"], one["ppid"], one["user_sid"]) for one in wanted
+    )
+    # Of a process that ended, the expected text is that of its last record, not of its first.
+    lines = {one["pid"]: one["command_line"] or "" for one in result.objects}
+    for one in wanted:
+        if "exit_ms" not in one and "defunct_ms" not in one:
+            assert lines[one["pid"]] == one["command_line"]
+    exits = {one["pid"]: one for one in wanted if "exit_ms" in one}
+    seen = {one["pid"]: one for one in result.objects if one["exit_time"] is not None}
+    # The others had ended before the trace began; a record of its end tells when.
+    defunct = {one["pid"] for one in wanted if "defunct_ms" in one}
+    assert set(exits) <= set(seen) <= set(exits) | defunct
+    for one in (seen[pid] for pid in exits):
+        assert one["exit_code"] == exits[one["pid"]]["exit_status"] & 0xFFFFFFFF
+        moment = datetime.fromisoformat(one["exit_time"][:-2] + "+00:00")
+        base = datetime.fromisoformat(iso(start)[:-2] + "+00:00")
+        assert (moment - base) / timedelta(milliseconds=1) == pytest.approx(
+            exits[one["pid"]]["exit_ms"], abs=0.01
+        )
+
+
+@needs_traces
+def test_a_tree_has_every_process_once_below_its_parent(traces: Path, etwmon: Etwmon) -> None:
+    file = traces / "net.4.5.2.x64.etl"
+    objects = etwmon("processes", "--json", file).objects
+    lines = etwmon("processes", "--tree", file).out.splitlines()[1:]
+    rows = [line for line in lines if line.split()[0].isdigit()]
+    assert sorted(int(row.split()[0]) for row in rows) == sorted(one["pid"] for one in objects)
+    parents = {
+        one["pid"]: one["ppid"] for one in decoded(traces, "net.4.5.2.x64.json")["processes"]
+    }
+    path: list[int] = []
+    for row in rows:
+        pid = int(row.split()[0])
+        indent = re.match(r" *\d+  ((?:[│ ]  )*)([├└]─ )?", row)
+        assert indent is not None
+        depth = (len(indent[1]) + len(indent[2] or "")) // 3
+        del path[depth:]
+        parent = parents[pid] if parents[pid] != pid and parents[pid] in parents else None
+        assert (path[-1] if path else None) == parent
+        path.append(pid)
+
+
+@needs_traces
+def test_report_is_one_screen_with_the_busiest_first(traces: Path, etwmon: Etwmon) -> None:
+    result = etwmon("report", traces / "net.4.5.2.x64.etl")
+    assert result.code == 0
+    lines = result.out.splitlines()
+    assert len(lines) <= 40
+    assert "179,474 events" in result.out
+    # 5,126 samples of 1 ms are the most that any process but Idle has.
+    first = next(i for i, line in enumerate(lines) if line.lstrip().startswith("PID"))
+    assert lines[first + 1].split()[:2] == ["3676", "Test.x64.exe"]
+
+
+@needs_traces
+def test_report_as_json_is_one_object(traces: Path, etwmon: Etwmon) -> None:
+    (report,) = etwmon("report", "--json", traces / "diaghub.kernel.1.etl").objects
+    assert report["events"] == EXPECTED["diaghub.kernel.1.etl"]["total_events"]
+    assert len(report["processes"]) == len(decoded(traces, "diaghub.kernel.1.json")["processes"])
+    assert report["damage"] == {}
+    assert report["events_lost"] == 0
+
+
 # ---- Loss and damage ----------------------------------------------------------------------
 
 
 @needs_traces
 @pytest.mark.parametrize(
     ("words", "code"),
-    [(["dump"], 3), (["info"], 0), (["summary"], 0)],
-    ids=["dump", "info", "summary"],
+    [(["dump"], 3), (["report"], 3), (["info"], 0), (["summary"], 0), (["processes"], 0)],
+    ids=["dump", "report", "info", "summary", "processes"],
 )
 def test_a_trace_that_lost_events_ends_dump_and_report_with_3(
     words: list[str], code: int, traces: Path, etwmon: Etwmon
@@ -318,6 +413,9 @@ def test_loss_is_unknown_when_the_header_was_never_closed(
     (line,) = [line for line in screen.splitlines() if line.startswith("loss")]
     assert line.split()[1:3] == ["-", "unknown:"]
     assert " 0 " not in line
+    report = etwmon("report", file)
+    assert report.code == 3
+    assert "unknown" in report.out
 
 
 # ---- Errors -------------------------------------------------------------------------------
@@ -330,7 +428,7 @@ def one_line_error(result: Result) -> str:
     return result.err
 
 
-@pytest.mark.parametrize("name", ["info", "summary", "dump"])
+@pytest.mark.parametrize("name", ["info", "summary", "dump", "processes", "report"])
 def test_a_missing_file_is_an_error_of_one_line(name: str, tmp_path: Path, etwmon: Etwmon) -> None:
     error = one_line_error(etwmon(name, tmp_path / "none.etl"))
     assert "none.etl" in error
@@ -380,7 +478,7 @@ def test_wrong_usage_ends_with_2(words: list[str], etwmon: Etwmon) -> None:
 def test_every_command_explains_itself() -> None:
     runner = CliRunner()
     names = sorted(cli.commands)
-    assert names == ["dump", "info", "summary"]
+    assert names == ["demo", "dump", "info", "processes", "report", "summary"]
     listed = runner.invoke(cli, ["--help"]).output
     for name in names:
         assert f"\n  {name} " in listed
@@ -439,6 +537,18 @@ def test_a_full_disk_is_an_error_of_one_line(traces: Path) -> None:
     assert done.stderr.decode().splitlines() == ["etwmon: No space left on device"]
 
 
+@needs_traces
+def test_a_locale_without_unicode_gets_escapes(traces: Path) -> None:
+    done = subprocess.run(
+        command("processes", "--tree", traces / "net.4.5.2.x64.etl"),
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+        capture_output=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert b"\\u251c" in done.stdout
+
+
 def run_python(code: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=False
@@ -462,3 +572,39 @@ def test_importing_the_package_does_not_import_the_command_line() -> None:
         "       or n.startswith('etwmon._cli')])"
     )
     assert done.stdout == "[]\n"
+
+
+# ---- demo ---------------------------------------------------------------------------------
+
+
+def test_demo_keeps_the_trace_where_it_was_told_to(tmp_path: Path, etwmon: Etwmon) -> None:
+    path = tmp_path / "demo.etl"
+    result = etwmon("demo", path)
+    assert result.code == 0
+    for part in ("etwmon info demo.etl", "etwmon processes --tree demo.etl", "etwmon report"):
+        assert part in result.out
+    assert etwmon("info", path).code == 0
+
+
+def test_demo_does_not_overwrite_unless_forced(tmp_path: Path, etwmon: Etwmon) -> None:
+    path = tmp_path / "precious.etl"
+    path.write_bytes(b"precious")
+    assert etwmon("demo", path).code == 2
+    assert path.read_bytes() == b"precious"
+    assert etwmon("demo", "--force", path).code == 0
+    assert path.stat().st_size > 8
+
+
+def test_demo_without_a_path_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, etwmon: Etwmon
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    assert etwmon("demo").code == 0
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_demo_as_json_is_one_object_a_line(etwmon: Etwmon) -> None:
+    objects = etwmon("demo", "--json").objects
+    assert "events" in objects[0]
+    assert all("pid" in one for one in objects[1:-1])
+    assert {one["pid"] for one in objects[-1]["processes"]} == {one["pid"] for one in objects[1:-1]}

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import tempfile
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -200,3 +202,101 @@ def _exit_if_incomplete(ctx: click.Context, out: Output, completeness: facts.Com
         out.flush()
     out.note("etwmon: " + screens.incomplete_text(completeness))
     ctx.exit(_LOSSY)
+
+
+# ---- processes, report -----------------------------------------------------------------
+
+
+@cli.command()
+@_files
+@click.option("--tree", is_flag=True, help="Show processes below their parents.")
+@_json
+def processes(files: tuple[Path, ...], tree: bool, as_json: bool) -> None:
+    """List processes with their times and CPU time.
+
+    Every process that the trace tells of is listed; a PID that was reused, twice.
+    """
+    out = Output(as_json)
+    with facts.open_trace(files) as trace:
+        _processes(out, trace, tree=tree)
+
+
+def _processes(out: Output, trace: etwmon.Trace, *, tree: bool, most: int | None = None) -> None:
+    with out.progress("Reading processes"):
+        found = facts.processes_of(trace)
+    if out.json:
+        for one in found:
+            out.object(facts.as_json(one))
+        return
+    lines = screens.process_lines(found, facts.start_of(trace), out.width, tree)
+    out.lines(itertools.islice(lines, most))
+    rest = sum(1 for _ in lines)
+    if rest:
+        out.line(screens.hint(f"... and {rest:,} lines more"))
+
+
+@cli.command()
+@_files
+@_json
+@click.pass_context
+def report(ctx: click.Context, files: tuple[Path, ...], as_json: bool) -> None:
+    """Show the busiest processes and more on one screen.
+
+    Lists processes by CPU time, images, disk and network bytes where the trace has them,
+    and what is missing. Exits with 3 when events are missing or the trace is damaged.
+    """
+    out = Output(as_json)
+    with facts.open_trace(files) as trace:
+        completeness = _report(out, trace)
+        if not completeness.is_complete:
+            ctx.exit(_LOSSY)
+
+
+def _report(out: Output, trace: etwmon.Trace) -> facts.Completeness:
+    with out.progress("Reading"):
+        found = facts.report_of(trace)
+    if out.json:
+        out.object(found.as_json())
+    else:
+        out.lines(screens.report_lines(found, out.width, out.height))
+    return found.completeness
+
+
+# ---- demo ------------------------------------------------------------------------------
+
+
+@cli.command()
+@click.argument("path", required=False, type=click.Path(path_type=Path))
+@click.option("--force", is_flag=True, help="Overwrite PATH.")
+@_json
+def demo(path: Path | None, force: bool, as_json: bool) -> None:
+    """Write a small trace and show what it looks like.
+
+    Shows what info, processes and report make of it. It is kept when PATH is given.
+    """
+    out = Output(as_json)
+    with ExitStack() as cleanup:
+        is_kept = path is not None
+        if path is None:
+            folder = cleanup.enter_context(tempfile.TemporaryDirectory(prefix="etwmon-"))
+            path = Path(folder) / "demo.etl"
+        elif path.exists() and not force:
+            raise click.UsageError(f"{path} exists already; --force overwrites it")
+        with out.progress("Writing the demo trace"):
+            facts.write_demo(path)
+        trace = cleanup.enter_context(facts.open_trace([path]))
+        if out.json:
+            _info(out, trace, scan=True)
+            _processes(out, trace, tree=True)
+            _report(out, trace)
+            return
+        for title, show in (
+            ("info", lambda: _info(out, trace, scan=True)),
+            ("processes --tree", lambda: _processes(out, trace, tree=True, most=30)),
+            ("report", lambda: _report(out, trace)),
+        ):
+            out.line(screens.command_line(f"etwmon {title} {path.name}"))
+            show()
+            out.line()
+        if not is_kept:
+            out.line(screens.hint("`etwmon demo PATH` keeps the trace, to try more on it."))

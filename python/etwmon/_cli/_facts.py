@@ -11,12 +11,14 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import etwmon
 from etwmon._cli._text import Json, iso, json_line
 
 _UNIX_EPOCH_100NS = 116_444_736_000_000_000
+_UNIX_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(slots=True)
@@ -107,7 +109,10 @@ class EventClass:
 
 @dataclass(slots=True)
 class ProcessFacts:
-    """One process: a PID and a start. Fields that are None have a reason in `unknown`."""
+    """One process: a PID and a start.
+
+    `unknown` says for members that are None why nobody knows them, where there is a reason.
+    """
 
     pid: int
     name: str | None
@@ -125,6 +130,8 @@ class ProcessFacts:
     user_ns: int | None
     cpu_source: str | None
     cpu_quality: str | None
+    mode_source: str | None
+    mode_quality: str | None
     context_switches: int | None
     disk_read_bytes: int | None = None
     disk_write_bytes: int | None = None
@@ -296,8 +303,105 @@ def event_json(event: etwmon.Event, *, fields: bool, stack: bool) -> str:
     return json_line(members)
 
 
+def processes_of(trace: etwmon.Trace) -> list[ProcessFacts]:
+    """Return every process that the trace tells of."""
+    return [_process_facts(one) for one in trace.processes()]
+
+
+def report_of(trace: etwmon.Trace) -> Report:
+    """Return what a report shows; reads the trace several times."""
+    processes = trace.processes()
+    loads: Counter[str] = Counter()
+    for one in processes:
+        loads.update({image.path for image in one.images or () if image.path})
+    return Report(
+        files=files_of(trace),
+        completeness=completeness_of(trace),
+        classes=classes_of(trace),
+        processes=[_process_facts(one) for one in processes],
+        images=sorted(loads.items(), key=lambda item: (-item[1], item[0])),
+    )
+
+
+def write_demo(path: Path) -> None:
+    """Write the demo trace."""
+    from etwmon._demo import write_demo_trace
+
+    write_demo_trace(path)
+
+
+def _process_facts(one: etwmon.ProcessMetrics) -> ProcessFacts:
+    process, cpu, disk, network = one.process, one.cpu, one.disk, one.network
+    images = one.images
+    source, mode = one.source("cpu.cpu_time_ns"), one.source("cpu.kernel_time_ns")
+    facts = ProcessFacts(
+        pid=process.pid,
+        name=process.name,
+        parent_pid=process.parent_pid,
+        session_id=process.session_id,
+        create_ns=_datetime_ns(process.create_time),
+        exit_ns=_datetime_ns(process.exit_time),
+        exit_code=process.exit_code,
+        command_line=process.command_line,
+        user_sid=process.user_sid,
+        threads=one.threads.thread_count,
+        images=None if images is None else len(images),
+        cpu_ns=cpu.cpu_time_ns,
+        kernel_ns=cpu.kernel_time_ns,
+        user_ns=cpu.user_time_ns,
+        cpu_source=None if source.source is None else source.detail,
+        cpu_quality=source.quality,
+        mode_source=None if mode.source is None else mode.detail,
+        mode_quality=mode.quality,
+        context_switches=cpu.context_switches,
+        disk_read_bytes=disk.read_bytes,
+        disk_write_bytes=disk.write_bytes,
+        network_sent_bytes=_sum(network.tcp_sent_bytes, network.udp_sent_bytes),
+        network_received_bytes=_sum(network.tcp_received_bytes, network.udp_received_bytes),
+    )
+    for name, path in _PATHS.items():
+        if getattr(facts, name) is None:
+            reason = one.source(path).reason
+            if reason is not None:
+                facts.unknown[_MOMENTS.get(name, name)] = reason
+    return facts
+
+
+_PATHS = {
+    "name": "process.name",
+    "parent_pid": "process.parent_pid",
+    "session_id": "process.session_id",
+    "create_ns": "process.create_time",
+    "exit_ns": "process.exit_time",
+    "exit_code": "process.exit_code",
+    "command_line": "process.command_line",
+    "user_sid": "process.user_sid",
+    "threads": "threads.thread_count",
+    "cpu_ns": "cpu.cpu_time_ns",
+    "kernel_ns": "cpu.kernel_time_ns",
+    "user_ns": "cpu.user_time_ns",
+    "context_switches": "cpu.context_switches",
+    "disk_read_bytes": "disk.read_bytes",
+    "disk_write_bytes": "disk.write_bytes",
+    "network_sent_bytes": "network.tcp_sent_bytes",
+    "network_received_bytes": "network.tcp_received_bytes",
+}
+
+
+def _sum(*values: int | None) -> int | None:
+    known = [value for value in values if value is not None]
+    return sum(known) if known else None
+
+
 def _filetime_ns(filetime: int) -> int:
     return (filetime - _UNIX_EPOCH_100NS) * 100
+
+
+def _datetime_ns(moment: datetime | None) -> int | None:
+    """Return Unix nanoseconds without the rounding of `timestamp()`."""
+    if moment is None:
+        return None
+    return (moment - _UNIX_EPOCH) // timedelta(microseconds=1) * 1000
 
 
 def parent_of(process: ProcessFacts, others: Sequence[ProcessFacts]) -> ProcessFacts | None:

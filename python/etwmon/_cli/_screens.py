@@ -30,12 +30,13 @@ from etwmon._cli._text import (
     pad,
     plural,
     shorten,
+    shorten_left,
     size,
 )
 
 _LABEL = 10
-_SAMPLED = "~"
-"""Marks a CPU time that was estimated."""
+_MARK = "~"
+"""Marks a CPU time that is not exact."""
 
 
 # ---- info ------------------------------------------------------------------------------
@@ -106,8 +107,15 @@ def _loss_text(completeness: Completeness) -> tuple[str, str]:
         return f"{DASH} unknown: the session never closed its file", "yellow"
     if not completeness.is_lossy:
         return "none", "green"
-    events, buffers = completeness.events_lost or 0, completeness.buffers_lost or 0
-    text = f"{plural(events, 'event')} and {plural(buffers, 'buffer')} lost by ETW"
+    lost = [
+        plural(number, word)
+        for number, word in (
+            (completeness.events_lost, "event"),
+            (completeness.buffers_lost, "buffer"),
+        )
+        if number
+    ]
+    text = f"{' and '.join(lost) or 'something was'} lost by ETW"
     if completeness.flagged_buffers:
         text += f", around {plural(completeness.flagged_buffers, 'buffer')} of the file"
     return text, "red"
@@ -200,13 +208,14 @@ def process_lines(
             DASH if facts.session_id is None else str(facts.session_id),
             count(facts.threads),
             count(facts.images),
-            _cpu(facts),
+            _time(facts.cpu_ns, facts.cpu_quality),
             DASH if facts.command_line is None else clean(facts.command_line),
         )
         for branch, facts in ordered
     ]
     yield from layout(columns, rows, width)
-    yield from _footnotes(processes, ("cpu_ns", "create_ns", "exit_ns", "threads"), width)
+    yield from _footnotes(processes, ("cpu_ns", "create_time", "exit_time", "threads"), width)
+    yield from _quality_notes(processes, ("CPU",), width)
 
 
 def _by_pid(processes: Sequence[ProcessFacts]) -> list[ProcessFacts]:
@@ -272,41 +281,62 @@ def _exit_code(code: int | None) -> str:
     return f"0x{code:08X}" if code >= 0x80000000 else str(code)
 
 
-def _cpu(facts: ProcessFacts) -> str:
-    if facts.cpu_ns is None:
+def _time(nanoseconds: int | None, quality: str | None) -> str:
+    """A CPU time, marked when it is not exact."""
+    if nanoseconds is None:
         return DASH
-    mark = "" if facts.cpu_quality == "complete" else _SAMPLED
-    return mark + duration(facts.cpu_ns)
+    return ("" if quality == "exact" else _MARK) + duration(nanoseconds)
 
 
 def _footnotes(
     processes: Sequence[ProcessFacts], names: Sequence[str], width: int | None
 ) -> Iterator[Text]:
-    """Yield what the dash and the tilde in the columns mean here."""
+    """Yield what the dash in the columns means here."""
     reasons: dict[str, list[str]] = {}
     for name in names:
         title = _TITLES[name]
         for facts in processes:
             reason = facts.unknown.get(name)
-            if reason is not None and getattr(facts, name) is None:
+            if reason is not None:
                 titles = reasons.setdefault(clean(reason), [])
                 if title not in titles:
                     titles.append(title)
     for reason, titles in reasons.items():
         yield from _wrapped(f"{DASH} {', '.join(titles)}: {reason}", width, "dim")
-    estimated = {
-        (clean(facts.cpu_source or ""), clean(facts.cpu_quality or ""))
-        for facts in processes
-        if facts.cpu_ns is not None and facts.cpu_quality != "complete"
-    }
-    for source, quality in sorted(estimated):
-        yield from _wrapped(f"{_SAMPLED} CPU: {quality}, from {source}", width, "dim")
 
 
+def _quality_notes(
+    processes: Sequence[ProcessFacts], titles: Sequence[str], width: int | None
+) -> Iterator[Text]:
+    """Yield what the tilde at the times in these columns means here."""
+    marked: dict[tuple[str, str], list[str]] = {}
+    for title in titles:
+        for facts in processes:
+            if title == "CPU":
+                quality, source = facts.cpu_quality, facts.cpu_source
+            else:
+                quality, source = facts.mode_quality, facts.mode_source
+            if quality is None or source is None or quality == "exact":
+                continue
+            found = marked.setdefault((quality, source), [])
+            if title not in found:
+                found.append(title)
+    for (quality, source), found in marked.items():
+        meaning = _QUALITIES.get(quality, quality)
+        yield from _wrapped(f"{_MARK} {', '.join(found)}: {meaning}, from {source}", width, "dim")
+
+
+_QUALITIES = {
+    "sample": "sampled",
+    "estimated": "loss is unknown",
+    "lossy": "events were lost, a lower bound",
+}
 _TITLES = {
     "cpu_ns": "CPU",
-    "create_ns": "start",
-    "exit_ns": "end",
+    "kernel_ns": "kernel and user",
+    "context_switches": "switches",
+    "create_time": "start",
+    "exit_time": "end",
     "threads": "threads",
 }
 
@@ -319,23 +349,22 @@ def report_lines(report: Report, width: int | None, height: int | None) -> Itera
     is_wide = width is not None and width >= 120
     head = list(_report_head(report, width))
     yield from head
-    disk = _io_block(report.processes)
     # Lines that are left for rows, without headings, gaps, closing lines and the prompt.
-    room = max(24, height or 40) - len(head) - (10 if is_wide else 13) - len(disk)
+    room = max(24, height or 40) - len(head) - (11 if is_wide else 14)
     tops = max(4, min(15, room // 2))
     rest = max(3, min(12, room - tops if is_wide else (room - tops) // 2))
     yield Text()
     yield from _top_processes(report.processes, tops, report.start_ns, width)
-    blocks = [_images_block(report.images, rest), _events_block(report.classes, rest), disk]
+    each = None if width is None else width // 2 - 1 if is_wide else width
+    blocks = [_images_block(report.images, rest, each), _events_block(report.classes, rest, each)]
     blocks = [block for block in blocks if block]
-    if is_wide and width is not None and blocks:
+    if is_wide and width is not None and len(blocks) > 1:
         yield Text()
-        yield from _side_by_side(blocks, width)
+        yield from _side_by_side(blocks[0], blocks[1], width // 2 + 1)
         return
     for block in blocks:
         yield Text()
-        for line in block:
-            yield _cut(line, width)
+        yield from block
 
 
 def _report_head(report: Report, width: int | None) -> Iterator[Text]:
@@ -356,6 +385,8 @@ def _report_head(report: Report, width: int | None) -> Iterator[Text]:
         f"{plural(first.processors, 'processor')}",
         width,
     )
+    for label, value in _totals(report, last - start):
+        yield from _labelled(label, value, width)
     yield from completeness_lines(report.completeness, width)
 
 
@@ -366,13 +397,13 @@ def _top_processes(
         yield Text("The trace names no processes.", "dim")
         return
     known = [facts for facts in processes if facts.pid != 0]
-    ordered = sorted(known, key=lambda facts: (-(facts.cpu_ns or -1), facts.pid))
+    ordered = sorted(known, key=lambda facts: (_busy(facts), facts.pid))
     total = sum(facts.cpu_ns or 0 for facts in known)
     columns = [
         Column("PID", right=True, style="bold"),
         Column("Process", style="cyan", elastic=True, most=50),
         Column("CPU", right=True),
-        Column("%", right=True, rank=1),
+        Column("Share", right=True, rank=1),
         Column("Kernel", right=True, rank=3),
         Column("User", right=True, rank=3),
         Column("Switches", right=True, rank=4),
@@ -385,10 +416,10 @@ def _top_processes(
         (
             str(facts.pid),
             _name(facts),
-            _cpu(facts),
-            DASH if facts.cpu_ns is None or not total else f"{100 * facts.cpu_ns / total:.1f}",
-            duration(facts.kernel_ns),
-            duration(facts.user_ns),
+            _time(facts.cpu_ns, facts.cpu_quality),
+            DASH if facts.cpu_ns is None or not total else f"{100 * facts.cpu_ns / total:.1f}%",
+            _time(facts.kernel_ns, facts.mode_quality),
+            _time(facts.user_ns, facts.mode_quality),
             count(facts.context_switches),
             count(facts.threads),
             count(facts.images),
@@ -404,49 +435,59 @@ def _top_processes(
         rest = sum(facts.cpu_ns or 0 for facts in ordered[number:])
         text = f"and {plural(more, 'process', 'processes')} more"
         yield Text(text + (f" with {duration(rest)} of CPU" if rest else ""), "dim")
-    yield from _footnotes(shown, ("cpu_ns", "threads"), width)
+    yield from _footnotes(shown, ("cpu_ns", "kernel_ns", "context_switches", "threads"), width)
+    yield from _quality_notes(shown, ("CPU", "kernel and user"), width)
 
 
-def _io_block(processes: Sequence[ProcessFacts]) -> list[Text]:
-    """Bytes to and from disk and network, where the trace tells them."""
-    parts = []
+def _busy(facts: ProcessFacts) -> int:
+    """A key that puts the busiest first and unknown times last."""
+    return 1 if facts.cpu_ns is None else -facts.cpu_ns
+
+
+def _totals(report: Report, wall_ns: int) -> Iterator[tuple[str, str]]:
+    """CPU time of all processes but Idle, and bytes to and from disk and network."""
+    times = [one.cpu_ns for one in report.processes if one.pid != 0 and one.cpu_ns is not None]
+    if times:
+        processors = max(one.processors for one in report.files)
+        text = f"{duration(sum(times))} in {plural(len(times), 'process', 'processes')}"
+        if wall_ns > 0:
+            share = 100 * sum(times) / (processors * wall_ns)
+            text += f": {share:.1f}% of {plural(processors, 'processor')}"
+        yield "cpu", text
     for title, names in (
-        ("Disk", (("read", "disk_read_bytes"), ("written", "disk_write_bytes"))),
-        ("Network", (("sent", "network_sent_bytes"), ("received", "network_received_bytes"))),
+        ("disk", (("read", "disk_read_bytes"), ("written", "disk_write_bytes"))),
+        ("network", (("sent", "network_sent_bytes"), ("received", "network_received_bytes"))),
     ):
         amounts = []
         for word, name in names:
-            values = [getattr(facts, name) for facts in processes]
+            values = [getattr(one, name) for one in report.processes]
             known = [value for value in values if value is not None]
             if known:
                 amounts.append(f"{size(sum(known))} {word}")
         if amounts:
-            parts.append(Text.assemble((pad(title, _LABEL), "bold"), ", ".join(amounts)))
-    return parts
+            yield title, ", ".join(amounts)
 
 
-def _images_block(images: Sequence[tuple[str, int]], number: int) -> list[Text]:
-    """Images by the number of processes that load them."""
+def _images_block(images: Sequence[tuple[str, int]], number: int, width: int | None) -> list[Text]:
+    """Images by the number of processes that load them; of a long path the end is shown."""
     if not images:
         return []
-    columns = [
-        Column("Processes", right=True),
-        Column("Image", style="cyan"),
-    ]
-    rows = [(count(loads), clean(name)) for name, loads in images[:number]]
-    lines = list(layout(columns, rows, None))
+    columns = [Column("Processes", right=True), Column("Image", style="cyan")]
+    room = None if width is None else width - 11
+    rows = [(count(loads), shorten_left(clean(name), room)) for name, loads in images[:number]]
+    lines = list(layout(columns, rows, width))
     if len(images) > number:
         lines.append(Text(f"and {plural(len(images) - number, 'image')} more", "dim"))
     return lines
 
 
-def _events_block(classes: Sequence[EventClass], number: int) -> list[Text]:
+def _events_block(classes: Sequence[EventClass], number: int, width: int | None) -> list[Text]:
     if not classes:
         return []
-    columns = [Column("Events", right=True), Column("Kind", style="cyan")]
+    columns = [Column("Events", right=True), Column("Event", style="cyan", elastic=True)]
     ordered = sorted(classes, key=lambda facts: -facts.count)
     rows = [(count(facts.count), event_label(facts)) for facts in ordered[:number]]
-    lines = list(layout(columns, rows, None))
+    lines = list(layout(columns, rows, width))
     if len(ordered) > number:
         rest = sum(facts.count for facts in ordered[number:])
         more = plural(len(ordered) - number, "kind")
@@ -492,23 +533,13 @@ def _split(text: str, cells: int | None) -> list[str]:
     return [*lines, line] if line else lines
 
 
-def _cut(line: Text, width: int | None) -> Text:
-    if width is not None:
-        line.truncate(width, overflow="ellipsis")
-    return line
-
-
-def _side_by_side(blocks: Sequence[Sequence[Text]], width: int) -> Iterator[Text]:
-    """Put blocks of lines beside each other."""
-    each = (width - 2 * (len(blocks) - 1)) // len(blocks)
-    for row in range(max(len(block) for block in blocks)):
-        line = Text(no_wrap=True)
-        for place, block in enumerate(blocks):
-            part = _cut(block[row].copy(), each) if row < len(block) else Text()
-            line.append_text(part)
-            if place < len(blocks) - 1:
-                line.append(" " * (each + 2 - part.cell_len))
-        line.rstrip()
+def _side_by_side(left: Sequence[Text], right: Sequence[Text], begin: int) -> Iterator[Text]:
+    """Put two blocks of lines beside each other; the right one begins at a column."""
+    for row in range(max(len(left), len(right))):
+        line = left[row].copy() if row < len(left) else Text(no_wrap=True)
+        if row < len(right):
+            line.append(" " * (begin - line.cell_len))
+            line.append_text(right[row])
         yield line
 
 

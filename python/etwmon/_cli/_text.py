@@ -166,6 +166,18 @@ def shorten(text: str, cells: int) -> str:
     return text
 
 
+def shorten_left(text: str, cells: int | None) -> str:
+    """Return the end of a text that is too long, after an ellipsis; None: no limit."""
+    if cells is None or cell_len(text) <= cells:
+        return text
+    used = 1
+    for index in range(len(text) - 1, -1, -1):
+        used += cell_len(text[index])
+        if used > cells:
+            return "\u2026" + text[index + 1 :]
+    return text
+
+
 def chop(text: str, cells: int) -> list[str]:
     """Return text cut into pieces of at most so many terminal cells; nothing is left out."""
     if cell_len(text) <= cells:
