@@ -13,7 +13,7 @@ typedef struct etl_ref {
     int64_t raw_time;
     uint32_t offset; /* from the image start */
     uint16_t size;   /* without the trailing pad */
-    uint8_t shape;   /* index into the table of etl_record.c */
+    uint8_t shape;   /* index into etl_shapes */
     bool is_cswitch; /* a switch under a classic header; others say it themselves */
 } etl_ref;
 
