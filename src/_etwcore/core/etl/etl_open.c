@@ -171,6 +171,9 @@ etl_file_read_header(etwc_etl *etl, etwc_error *err)
     bool is_usable =
         h->buffer_size >= ETL_BUFFER_HEADER_BYTES && h->buffer_size <= STEP_MAX_BYTES;
     etl->step_bytes = is_usable ? h->buffer_size : first_size;
+    /* No buffer is larger; it also bounds what a compressed one may unpack to. */
+    if (etl->step_bytes > STEP_MAX_BYTES)
+        etl->step_bytes = STEP_MAX_BYTES;
     etl->record_context = (etl_record_context){
         .clock = &etl->clock,
         .pointer_size = h->pointer_size,
