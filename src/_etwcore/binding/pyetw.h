@@ -20,18 +20,18 @@ typedef struct pyetw_state {
     PyObject *decode_error;
     PyObject *session_error;
     /* types of this module; each file fills its own in its pyetw_*_exec */
-    PyTypeObject *trace_type;       /* py_trace.c: Trace */
-    PyTypeObject *events_type;      /* py_trace.c: iterator over events */
-    PyTypeObject *batches_type;     /* py_batch.c: iterator over batches */
-    PyTypeObject *batch_type;       /* py_batch.c: EventBatch */
-    PyTypeObject *column_type;      /* py_batch.c: one column of a batch */
-    PyTypeObject *event_type;       /* py_event.c: Event */
-    PyTypeObject *payload_type;     /* py_event.c: bytes of a held block */
-    PyTypeObject *writer_type;      /* py_writer.c: TraceWriter */
-    PyTypeObject *aggregate_type;   /* py_aggregate.c: Aggregate */
-    PyTypeObject *snapshot_type;    /* py_snapshot.c: Snapshot */
+    PyTypeObject *trace_type;           /* py_trace.c: Trace */
+    PyTypeObject *events_type;          /* py_trace.c: iterator over events */
+    PyTypeObject *batches_type;         /* py_batch.c: iterator over batches */
+    PyTypeObject *batch_type;           /* py_batch.c: EventBatch */
+    PyTypeObject *column_type;          /* py_batch.c: one column of a batch */
+    PyTypeObject *event_type;           /* py_event.c: Event */
+    PyTypeObject *payload_type;         /* py_event.c: bytes of a held block */
+    PyTypeObject *writer_type;          /* py_writer.c: TraceWriter */
+    PyTypeObject *aggregate_type;       /* py_aggregate.c: Aggregate */
+    PyTypeObject *snapshot_type;        /* py_snapshot.c: Snapshot */
     PyTypeObject *snapshot_column_type; /* py_snapshot.c: one column of it */
-    PyTypeObject *extended_type;    /* py_event.c: ExtendedItem, a named tuple */
+    PyTypeObject *extended_type;        /* py_event.c: ExtendedItem, a named tuple */
     /* objects of the standard library that are used often */
     PyObject *uuid_type;      /* uuid.UUID */
     PyObject *datetime_type;  /* datetime.datetime */

@@ -37,10 +37,10 @@ alloc_should_fail(void)
     return at != 0 && (n == at || (alloc_fail_sticky && n > at));
 }
 
-#define ALLOC_ENTER()              \
-    do {                           \
-        if (alloc_should_fail())   \
-            return NULL;           \
+#define ALLOC_ENTER()            \
+    do {                         \
+        if (alloc_should_fail()) \
+            return NULL;         \
     } while (0)
 #define ALLOC_LEAVE(p) (alloc_alive += (p) != NULL)
 #define ALLOC_FREE(p) (alloc_alive -= (p) != NULL)

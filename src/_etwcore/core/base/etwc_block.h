@@ -21,8 +21,8 @@ void etwc_pool_release(etwc_pool *pool); /* accepts NULL */
 
 /* A block of at least `size` bytes, holding one reference. E_LIMIT when more
  * than the pool's limit would be in use. */
-ETWC_NODISCARD etwc_status etwc_pool_take(etwc_pool *pool, size_t size, etwc_block **out,
-                                          etwc_error *err);
+ETWC_NODISCARD etwc_status etwc_pool_take(etwc_pool *pool, size_t size,
+                                          etwc_block **out, etwc_error *err);
 /* Counts other memory of the same owner (an index) against the limit. Give it
  * back with the same size. */
 ETWC_NODISCARD etwc_status etwc_pool_charge(etwc_pool *pool, uint64_t bytes,

@@ -41,7 +41,8 @@ etwc_clock_filetime(const etwc_clock *clock, int64_t raw)
         return etwc_clock_filetime_of_any(clock, raw);
     /* A flag, because compilers see that dividing by 1 changes nothing, and then
      * divide every time. */
-    uint64_t span = clock->is_100ns ? ticks : ticks * clock->multiplier / clock->divisor;
+    uint64_t span =
+        clock->is_100ns ? ticks : ticks * clock->multiplier / clock->divisor;
     return clock->start_100ns + (int64_t)span;
 }
 

@@ -68,9 +68,9 @@ etwc_source_read(const etwc_source *source, uint64_t offset, void *dst, size_t n
         return st;
     }
     if (got < n)
-        return etwc_fail_at(err, ETWC_E_TRUNCATED, "source.read", (int64_t)(offset + got),
-                            "it had %llu bytes when it was opened",
-                            (unsigned long long)source->size);
+        return etwc_fail_at(
+            err, ETWC_E_TRUNCATED, "source.read", (int64_t)(offset + got),
+            "it had %llu bytes when it was opened", (unsigned long long)source->size);
     return ETWC_OK;
 }
 

@@ -59,7 +59,7 @@ etwc_text_from_utf16(etwc_span text, char *dst)
 }
 
 /* Where the bytes of the text form lie in memory. */
-static const uint8_t guid_order[16] = {3, 2, 1, 0, 5,  4,  7,  6,
+static const uint8_t guid_order[16] = {3, 2, 1,  0,  5,  4,  7,  6,
                                        8, 9, 10, 11, 12, 13, 14, 15};
 
 static bool

@@ -30,7 +30,7 @@ typedef struct etl_stream {
     size_t count;                 /* records in the window */
     etl_records records;          /* walk through the loaded buffer */
     etl_buffer buffer;
-    bool is_buffer_seen; /* records of it were in the window */
+    bool is_buffer_seen;     /* records of it were in the window */
     uint32_t running_thread; /* by the last switch that the caller has seen */
 } etl_stream;
 

@@ -88,10 +88,10 @@ typedef struct etwc_etl_header {
     uint32_t buffers_written;
     uint32_t start_buffers;
     uint32_t pointer_size;
-    uint32_t events_lost;  /* not final when the header was never closed */
+    uint32_t events_lost; /* not final when the header was never closed */
     uint32_t buffers_lost;
     uint32_t cpu_mhz;
-    uint32_t clock_type; /* etwc_clock_type, the value on disk */
+    uint32_t clock_type;  /* etwc_clock_type, the value on disk */
     uint32_t compression; /* etwc_compression; the value on disk for others */
     int32_t bias_minutes; /* UTC = local time + bias */
     bool is_header_64bit;

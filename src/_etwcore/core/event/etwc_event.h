@@ -26,7 +26,7 @@ typedef enum etwc_event_kind {
 #define ETWC_EVENT_KIND_ENUM(name, text) ETWC_KIND_##name,
     ETWC_EVENT_KIND_LIST(ETWC_EVENT_KIND_ENUM)
 #undef ETWC_EVENT_KIND_ENUM
-    ETWC_KIND_COUNT
+        ETWC_KIND_COUNT
 } etwc_event_kind;
 
 /* EVENT_HEADER.Flags as Windows 8 and later deliver them. */
@@ -58,8 +58,8 @@ typedef enum etwc_extended_form {
 typedef struct etwc_block etwc_block;
 
 typedef struct etwc_event {
-    int64_t raw_time;     /* session clock */
-    int64_t filetime;     /* 100 ns since 1601 UTC */
+    int64_t raw_time; /* session clock */
+    int64_t filetime; /* 100 ns since 1601 UTC */
     uint64_t keyword;
     etwc_guid provider_id;
     etwc_guid activity_id;
@@ -86,10 +86,10 @@ typedef struct etwc_event {
     uint8_t channel;
     uint8_t level;
     uint8_t opcode;
-    uint8_t kind;            /* etwc_event_kind */
-    uint8_t extended_form;   /* etwc_extended_form */
-    uint8_t pointer_size;    /* of this record: 4 or 8 */
-    uint8_t kernel_class;    /* etwc_kernel_class, or ETWC_CLASS_NONE */
+    uint8_t kind;          /* etwc_event_kind */
+    uint8_t extended_form; /* etwc_extended_form */
+    uint8_t pointer_size;  /* of this record: 4 or 8 */
+    uint8_t kernel_class;  /* etwc_kernel_class, or ETWC_CLASS_NONE */
 } etwc_event;
 
 /* ---- Extended items -------------------------------------------------------- */
@@ -116,7 +116,7 @@ enum {
 };
 
 typedef struct etwc_extended_item {
-    uint16_t type; /* ETWC_EXT_*, or one that is not known */
+    uint16_t type;  /* ETWC_EXT_*, or one that is not known */
     etwc_span data; /* borrowed like the event */
 } etwc_extended_item;
 

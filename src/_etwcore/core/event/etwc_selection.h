@@ -27,8 +27,8 @@ typedef struct etwc_selection {
     const uint32_t *processors;
     size_t processor_count;
     bool has_max_level;
-    uint8_t max_level;     /* level <= max_level */
-    uint64_t any_keyword;  /* keyword & any_keyword != 0; 0 means "any" */
+    uint8_t max_level;    /* level <= max_level */
+    uint64_t any_keyword; /* keyword & any_keyword != 0; 0 means "any" */
     bool has_start, has_end;
     int64_t start_filetime; /* start <= time < end */
     int64_t end_filetime;

@@ -109,8 +109,8 @@ etwc_os_file_write_at(etwc_os_file *file, uint64_t offset, const void *src, size
     size_t done = 0;
     while (done < n) {
         size_t part = n - done < MAX_TRANSFER ? n - done : MAX_TRANSFER;
-        ssize_t put = pwrite(file->fd, (const uint8_t *)src + done, part,
-                             (off_t)(offset + done));
+        ssize_t put =
+            pwrite(file->fd, (const uint8_t *)src + done, part, (off_t)(offset + done));
         if (put < 0 && errno == EINTR)
             continue;
         if (put <= 0)
