@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,7 @@ KINDS = tuple(ARGUMENTS)
 COMPRESSIONS = (None, "xpress", "lznt1", "xpress-huff")
 CIRCULAR, SIZE_IN_KB = 0x2, 0x2000  # of the log file mode
 SWITCHES = b"\x05\x00"  # the last bytes choose how the target reads
+PAYLOADS_OF_EACH = 3
 TEXTS = (
     b"",
     b"a",
@@ -93,8 +95,29 @@ def decompress_seeds() -> Iterator[bytes]:
                 yield bytes([0x80 + number]) + text
 
 
+def decode_seeds() -> Iterator[bytes]:
+    """The first payloads of every kernel event of the demo trace, and an empty stack record."""
+    import etwmon
+    from etwmon._demo import write_demo_trace
+    from support.event_builder import GROUP_GUIDS
+
+    groups = {guid: number for number, guid in GROUP_GUIDS.items()}
+    seen: Counter[bytes] = Counter()
+    yield bytes([0x18, 32, 2, 0])
+    with tempfile.TemporaryDirectory() as scratch:
+        path = Path(scratch) / "demo.etl"
+        write_demo_trace(path)
+        with etwmon.open(path) as trace:
+            for event in trace.events(provider=list(groups)):
+                head = bytes([groups[event.provider_id], event.opcode, event.version, 0])
+                seen[head] += 1
+                if seen[head] <= PAYLOADS_OF_EACH:
+                    yield head + bytes(event.payload)
+
+
 MAKERS: dict[str, Callable[[], Iterator[bytes]]] = {
     "fuzz_etl": etl_seeds,
+    "fuzz_decode": decode_seeds,
     "fuzz_decompress": decompress_seeds,
 }
 
