@@ -172,12 +172,12 @@ sample(int64_t now, uint32_t tid, uint64_t address, unsigned flags)
 }
 
 static void
-interval(int64_t now, uint32_t source, uint32_t new_interval)
+interval(int64_t now, uint32_t source, uint32_t new_interval, uint32_t old_interval)
 {
     put p = {0};
     put_u32(&p, source);
     put_u32(&p, new_interval);
-    put_u32(&p, 10000);
+    put_u32(&p, old_interval);
     put_bytes(&p, "T\0\0", 4);
     etwc_event event = event_of(ETWC_CLASS_PERF_INFO, 73, 3, 0, now, p);
     feed(&event);
@@ -554,7 +554,7 @@ late_rundown(void)
     process(RUNDOWN, 50, A, 0xA, 259);
     thread(RUNDOWN, 50, A, 10);
     switch_to(0, 60, 10, 0);
-    interval(70, 0, 10000);
+    interval(70, 0, 10000, 0);
 }
 
 static void
@@ -662,17 +662,49 @@ TEST(threads_are_counted_once_each)
     finish(s);
 }
 
+TEST(threads_whose_end_was_lost_are_gone_with_their_process)
+{
+    begin(1);
+    two_processes();
+    thread(START, 5, A, 11);
+    process(END, 10, A, 0xA, 0);
+    etwc_snapshot *s = look(20);
+    size_t live;
+    (void)etwc_snapshot_live(s, &live);
+    CHECK_EQ_U64(row_of(s, A, 0)->gauges.thread_count, 0);
+    CHECK_EQ_U64(live, 1);
+    finish(s);
+}
+
+TEST(an_interrupt_across_a_cut_belongs_to_the_later_interval)
+{
+    begin(1);
+    two_processes();
+    switch_to(0, 100, 99, 10);
+    etwc_snapshot *cut = look(115);
+    CHECK_EQ_U64(RUN(cut, A), 15);
+    interrupt(DPC, 0, 110, 120);
+    switch_to(0, 121, 10, 20);
+    etwc_snapshot *s = look(130);
+    CHECK_EQ_U64(RUN(s, A), 11);
+    etwc_process_row part;
+    etwc_row_difference(row_of(s, A, 0), row_of(cut, A, 0), &part);
+    CHECK_EQ_I64((int64_t)part.counters.run_ticks, -4);
+    etwc_snapshot_release(cut);
+    finish(s);
+}
+
 TEST(samples_weigh_the_interval_of_their_time)
 {
     begin(1);
     two_processes();
     sample(5, 10, 0x1000, 0); /* the interval is told later */
-    interval(10, 1, 777);     /* not the timer */
-    interval(10, 0, 10000);
+    interval(10, 1, 777, 0);  /* not the timer */
+    interval(10, 0, 10000, 20000);
     sample(20, 10, 0xFFFFF80000001000, 0);
     sample(21, 10, 0x1000, 1); /* in a DPC: system time */
     sample(22, 10, 0x1000, 2);
-    interval(30, 0, 1250);
+    interval(30, 0, 1250, 10000);
     sample(40, 10, 0x1000, 0);
     etwc_snapshot *s = look(50);
     const etwc_process_row *row = row_of(s, A, 0);
@@ -680,7 +712,7 @@ TEST(samples_weigh_the_interval_of_their_time)
     CHECK_EQ_U64(row->counters.samples_in_dpc, 1);
     CHECK_EQ_U64(row->counters.samples_in_isr, 1);
     CHECK_EQ_U64(row->times.sample_kernel_ns, 1000000);
-    CHECK_EQ_U64(row->times.sample_user_ns, 1000000 + 125000);
+    CHECK_EQ_U64(row->times.sample_user_ns, 2000000 + 125000);
     CHECK_EQ_U64(etwc_machine_cpu_source(etwc_snapshot_machine(s)),
                  ETWC_SOURCE_samples);
     finish(s);

@@ -9,6 +9,7 @@
 
 #include "etwc_aggregate.h"
 #include "etwc_alloc.h"
+#include "etwc_provider.h"
 
 enum {
     FEED_CHUNK = 256,
@@ -28,6 +29,56 @@ typedef struct pyetw_aggregate {
     uint64_t position; /* bytes passed, once the cursor is gone */
     bool is_busy;
 } pyetw_aggregate;
+
+/* ---- What the trace has ------------------------------------------------------------------ */
+
+static etwc_status
+feed_first(void *context, const etwc_event *events, size_t count, etwc_error *err)
+{
+    (void)events;
+    (void)err;
+    if (count == 0)
+        return ETWC_OK;
+    *(bool *)context = true;
+    return ETWC_END;
+}
+
+/* Whether the trace has such an event at all. As a rule the first one comes soon. */
+static int
+has_event(pyetw_trace *trace, uint8_t kernel_class, uint8_t opcode, bool *out)
+{
+    etwc_selection selection = {
+        .providers = etwc_kernel_group_guid(kernel_class),
+        .provider_count = 1,
+        .opcodes = &opcode,
+        .opcode_count = 1,
+    };
+    etwc_cursor *cursor = pyetw_trace_open_cursor(trace, &selection);
+    if (cursor == NULL)
+        return -1;
+    int result = pyetw_trace_scan(trace, cursor, true, feed_first, out);
+    etwc_cursor_close(cursor);
+    return result;
+}
+
+enum {
+    SWITCH_OPCODE = 36,
+    SAMPLE_OPCODE = 46,
+    /* Bits of the second group mask. */
+    SWITCH_BIT = 0x4,
+    SAMPLE_BIT = 0x2
+};
+
+/* Looks for an event unless the session says that it did not record any. */
+static int
+probe(pyetw_trace *trace, const etwc_lifetimes *lifetimes, uint8_t kernel_class,
+      uint8_t opcode, uint32_t bit, bool *out)
+{
+    const etwc_session_facts *session = etwc_lifetimes_session(lifetimes);
+    if (session->has_group_masks && !(session->group_masks[1] & bit))
+        return 0;
+    return has_event(trace, kernel_class, opcode, out);
+}
 
 /* ---- Making one ---------------------------------------------------------------------- */
 
@@ -54,6 +105,13 @@ open_aggregates(pyetw_aggregate *self)
             .timer_resolution_100ns = header->timer_resolution,
             .limit_bytes = trace->memory_limit,
         };
+        if (probe(trace, file->lifetimes, ETWC_CLASS_THREAD, SWITCH_OPCODE, SWITCH_BIT,
+                  &options.present[ETWC_SOURCE_switches]) < 0 ||
+            probe(trace, file->lifetimes, ETWC_CLASS_PERF_INFO, SAMPLE_OPCODE,
+                  SAMPLE_BIT, &options.present[ETWC_SOURCE_samples]) < 0)
+            return -1;
+        if (!pyetw_trace_check_open(trace))
+            return -1;
         self->aggregates[i] = etwc_aggregate_new(&options);
         if (self->aggregates[i] == NULL) {
             PyErr_NoMemory();

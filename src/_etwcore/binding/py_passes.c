@@ -52,14 +52,17 @@ feed_lifetimes(void *context, const etwc_event *events, size_t count, etwc_error
 static etwc_lifetimes *
 read_lifetimes(pyetw_trace *trace, uint32_t timeline)
 {
-    /* Begin, end, rundown, terminate, defunct, thread name: no context switch. */
-    static const uint8_t opcodes[] = {1, 2, 3, 4, 11, 39, 72};
-    etwc_guid providers[2];
+    /* Of processes and threads begin, end, rundown, defunct and name; of the session
+     * the group masks and sample intervals: no context switch, no sample. */
+    static const uint8_t opcodes[] = {1, 2, 3, 4, 5, 32, 39, 72, 73, 74};
+    etwc_guid providers[4];
     providers[0] = *etwc_kernel_group_guid(ETWC_CLASS_PROCESS);
     providers[1] = *etwc_kernel_group_guid(ETWC_CLASS_THREAD);
+    providers[2] = *etwc_kernel_group_guid(ETWC_CLASS_EVENT_TRACE);
+    providers[3] = *etwc_kernel_group_guid(ETWC_CLASS_PERF_INFO);
     etwc_selection selection = {
         .providers = providers,
-        .provider_count = 2,
+        .provider_count = 4,
         .opcodes = opcodes,
         .opcode_count = sizeof opcodes,
     };

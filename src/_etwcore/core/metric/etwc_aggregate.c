@@ -15,6 +15,8 @@ etwc_aggregate_new(const etwc_aggregate_options *options)
     a->begin_raw_time = a->last_raw_time = options->begin_raw_time;
     a->timer_resolution_100ns = options->timer_resolution_100ns;
     a->limit_bytes = options->limit_bytes;
+    for (size_t i = 0; i < ETWC_SOURCE_COUNT; i++)
+        a->seen[i] = options->present[i];
     a->first_hidden_free = METRIC_NONE;
     a->idle_thread = METRIC_NONE;
     a->lifetimes = options->lifetimes;
@@ -89,14 +91,6 @@ is_wanted_class(uint8_t kernel_class)
 }
 
 static void
-apply_group_masks(etwc_aggregate *a, const etwc_kernel_group_masks *record)
-{
-    for (size_t i = 0; i < ETWC_ARRAY_SIZE(a->group_masks); i++)
-        a->group_masks[i] |= record->masks[i];
-    a->has_group_masks = true;
-}
-
-static void
 apply_identity(etwc_aggregate *a, const etwc_event *event,
                const etwc_kernel_record *record, etwc_status *status, etwc_error *err)
 {
@@ -122,6 +116,7 @@ apply_record(etwc_aggregate *a, const etwc_event *event,
         metric_apply_sample(a, event, &record->u.sample);
         break;
     case ETWC_KERNEL_SAMPLE_INTERVAL:
+        apply_identity(a, event, record, &status, err);
         metric_apply_sample_interval(a, &record->u.sample_interval);
         break;
     case ETWC_KERNEL_INTERRUPT:
@@ -185,7 +180,7 @@ apply_record(etwc_aggregate *a, const etwc_event *event,
         metric_apply_io(a, event, record);
         break;
     case ETWC_KERNEL_GROUP_MASKS:
-        apply_group_masks(a, &record->u.group_masks);
+        apply_identity(a, event, record, &status, err);
         break;
     case ETWC_KERNEL_LOST:
         a->lost_records++;

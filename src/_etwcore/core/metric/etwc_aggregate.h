@@ -21,6 +21,9 @@ typedef struct etwc_aggregate_options {
      * same totals, but what a thread did before its first record is given to its
      * process at that record. */
     const etwc_lifetimes *lifetimes;
+    /* Sources that are known to be in the trace (index: etwc_metric_source), so that
+     * CPU time does not change its source on the way. */
+    bool present[ETWC_SOURCE_COUNT];
     etwc_clock clock;
     int64_t begin_raw_time;          /* of the header event */
     uint32_t processors;             /* 0 when unknown */

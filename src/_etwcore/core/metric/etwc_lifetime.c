@@ -50,6 +50,7 @@ struct etwc_lifetimes {
     size_t process_count, process_capacity;
     lifetime_thread *threads;
     size_t thread_count, thread_capacity;
+    etwc_session_facts session;
     etwc_strings *strings;
     uint64_t limit_bytes;
     uint64_t span_bytes;
@@ -593,9 +594,34 @@ apply_thread(etwc_lifetimes *l, const etwc_event *event,
     return name != NULL;
 }
 
+/* ---- The session ------------------------------------------------------------------- */
+
+static void
+apply_group_masks(etwc_session_facts *session, const etwc_kernel_group_masks *said)
+{
+    for (size_t i = 0; i < ETWC_ARRAY_SIZE(session->group_masks); i++)
+        session->group_masks[i] |= said->masks[i];
+    session->has_group_masks = true;
+}
+
+/* The first record also tells what the samples before it weigh. */
+static void
+apply_sample_interval(etwc_session_facts *session,
+                      const etwc_kernel_sample_interval *said)
+{
+    if (said->source != 0 || session->first_sample_interval_100ns != 0)
+        return;
+    session->first_sample_interval_100ns =
+        said->old_interval != 0 ? said->old_interval : said->new_interval;
+}
+
 bool
 etwc_lifetimes_wants(const etwc_event *event)
 {
+    if (event->kernel_class == ETWC_CLASS_EVENT_TRACE)
+        return event->opcode == 5 || event->opcode == 32;
+    if (event->kernel_class == ETWC_CLASS_PERF_INFO)
+        return event->opcode >= 72 && event->opcode <= 74;
     if (event->kernel_class == ETWC_CLASS_PROCESS)
         return event->opcode <= 4 || event->opcode == 39;
     if (event->kernel_class == ETWC_CLASS_THREAD)
@@ -623,6 +649,12 @@ etwc_lifetimes_apply(etwc_lifetimes *lifetimes, const etwc_event *event,
     case ETWC_KERNEL_THREAD_NAME:
         is_ok = apply_thread(lifetimes, event, record);
         break;
+    case ETWC_KERNEL_GROUP_MASKS:
+        apply_group_masks(&lifetimes->session, &record->u.group_masks);
+        return ETWC_OK;
+    case ETWC_KERNEL_SAMPLE_INTERVAL:
+        apply_sample_interval(&lifetimes->session, &record->u.sample_interval);
+        return ETWC_OK;
     default:
         return ETWC_OK;
     }
@@ -718,6 +750,12 @@ const etwc_thread_life *
 etwc_lifetimes_thread_at(const etwc_lifetimes *lifetimes, uint32_t index)
 {
     return &lifetimes->threads[index].life;
+}
+
+const etwc_session_facts *
+etwc_lifetimes_session(const etwc_lifetimes *lifetimes)
+{
+    return &lifetimes->session;
 }
 
 etwc_strings *

@@ -64,13 +64,21 @@ typedef struct etwc_thread_life {
     uint32_t seen;
 } etwc_thread_life;
 
+/* What the records of the session itself say: a first pass knows it before the
+ * first event is counted. */
+typedef struct etwc_session_facts {
+    uint32_t group_masks[8]; /* all that were told, together */
+    bool has_group_masks;
+    uint32_t first_sample_interval_100ns; /* of the timer; 0 when unknown */
+} etwc_session_facts;
+
 ETWC_NODISCARD etwc_lifetimes *etwc_lifetimes_new(void);
 void etwc_lifetimes_free(etwc_lifetimes *lifetimes); /* accepts NULL */
 /* Most bytes that the table may take; applying fails with E_LIMIT above. 0, the
  * default, is no limit. */
 void etwc_lifetimes_set_limit(etwc_lifetimes *lifetimes, uint64_t bytes);
 
-/* Applies a process or thread record; others are ignored. Records come in time
+/* Applies a record of a process, a thread or the session; others are ignored. Records come in time
  * order. A failure (E_NOMEM, E_LIMIT) leaves the table usable. */
 ETWC_NODISCARD etwc_status etwc_lifetimes_apply(etwc_lifetimes *lifetimes,
                                                 const etwc_event *event,
@@ -117,6 +125,7 @@ int64_t etwc_lifetimes_process_until(const etwc_lifetimes *lifetimes,
                                      uint32_t process_id, int64_t raw_time);
 int64_t etwc_lifetimes_thread_until(const etwc_lifetimes *lifetimes, uint32_t thread_id,
                                     int64_t raw_time);
+const etwc_session_facts *etwc_lifetimes_session(const etwc_lifetimes *lifetimes);
 /* The heap of all texts; borrowed, retain it to keep texts longer. */
 etwc_strings *etwc_lifetimes_strings(const etwc_lifetimes *lifetimes);
 

@@ -69,10 +69,9 @@ fill_times(const etwc_aggregate *a, const metric_process *process,
            etwc_process_row *row)
 {
     const etwc_row_counters *c = &row->counters;
-    row->counters.sample_kernel_100ns +=
-        process->samples_kernel_unweighted * a->first_sample_interval_100ns;
-    row->counters.sample_user_100ns +=
-        process->samples_user_unweighted * a->first_sample_interval_100ns;
+    uint64_t first = etwc_lifetimes_session(a->lifetimes)->first_sample_interval_100ns;
+    row->counters.sample_kernel_100ns += process->samples_kernel_unweighted * first;
+    row->counters.sample_user_100ns += process->samples_user_unweighted * first;
     row->times.sample_kernel_ns = c->sample_kernel_100ns * 100;
     row->times.sample_user_ns = c->sample_user_100ns * 100;
     row->times.tick_kernel_ns = clock_ticks_ns(a, c->kernel_ticks);
@@ -272,11 +271,12 @@ static const source_mask source_masks[] = {
 static void
 fill_presence(const etwc_aggregate *a, etwc_machine_row *machine)
 {
+    const etwc_session_facts *session = etwc_lifetimes_session(a->lifetimes);
     for (size_t i = 0; i < ETWC_SOURCE_COUNT; i++)
         machine->presence[i] = a->seen[i] ? ETWC_PRESENT : ETWC_ABSENT;
     for (size_t i = 0; i < ETWC_ARRAY_SIZE(source_masks); i++) {
         const source_mask *mask = &source_masks[i];
-        if ((a->group_masks[mask->index] & mask->bits) &&
+        if ((session->group_masks[mask->index] & mask->bits) &&
             machine->presence[mask->source] == ETWC_ABSENT)
             machine->presence[mask->source] = ETWC_ENABLED;
     }
@@ -301,6 +301,9 @@ fill_machine(const etwc_aggregate *a, int64_t now, etwc_machine_row *machine)
         .processors = (uint32_t)a->processor_count,
         .sample_interval_100ns = a->sample_interval_100ns,
     };
+    if (machine->sample_interval_100ns == 0)
+        machine->sample_interval_100ns =
+            etwc_lifetimes_session(a->lifetimes)->first_sample_interval_100ns;
     machine->wall_ns = etwc_clock_span_ns(&a->clock, machine->wall_ticks);
     fill_presence(a, machine);
 }
@@ -417,12 +420,6 @@ etwc_snapshot_images(const etwc_snapshot *snapshot, size_t *out_count)
     return snapshot->images;
 }
 
-static uint64_t
-less(uint64_t now, uint64_t before)
-{
-    return now > before ? now - before : 0;
-}
-
 void
 etwc_row_difference(const etwc_process_row *row, const etwc_process_row *base,
                     etwc_process_row *out)
@@ -430,11 +427,10 @@ etwc_row_difference(const etwc_process_row *row, const etwc_process_row *base,
     *out = *row;
     if (base == NULL)
         return;
-#define COUNTER_LESS(name) \
-    out->counters.name = less(row->counters.name, base->counters.name);
+#define COUNTER_LESS(name) out->counters.name -= base->counters.name;
     ETWC_ROW_COUNTER_LIST(COUNTER_LESS)
 #undef COUNTER_LESS
-#define TIME_LESS(name) out->times.name = less(row->times.name, base->times.name);
+#define TIME_LESS(name) out->times.name -= base->times.name;
     ETWC_ROW_TIME_LIST(TIME_LESS)
 #undef TIME_LESS
 }
@@ -461,10 +457,21 @@ etwc_machine_cpu_source(const etwc_machine_row *machine)
 /* ---- Columns ---------------------------------------------------------------------- */
 
 #define IDENTITY_COLUMN(name, format) {#name, offsetof(etwc_process_row, name), format},
-#define COUNTER_COLUMN(name) {#name, offsetof(etwc_process_row, counters.name), 'Q'},
-#define TIME_COLUMN(name) {#name, offsetof(etwc_process_row, times.name), 'Q'},
+#define COUNTER_COLUMN(name)                                \
+    {#name, offsetof(etwc_process_row, counters.name),      \
+     offsetof(etwc_process_row, counters.name) ==           \
+             offsetof(etwc_process_row, counters.run_ticks) \
+         ? 'q'                                              \
+         : 'Q'},
+#define TIME_COLUMN(name)                             \
+    {#name, offsetof(etwc_process_row, times.name),   \
+     offsetof(etwc_process_row, times.name) ==        \
+             offsetof(etwc_process_row, times.run_ns) \
+         ? 'q'                                        \
+         : 'Q'},
 #define GAUGE_COLUMN(name) {#name, offsetof(etwc_process_row, gauges.name), 'Q'},
 
+/* run_ticks and run_ns come out signed: see etwc_row_difference. */
 static const etwc_column row_columns[] = {
     IDENTITY_COLUMN(process_id, 'I') IDENTITY_COLUMN(parent_id, 'I')
         IDENTITY_COLUMN(logon_session_id, 'I') IDENTITY_COLUMN(exit_status, 'I')

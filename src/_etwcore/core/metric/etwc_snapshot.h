@@ -257,8 +257,10 @@ const etwc_image_row *etwc_snapshot_images(const etwc_snapshot *snapshot,
                                            size_t *out_count);
 
 /* What a row says of an interval: counters and times of `row` less those of
- * `base` (NULL: from the beginning), gauges and identity of `row`. A time that
- * was corrected downwards, because an interrupt lay across the boundary, is 0. */
+ * `base` (NULL: from the beginning), gauges and identity of `row`. An interrupt is
+ * known when it has ended, so one that lies across the beginning is taken from this
+ * interval as a whole: run_ticks and run_ns are to be read as signed, and are below
+ * 0 when a process ran for less than that. Sums over intervals stay exact. */
 void etwc_row_difference(const etwc_process_row *row, const etwc_process_row *base,
                          etwc_process_row *out);
 

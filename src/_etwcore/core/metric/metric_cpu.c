@@ -189,8 +189,6 @@ metric_apply_sample_interval(etwc_aggregate *a,
     if (record->source != 0 || record->new_interval == 0)
         return; /* a performance counter: its samples are not time */
     a->sample_interval_100ns = record->new_interval;
-    if (a->first_sample_interval_100ns == 0)
-        a->first_sample_interval_100ns = record->new_interval;
 }
 
 /* ---- Clock ticks -------------------------------------------------------------------- */

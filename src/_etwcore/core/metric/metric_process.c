@@ -7,7 +7,14 @@ metric_apply_process(etwc_aggregate *a, const etwc_event *event,
 {
     if (record->type == ETWC_KERNEL_PROCESS_DEFUNCT && a->own != NULL)
         return; /* its row was made when the table learnt of it */
-    (void)metric_process_row(a, record->u.process.process_id, event->raw_time);
+    uint32_t row = metric_process_row(a, record->u.process.process_id, event->raw_time);
+    if (row == METRIC_NONE || record->type != ETWC_KERNEL_PROCESS_END)
+        return;
+    /* Threads whose end records were lost are gone with their process. */
+    for (size_t i = a->live_count;
+         i > 0 && a->processes[row].row.gauges.thread_count != 0; i--)
+        if (a->live[i - 1].row == row)
+            metric_live_remove(a, a->live_threads[i - 1]);
 }
 
 void

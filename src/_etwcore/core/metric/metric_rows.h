@@ -90,10 +90,7 @@ struct etwc_aggregate {
     uint32_t *image_buckets; /* owned; a power of two of them */
     size_t image_bucket_count;
 
-    uint32_t sample_interval_100ns;       /* latest of the timer */
-    uint32_t first_sample_interval_100ns; /* weighs the samples before it */
-    uint32_t group_masks[8];
-    bool has_group_masks;
+    uint32_t sample_interval_100ns; /* latest of the timer; 0 before any was told */
     uint8_t seen[ETWC_SOURCE_COUNT];
     uint64_t events, undecoded, partial, lost_records;
     uint64_t unknown_ticks, switch_mismatches, negative_intervals;
