@@ -384,15 +384,14 @@ etl_merge_count(etl_merge *m, uint64_t limit, uint64_t *out_count, etwc_error *e
         count = has_item;
     }
     merge_key winner = m->winner;
-    while (count < limit && idle < IDLE_REFILLS_MAX && winner != KEY_EXHAUSTED) {
+    while (st == ETWC_OK && count < limit && idle < IDLE_REFILLS_MAX &&
+           winner != KEY_EXHAUSTED) {
         uint32_t index = slot_of(m, winner);
         merge_slot *slot = &m->slots[index];
         if (ETWC_UNLIKELY(slot->next == slot->end)) {
             const etl_stream *stream = slot->stream;
             etl_merge_release_retired(m);
             st = refill(m, &winner, err);
-            if (st != ETWC_OK)
-                break;
             idle += stream->count == 0;
             continue;
         }
