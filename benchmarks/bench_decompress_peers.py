@@ -107,12 +107,25 @@ def dissect(name: str) -> Decode | None:
     return lambda data, _size: module.decompress(data)
 
 
+def new_output(blocks: list[Block]) -> ctypes.Array[ctypes.c_char]:
+    """Room for the largest of the blocks."""
+    return ctypes.create_string_buffer(max(size for _, size in blocks) + 64)
+
+
+def c_peer(form: Format, output: ctypes.Array[ctypes.c_char]) -> tuple[str, Decode | None]:
+    """The name of the C library that is compared with, and its decoder where it is installed."""
+    makers = {"xpress": ("libfwnt", libfwnt), "xpress_huff": ("wimlib", wimlib)}
+    if form.name not in makers:
+        return "", None
+    name, make = makers[form.name]
+    return name, make(output)
+
+
 def compare(form: Format, blocks: list[Block]) -> None:
-    output = ctypes.create_string_buffer(max(size for _, size in blocks) + 64)
+    output = new_output(blocks)
     speed = best_speed(blocks, ours(form, output), ROUNDS)
     print(f"{form.name:12} etwmon       {speed:9.1f} MB/s")
-    peers = {"xpress": ("libfwnt", libfwnt(output)), "xpress_huff": ("wimlib", wimlib(output))}
-    named, decode = peers.get(form.name, ("", None))
+    named, decode = c_peer(form, output)
     for name, peer, rounds in ((named, decode, ROUNDS), ("dissect.util", dissect(form.name), 1)):
         if peer is not None:
             theirs = best_speed(blocks[:10] if rounds == 1 else blocks, peer, rounds)
