@@ -61,6 +61,60 @@ def etl_seeds() -> Iterator[bytes]:
             yield data[: len(data) * 2 // 3] + SWITCHES
             if number == 0:
                 yield data + data + SWITCHES  # appended
+    for data in odd_traces():
+        yield data + SWITCHES
+
+
+def odd_traces() -> Iterator[bytes]:
+    """Small traces of what our writer does not write, by the tests' own writer."""
+    from uuid import UUID
+
+    from support import event_builder as build
+    from support import etl_writer as etl
+
+    guid, start = UUID(PROVIDER), etl.RAW_START
+    items = [(1, bytes(16)), (5, bytes(16)), (16, b"text"), (18, bytes(16)), (99, b"")]
+    records = [
+        build.system(start + 1, 3, 10, bytes(20), version=3, pebs=1, pmc=[2, 3], wide=False),
+        build.perfinfo(start + 2, 15, 46, bytes(16), pmc=[9] * 7),
+        build.compact(start + 3, 5, 36, bytes(24), wide=False),
+        build.instance(start + 4, guid, b"abc", wide=False),
+        build.event(start + 5, guid, b"payload", id=3, extended=items, wide=False),
+        build.event(start + 6, guid, raw_items=build.item(3, b"ab", item_size=9, linked=True)),
+        build.message(start + 7, 1, b"m", sequence=1, component=2, ids=(3, 4), pointer_size=4),
+        build.message(None, 2, b"m", guid=guid, more_flags=0x10, pointer_size=None),
+        build.unknown(13, bytes(12)),
+        build.timed_word(start + 8, 5),
+        build.wnode(bytes(28)),
+        build.event(start + 4, guid, b"late"),
+    ]
+    events = [(number // 2 % 3, record) for number, record in enumerate(records)]
+    for options in (
+        {"os": (6, 0)},
+        {"mode": etl.CIRCULAR, "wide": False},
+        {"mode": etl.PRIVATE_LOGGER, "layout": (1, 0)},
+        {"clock": 0, "end_time": 0, "perf_freq": 0},
+        {"mode": etl.RELOG},
+    ):
+        trace = etl.Trace(etl.Header(buffer_size=1024, processors=3, **options))
+        trace.is_legacy = "os" in options
+        trace.buffers = etl.fill(events, size=1024)
+        trace.late_companions = [trace.header.build_lab("lab")]
+        for number, buffer in enumerate(reversed(trace.buffers)):
+            buffer.sequence = number
+        yield trace.to_bytes()
+    for compression in etl.PACKERS:
+        trace = etl.Trace(etl.Header(buffer_size=1024), compression=compression)
+        trace.buffers = etl.fill(events, size=1024)
+        pieces = trace.pieces()
+        yield b"".join(pieces)
+        yield b"".join([*pieces[:2], b"\1" * 80, *pieces[2:]])  # a gap to search over
+    trace = etl.Trace(etl.Header(buffer_size=1024))
+    trace.buffers = [etl.Buffer(records[:4], kind=kind, sequence=kind) for kind in range(8)]
+    yield trace.to_bytes()
+    trace.buffers = [etl.Buffer(size=72, cpu=cpu, sequence=cpu) for cpu in range(70)]
+    trace.buffers += [etl.Buffer([build.raw(bytes(64))]), etl.Buffer(records[:2], offset=3)]
+    yield trace.to_bytes()
 
 
 def write_trace(
