@@ -134,7 +134,7 @@ TEST(cswitch_batch_gives_its_tables_and_packets)
     for (unsigned i = 0; i < 16; i++)
         put(&p, 8, 1);
     CHECK_EQ_U64(p.size, 88);
-    put(&p, 0xABCD, 2);
+    put(&p, 0xABCC, 2);
     CHECK_EQ_U64(decode(&p, ETWC_CLASS_THREAD, 37, 2, &r), ETWC_DECODED_FULL);
     CHECK_EQ_U64(r.type, ETWC_KERNEL_CSWITCH_BATCH);
     CHECK_EQ_I64(r.u.cswitch_batch.first_raw_time, 123456789);

@@ -167,6 +167,58 @@ TEST(reasons_of_partial_events)
     CHECK_EQ_U64(decoded.count, 3); /* with the entry that is there */
 }
 
+static const char *const packet_names[] = {"Type",
+                                           "TimeStamp",
+                                           "OldThreadId",
+                                           "OldThreadPriority",
+                                           "OldThreadStateReason",
+                                           "NewThreadWaitTime"};
+
+/* One packet of each type, put together bit by bit from the document's table. */
+TEST(packets_of_batched_context_switches)
+{
+    static const uint64_t expected[4][6] = {
+        {0, 1000 + 5, 0, 0, 0, 0},
+        {1, 1005 + 70000, 0, 0, 0, 0},
+        {2, 71005 + 300, 203, 8 + 2, 15, 0},
+        {3, 71305 + 900000, 215, 13, 38, 99999},
+    };
+    payload p = {.pointer_size = 8};
+    etwc_value values[64];
+    etwc_decoded decoded;
+    put(&p, 1000, 8);
+    for (unsigned i = 0; i < 16; i++)
+        put(&p, 200 + i, 4);
+    for (unsigned i = 0; i < 16; i++)
+        put(&p, 8, 1);
+    put(&p, 0 | 5 << 2, 2);
+    put(&p, 1 | 70000 << 2, 4);
+    put(&p, 2 | 3 << 2 | 2 << 6 | 15 << 9 | 300 << 15, 4);
+    put(&p,
+        UINT64_C(3) | UINT64_C(900000) << 2 | UINT64_C(15) << 32 | UINT64_C(38) << 36 |
+            UINT64_C(13) << 42 | UINT64_C(99999) << 47,
+        8);
+    etwc_event event = event_of(&p, ETWC_CLASS_THREAD, 37, 2);
+    etwc_decode_fields(&event, values, 64, &decoded);
+    CHECK_EQ_U64(decoded.completeness, ETWC_DECODED_FULL);
+    CHECK_EQ_U64(decoded.count, 4 + 4 * 7);
+    CHECK_EQ_U64(values[3].count, 4);
+    CHECK_EQ_U64(values[3].extent, 28);
+    for (size_t i = 0; i < 4; i++) {
+        const etwc_value *packet = &values[4 + 7 * i];
+        CHECK_EQ_U64(packet->type, ETWC_VALUE_STRUCT);
+        for (size_t k = 0; k < 6; k++) {
+            CHECK_EQ_STR(packet[1 + k].name, packet_names[k]);
+            CHECK_EQ_U64(packet[1 + k].v.u, expected[i][k]);
+        }
+    }
+    event.payload_size -= 1;
+    etwc_decode_fields(&event, values, 64, &decoded);
+    CHECK_EQ_STR(etwc_partial_reason_name(decoded.reason), "short");
+    CHECK_EQ_U64(values[3].count, 3);
+    CHECK_EQ_U64(decoded.rest.len, 7);
+}
+
 /* ---- Tables ---------------------------------------------------------------------------- */
 
 TEST(known_layouts_are_in_order_and_name_their_fields_once)

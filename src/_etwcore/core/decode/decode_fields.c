@@ -128,6 +128,40 @@ emit_elements(value_sink *sink, const decode_row *row, const decode_item *item,
     close_group(sink, at);
 }
 
+/* Batched context switches: a structure each, with the time that the deltas add
+ * up to. The walk has read the header with the tables, so it is there. */
+static void
+emit_packets(value_sink *sink, const decode_row *row, const decode_item *item,
+             const etwc_event *event)
+{
+    enum { THREADS = 8, BASE_PRIORITIES = 72, LITE = 2, FIELDS = 6 };
+    size_t at = sink->count;
+    etwc_span rest = item->bytes;
+    uint64_t time = etwc_load_u64(event->payload);
+    decode_packet packet;
+    emit(sink, &(etwc_value){
+                   .name = row->name, .type = ETWC_VALUE_ARRAY, .count = item->count});
+    while (decode_packet_take(&rest, &packet)) {
+        time += packet.delta;
+        bool has_thread = packet.type >= LITE; /* else the idle thread leaves */
+        const uint8_t *thread = event->payload + THREADS + 4u * packet.tid_index;
+        unsigned base = event->payload[BASE_PRIORITIES + packet.tid_index];
+        const etwc_value group[] = {
+            {.type = ETWC_VALUE_STRUCT, .count = FIELDS, .extent = FIELDS},
+            {.name = "Type", .symbols = views[row->view].symbols, .v.u = packet.type},
+            {.name = "TimeStamp", .type = ETWC_VALUE_CLOCK, .v.u = time},
+            {.name = "OldThreadId", .v.u = has_thread ? etwc_load_u32(thread) : 0},
+            {.name = "OldThreadPriority",
+             .v.u = packet.priority + (packet.type == LITE ? base : 0)},
+            {.name = "OldThreadStateReason", .v.u = packet.state_reason},
+            {.name = "NewThreadWaitTime", .v.u = packet.wait_ticks},
+        };
+        for (size_t i = 0; i < ETWC_ARRAY_SIZE(group); i++)
+            emit(sink, &group[i]);
+    }
+    close_group(sink, at);
+}
+
 static void
 emit_array(value_sink *sink, const decode_row *row, const decode_item *item,
            uint8_t pointer_size)
@@ -152,10 +186,12 @@ emit_array(value_sink *sink, const decode_row *row, const decode_item *item,
 
 static void
 emit_row(value_sink *sink, const decode_row *row, const decode_item *item,
-         uint8_t pointer_size)
+         const etwc_event *event, uint8_t pointer_size)
 {
     if (row->repeat == DECODE_ONE)
         emit_scalar(sink, row, row->name, item);
+    else if (row->type == DECODE_PACKETS)
+        emit_packets(sink, row, item, event);
     else
         emit_array(sink, row, item, pointer_size);
 }
@@ -215,7 +251,7 @@ etwc_decode_fields(const etwc_event *event, etwc_value *values, size_t capacity,
             decode_item item;
             result = decode_walk_row(&walk, row, &item);
             if (row->name != NULL && (result == DECODE_OK || item.count > 0))
-                emit_row(&sink, row, &item, walk.pointer_size);
+                emit_row(&sink, row, &item, event, walk.pointer_size);
         }
     } while (decode_walk_retry(&walk, event));
     out->count = sink.count;
@@ -259,7 +295,7 @@ etwc_decode_field(const etwc_event *event, const char *name, etwc_value *values,
             decode_item item;
             result = decode_walk_row(&walk, &form->rows[i], &item);
             if (i == wanted && (result == DECODE_OK || item.count > 0))
-                emit_row(&sink, &form->rows[i], &item, walk.pointer_size);
+                emit_row(&sink, &form->rows[i], &item, event, walk.pointer_size);
         }
     } while (last != wanted && decode_walk_retry(&walk, event));
     out->count = sink.count;

@@ -38,6 +38,7 @@
     X(WZ, 0, TEXT16)         \
     X(WC, 0, TEXT16)         \
     X(BYTES, 0, BYTES)       \
+    X(PACKETS, 0, STRUCT)    \
     X(STRUCT, 0, STRUCT)
 
 typedef enum decode_type {
@@ -56,6 +57,7 @@ typedef enum decode_type {
     X(STATUS, NTSTATUS, NULL)                         \
     X(PROCESS_FLAGS, HEX, &decode_process_flags)      \
     X(WAIT_REASON, DECIMAL, &decode_wait_reasons)     \
+    X(PACKET_TYPE, DECIMAL, &decode_packet_types)     \
     X(WAIT_MODE, DECIMAL, &decode_wait_modes)         \
     X(THREAD_STATE, DECIMAL, &decode_thread_states)   \
     X(ADJUST_REASON, DECIMAL, &decode_adjust_reasons) \
@@ -398,6 +400,21 @@ decode_store(void *slot, size_t size, uint64_t value)
     }
 
 /* clang-format on */
+
+/* ---- Batched context switches ---------------------------------------------------- */
+
+/* A packet of event-decoding 3.3.1. What its type does not say is 0. */
+typedef struct decode_packet {
+    uint8_t type; /* 0 idle short, 1 idle, 2 lite, 3 full */
+    uint8_t tid_index;
+    uint8_t state_reason;
+    uint8_t priority; /* lite: increase over the base; full: the old priority */
+    uint32_t delta;
+    uint32_t wait_ticks; /* full: of the thread that comes */
+} decode_packet;
+
+/* Takes the next packet; false when less than one is left. */
+ETWC_NODISCARD bool decode_packet_take(etwc_span *packets, decode_packet *out);
 
 /* ---- Reading by rows ------------------------------------------------------------ */
 

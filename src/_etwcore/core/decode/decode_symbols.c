@@ -91,6 +91,14 @@ SYMBOLS(wait_reasons, "WaitReason", false)
 static const etwc_symbol wait_modes_items[] = {{0, "KernelMode"}, {1, "UserMode"}};
 SYMBOLS(wait_modes, "WaitMode", false)
 
+static const etwc_symbol packet_types_items[] = {
+    {0, "IdleShort"},
+    {1, "Idle"},
+    {2, "Lite"},
+    {3, "Full"},
+};
+SYMBOLS(packet_types, "PacketType", false)
+
 static const etwc_symbol adjust_reasons_items[] = {
     {0, "None"},
     {1, "Unwait"},

@@ -9,6 +9,7 @@ extern const etwc_symbols decode_exit_statuses;
 extern const etwc_symbols decode_thread_states;
 extern const etwc_symbols decode_wait_reasons;
 extern const etwc_symbols decode_wait_modes;
+extern const etwc_symbols decode_packet_types;
 extern const etwc_symbols decode_adjust_reasons;
 extern const etwc_symbols decode_ready_flags;
 extern const etwc_symbols decode_irp_flags;

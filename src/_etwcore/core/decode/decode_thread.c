@@ -141,7 +141,7 @@ static const decode_row cswitch_batch_2[] = {
     SLOT(TIME, "FirstTimeStamp", DEC, cswitch_batch.first_raw_time, 0)
     FIXED_SLOT(U32, "TidTable", 16, cswitch_batch.thread_ids, 0)
     FIXED_SLOT(I8, "BasePriority", 16, cswitch_batch.base_priorities, 0)
-    REST_SLOT(BYTES, "Packets", DEC, cswitch_batch.packets)
+    REST_SLOT(PACKETS, "Packets", PACKET_TYPE, cswitch_batch.packets)
 };
 static const decode_form cswitch_batch_forms[] = {FORM(2, 2, cswitch_batch_2, 3)};
 

@@ -163,12 +163,26 @@ read_strings(decode_walk *walk, const decode_row *row, uint64_t wanted,
     return row->repeat == DECODE_COUNTED ? DECODE_INVALID : DECODE_SHORT;
 }
 
+/* Packets of context switches, to the end; a cut one is left over. */
+static decode_result
+read_packets(decode_walk *walk, decode_item *out)
+{
+    const uint8_t *begin = walk->rest.ptr;
+    decode_packet packet;
+    while (decode_packet_take(&walk->rest, &packet))
+        out->count++;
+    out->bytes = (etwc_span){begin, (size_t)(walk->rest.ptr - begin)};
+    return walk->rest.len == 0 ? DECODE_OK : DECODE_SHORT;
+}
+
 static decode_result
 read_array(decode_walk *walk, const decode_row *row, decode_item *out)
 {
     uint64_t wanted = row->count;
     if (row->repeat == DECODE_COUNTED)
         wanted = walk->numbers[row->count];
+    if (row->type == DECODE_PACKETS)
+        return read_packets(walk, out);
     if (row->type == DECODE_WC)
         return read_fixed_text(walk, row->count, &out->bytes);
     if (row->type == DECODE_AZ || row->type == DECODE_WZ)
