@@ -4,23 +4,32 @@
 
 #include "py_trace.h"
 
+typedef struct pyetw_event {
+    PyObject_HEAD
+    pyetw_trace *trace;
+    etwc_event view; /* retains its block */
+} pyetw_event;
+
 /* A new Event that copies the view and holds its block and its trace. */
 PyObject *pyetw_event_new(pyetw_trace *trace, const etwc_event *view);
-
-/* uuid.UUID of a provider (cached by the trace) or of any GUID; for
- * pyetw_guid_or_none an all-zero GUID is None. */
-PyObject *pyetw_provider_uuid(pyetw_trace *trace, const etwc_guid *guid);
-PyObject *pyetw_guid(pyetw_state *state, const etwc_guid *guid);
-PyObject *pyetw_guid_or_none(pyetw_state *state, const etwc_guid *guid);
-
-/* Aware datetime in UTC, truncated to microseconds. OverflowError when Python
- * cannot express the time. */
-PyObject *pyetw_datetime(pyetw_state *state, int64_t filetime);
 
 /* "Process/Start", or None. */
 PyObject *pyetw_event_name(pyetw_state *state, const etwc_event *event);
 
-/* The object as json.dumps takes it: GUIDs and times as text, bytes as hex. */
-PyObject *pyetw_json_value(pyetw_state *state, PyObject *value);
+/* ETWC_NO_ID is None. */
+PyObject *pyetw_id_or_none(uint32_t id);
+
+/* ---- Attributes and methods, for the type's tables ------------------------------- */
+
+/* py_event_data.c */
+PyObject *pyetw_event_get_related_activity_id(PyObject *op, void *unused);
+PyObject *pyetw_event_get_extended(PyObject *op, void *unused);
+PyObject *pyetw_event_get_stack(PyObject *op, void *unused);
+PyObject *pyetw_event_get_is_stack_complete(PyObject *op, void *unused);
+/* py_event_text.c */
+PyObject *pyetw_event_to_dict(PyObject *op, PyObject *args, PyObject *kwargs);
+PyObject *pyetw_event_to_json(PyObject *op, PyObject *args, PyObject *kwargs);
+PyObject *pyetw_event_repr(PyObject *op);
+PyObject *pyetw_event_repr_html(PyObject *op, PyObject *unused);
 
 #endif

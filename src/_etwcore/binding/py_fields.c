@@ -16,7 +16,7 @@
 
 #include "etwc_decode.h"
 #include "etwc_text.h"
-#include "py_event.h"
+#include "py_values.h"
 
 /* Values of nearly every event; more of them take a second, larger round. */
 enum { USUAL_VALUES = 64, SHORT_TEXT = 128, SYMBOL_TEXT = 256 };

@@ -6,6 +6,7 @@
 #include "etwc_summary.h"
 #include "etwc_text.h"
 #include "py_event.h"
+#include "py_values.h"
 
 PyObject *
 pyetw_text(etwc_span utf16)

@@ -1,5 +1,5 @@
 /* Values of events as json.dumps takes them. */
-#include "py_event.h"
+#include "py_values.h"
 
 /* Nesting of decoded fields is small; a bound keeps hostile input from the stack. */
 enum { MAX_DEPTH = 64 };
