@@ -17,15 +17,14 @@ static int
 module_exec(PyObject *module)
 {
     pyetw_state *state = pyetw_state_of_module(module);
-    if (pyetw_errors_exec(module, state) < 0 || pyetw_trace_exec(module, state) < 0 ||
-        pyetw_events_exec(module, state) < 0 || pyetw_event_exec(module, state) < 0 ||
-        pyetw_batch_exec(module, state) < 0 || pyetw_functions_exec(module, state) < 0)
-        return -1;
-    if (pyetw_writer_exec(module, state) < 0)
-        return -1;
-    if (pyetw_aggregate_exec(module, state) < 0 ||
-        pyetw_snapshot_exec(module, state) < 0)
-        return -1;
+    static int (*const parts[])(PyObject *, pyetw_state *) = {
+        pyetw_errors_exec, pyetw_functions_exec, pyetw_trace_exec,    pyetw_events_exec,
+        pyetw_event_exec,  pyetw_batches_exec,   pyetw_batch_exec,    pyetw_column_exec,
+        pyetw_writer_exec, pyetw_aggregate_exec, pyetw_snapshot_exec,
+    };
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
+        if (parts[i](module, state) < 0)
+            return -1;
     return 0;
 }
 

@@ -21,10 +21,10 @@ typedef struct pyetw_state {
     PyObject *session_error;
     /* types of this module; each file fills its own in its pyetw_*_exec */
     PyTypeObject *trace_type;           /* py_trace.c: Trace */
-    PyTypeObject *events_type;          /* py_trace.c: iterator over events */
-    PyTypeObject *batches_type;         /* py_batch.c: iterator over batches */
+    PyTypeObject *events_type;          /* py_iterate.c: iterator over events */
+    PyTypeObject *batches_type;         /* py_batches.c: iterator over batches */
     PyTypeObject *batch_type;           /* py_batch.c: EventBatch */
-    PyTypeObject *column_type;          /* py_batch.c: one column of a batch */
+    PyTypeObject *column_type;          /* py_column.c: one column of a batch */
     PyTypeObject *event_type;           /* py_event.c: Event */
     PyTypeObject *payload_type;         /* py_event.c: bytes of a held block */
     PyTypeObject *writer_type;          /* py_writer.c: TraceWriter */
@@ -64,6 +64,8 @@ int pyetw_trace_exec(PyObject *module, pyetw_state *state);
 int pyetw_events_exec(PyObject *module, pyetw_state *state);
 int pyetw_event_exec(PyObject *module, pyetw_state *state);
 int pyetw_batch_exec(PyObject *module, pyetw_state *state);
+int pyetw_batches_exec(PyObject *module, pyetw_state *state);
+int pyetw_column_exec(PyObject *module, pyetw_state *state);
 int pyetw_functions_exec(PyObject *module, pyetw_state *state);
 int pyetw_aggregate_exec(PyObject *module, pyetw_state *state);
 int pyetw_snapshot_exec(PyObject *module, pyetw_state *state);
