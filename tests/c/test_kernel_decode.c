@@ -39,7 +39,7 @@ check_text16(etwc_span found, const char *expected)
     CHECK(found.len == 0 || memcmp(found.ptr, text.ptr, text.len) == 0);
 }
 
-/* ---- Scheduling -------------------------------------------------------------------- */
+/* ---- Scheduling ------------------------------------------------------------ */
 
 static void
 put_cswitch(payload *p, uint8_t byte_10, uint8_t byte_13)
@@ -183,7 +183,7 @@ TEST(ready_priority_and_affinity)
     }
 }
 
-/* ---- Threads ---------------------------------------------------------------------------- */
+/* ---- Threads --------------------------------------------------------------- */
 
 TEST(thread_of_version_0_has_its_ids_reversed)
 {
@@ -274,7 +274,7 @@ TEST(thread_name_came_without_a_new_version)
     check_text16(r.u.thread.name, "x");
 }
 
-/* ---- Processes ----------------------------------------------------------------------------- */
+/* ---- Processes ------------------------------------------------------------- */
 
 typedef enum sid_form { SID_NONE, SID_TOKEN, SID_BEHIND_ZERO } sid_form;
 
@@ -429,7 +429,7 @@ TEST(counters_are_whole_or_not_there)
     }
 }
 
-/* ---- Images, samples, interrupts --------------------------------------------------------------- */
+/* ---- Images, samples, interrupts ------------------------------------------- */
 
 TEST(image_of_version_0_names_no_process)
 {
@@ -542,7 +542,7 @@ TEST(system_calls_and_intervals)
     CHECK_EQ_U64(r.u.sample_interval.old_interval, 10000);
 }
 
-/* ---- Memory --------------------------------------------------------------------------------------- */
+/* ---- Memory ---------------------------------------------------------------- */
 
 TEST(faults_and_allocations)
 {
@@ -626,7 +626,7 @@ TEST(working_sets_with_a_wrong_count_have_no_entry_size)
         CHECK_EQ_U64(r.u.working_sets.entry_size, 0);
 }
 
-/* ---- Disk, file, network ----------------------------------------------------------------------------- */
+/* ---- Disk, file, network --------------------------------------------------- */
 
 TEST(disk_transfers_of_every_version)
 {
@@ -808,7 +808,7 @@ TEST(network_of_version_0_has_the_process_last)
     CHECK_EQ_U64(r.type, ETWC_KERNEL_NONE);
 }
 
-/* ---- Objects, machine, session ------------------------------------------------------------------------ */
+/* ---- Objects, machine, session --------------------------------------------- */
 
 TEST(handles)
 {

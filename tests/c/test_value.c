@@ -93,7 +93,7 @@ TEST(elements_of_arrays_keep_their_sign)
     CHECK_EQ_U64(etwc_value_element(&packed, 0).v.u, 0xFFFE);
 }
 
-/* ---- Fields -------------------------------------------------------------------------- */
+/* ---- Fields ---------------------------------------------------------------- */
 
 TEST(too_few_places_for_values_say_how_many_there_are)
 {
@@ -219,7 +219,7 @@ TEST(packets_of_batched_context_switches)
     CHECK_EQ_U64(decoded.rest.len, 7);
 }
 
-/* ---- Tables ---------------------------------------------------------------------------- */
+/* ---- Tables ---------------------------------------------------------------- */
 
 TEST(known_layouts_are_in_order_and_name_their_fields_once)
 {

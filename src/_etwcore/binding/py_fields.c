@@ -21,7 +21,7 @@
 /* Values of nearly every event; more of them take a second, larger round. */
 enum { USUAL_VALUES = 64, SHORT_TEXT = 128, SYMBOL_TEXT = 256 };
 
-/* ---- Names ------------------------------------------------------------------------- */
+/* ---- Names ----------------------------------------------------------------- */
 
 struct pyetw_field_name {
     const char *text; /* static, of the core's tables; NULL: free */
@@ -92,7 +92,7 @@ pyetw_fields_clear(pyetw_state *state)
     state->field_name_capacity = state->field_name_count = 0;
 }
 
-/* ---- Texts --------------------------------------------------------------------------- */
+/* ---- Texts ----------------------------------------------------------------- */
 
 static PyObject *
 text_of_utf16(etwc_span text)
@@ -170,7 +170,7 @@ uuid_of(pyetw_state *state, etwc_span bytes)
     return pyetw_guid(state, &guid);
 }
 
-/* ---- Values ---------------------------------------------------------------------------- */
+/* ---- Values ---------------------------------------------------------------- */
 
 static PyObject *value_object(pyetw_state *state, const etwc_value *value);
 
@@ -274,7 +274,7 @@ value_object(pyetw_state *state, const etwc_value *value)
     return NULL;
 }
 
-/* ---- Events ------------------------------------------------------------------------------ */
+/* ---- Events ---------------------------------------------------------------- */
 
 /* The values of an event: in `usual` when they fit, else in memory to be freed
  * with PyMem_Free when it is not `usual`. `name` NULL: all fields. */

@@ -5,7 +5,7 @@
 /* Tables are laid out by hand. */
 /* clang-format off */
 
-/* ---- ImageID ------------------------------------------------------------------------ */
+/* ---- ImageID --------------------------------------------------------------- */
 
 static const decode_row image_info[] = {
     ROW(PTR, "ImageBase", HEX)
@@ -68,7 +68,7 @@ static const decode_opcode image_id_opcodes[] = {
 };
 CLASS(image_id)
 
-/* ---- SystemConfigEx ------------------------------------------------------------------- */
+/* ---- SystemConfigEx -------------------------------------------------------- */
 
 static const decode_row build_info[] = {
     ROW(FILETIME, "InstallDate", DEC)
@@ -108,7 +108,7 @@ static const decode_opcode system_config_ex_opcodes[] = {
 };
 CLASS(system_config_ex)
 
-/* ---- WinSAT ------------------------------------------------------------------------------ */
+/* ---- WinSAT ---------------------------------------------------------------- */
 
 /* The data is LZNT1 of a UTF-16 text of that size. */
 static const decode_row assessment[] = {

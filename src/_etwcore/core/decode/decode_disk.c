@@ -64,7 +64,7 @@ static const decode_row redirected_init[] = {
 };
 static const decode_form redirected_init_forms[] = {FORM(0, 255, redirected_init, 0)};
 
-/* ---- Drivers ---------------------------------------------------------------------------- */
+/* ---- Drivers --------------------------------------------------------------- */
 
 static const decode_row driver_call_2[] = {
     ROW(U32, "MajorFunction", DEC)

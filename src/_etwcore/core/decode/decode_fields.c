@@ -332,7 +332,7 @@ etwc_partial_reason_name(uint8_t reason)
     return reason < ETWC_ARRAY_SIZE(names) ? names[reason] : "";
 }
 
-/* ---- What is known ------------------------------------------------------------- */
+/* ---- What is known --------------------------------------------------------- */
 
 bool
 etwc_decode_entry_at(size_t index, etwc_decode_entry *out)

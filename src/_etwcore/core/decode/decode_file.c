@@ -15,7 +15,7 @@
 #define FILE_HEAD_2(SLOT) FILE_IRP(SLOT) FILE_THREAD(SLOT, PTR) FILE_OBJECT(SLOT)
 #define FILE_HEAD_3(SLOT) FILE_IRP(SLOT) FILE_OBJECT(SLOT)
 
-/* ---- Names, mappings --------------------------------------------------------------- */
+/* ---- Names, mappings ------------------------------------------------------- */
 
 static const decode_row name_0[] = {
     FILE_OBJECT(SLOT)
@@ -36,7 +36,7 @@ static const decode_row map_3[] = {
 };
 static const decode_form map_forms[] = {FORM(2, 2, map_2, 0) FORM(3, 3, map_3, 0)};
 
-/* ---- Operations: by handle ------------------------------------------------------------ */
+/* ---- Operations: by handle ------------------------------------------------- */
 
 #define CREATE_TAIL                         \
     ROW(U32, "CreateOptions", HEX)          \
@@ -49,7 +49,10 @@ static const decode_row create_3[] = {
     FILE_THREAD(SLOT, U32)
     CREATE_TAIL
 };
-static const decode_form create_forms[] = {FORM(2, 2, create_2, 1) FORM(3, 3, create_3, 1)};
+static const decode_form create_forms[] = {
+    FORM(2, 2, create_2, 1)
+    FORM(3, 3, create_3, 1)
+};
 
 #define SIMPLE_2(ROW, SLOT, BITS) FILE_HEAD_2(SLOT) FILE_KEY(SLOT)
 #define SIMPLE_3(ROW, SLOT, BITS) \
@@ -126,7 +129,7 @@ static const decode_row path_3[] = {
 };
 static const decode_form path_forms[] = {FORM(3, 3, path_3, 1)};
 
-/* ---- Filter drivers ---------------------------------------------------------------------- */
+/* ---- Filter drivers -------------------------------------------------------- */
 
 #define FILTER_3                        \
     ROW(PTR, "RoutineAddr", HEX)        \

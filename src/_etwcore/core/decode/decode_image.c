@@ -55,7 +55,7 @@ static const decode_form kernel_base_forms[] = {FORM(2, 2, kernel_base_2, 0)};
 static const decode_row hypercall_page_2[] = {ROW(PTR, "HypercallPageVa", HEX)};
 static const decode_form hypercall_page_forms[] = {FORM(2, 2, hypercall_page_2, 0)};
 
-/* ---- Steps of the loader ----------------------------------------------------------- */
+/* ---- Steps of the loader --------------------------------------------------- */
 
 static const decode_form loader_step_forms[] = {FORM_EMPTY(2, 2)};
 

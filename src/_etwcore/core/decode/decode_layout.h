@@ -140,7 +140,7 @@ typedef struct decode_class {
 
 /* clang-format off */
 
-/* ---- Writing tables ---------------------------------------------------------- */
+/* ---- Writing tables -------------------------------------------------------- */
 
 #define DECODE_SLOT_OF(member, flag)                                     \
     .slot = (uint16_t)(offsetof(etwc_kernel_record, u.member) + 1),      \
@@ -236,12 +236,13 @@ typedef struct decode_class {
                 .type = ETWC_KERNEL_##type_},
 /* A known event whose payload nobody describes. */
 #define OPCODE_RAW(number, name_) [number] = {.name = name_},
-#define CLASS(id) \
-    const decode_class decode_class_##id = {id##_opcodes, ETWC_ARRAY_SIZE(id##_opcodes)};
+#define CLASS(id)                           \
+    const decode_class decode_class_##id = { \
+        id##_opcodes, ETWC_ARRAY_SIZE(id##_opcodes)};
 
 /* clang-format on */
 
-/* ---- What the opcode adds to the payload -------------------------------------- */
+/* ---- What the opcode adds to the payload ----------------------------------- */
 
 /* IPv6 operations have the opcode of the IPv4 one plus this. */
 enum { DECODE_IPV6_BASE = 26, DECODE_IPV6_OFFSET = 16 };
@@ -302,7 +303,7 @@ etwc_completeness decode_by_rows(const etwc_event *event, const decode_opcode *o
 
 /* clang-format off */
 
-/* ---- Straight-line code from rows ---------------------------------------------- */
+/* ---- Straight-line code from rows ------------------------------------------ */
 
 #define DECODE_SIZE_U8 1
 #define DECODE_SIZE_U16 2
@@ -401,7 +402,7 @@ decode_store(void *slot, size_t size, uint64_t value)
 
 /* clang-format on */
 
-/* ---- Batched context switches ---------------------------------------------------- */
+/* ---- Batched context switches ---------------------------------------------- */
 
 /* A packet of event-decoding 3.3.1. What its type does not say is 0. */
 typedef struct decode_packet {
@@ -416,7 +417,7 @@ typedef struct decode_packet {
 /* Takes the next packet; false when less than one is left. */
 ETWC_NODISCARD bool decode_packet_take(etwc_span *packets, decode_packet *out);
 
-/* ---- Reading by rows ------------------------------------------------------------ */
+/* ---- Reading by rows ------------------------------------------------------- */
 
 typedef enum decode_result {
     DECODE_OK,
@@ -457,7 +458,7 @@ size_t decode_element_size(const decode_row *row, size_t pointer_size);
 
 /* Classes by position, with their provider; NULL past the last. */
 const decode_class *decode_class_at(size_t index, etwc_guid *out);
-/* ---- From an event to its layout ------------------------------------------------ */
+/* ---- From an event to its layout ------------------------------------------- */
 
 /* By kernel class; NULL where nothing is known. */
 enum { DECODE_CLASS_SLOTS = ETWC_CLASS_LOST_EVENT + 1 };

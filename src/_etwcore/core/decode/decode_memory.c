@@ -26,7 +26,7 @@ static const decode_row session_2[] = {
 };
 static const decode_form session_forms[] = {FORM(2, 2, session_2, 0)};
 
-/* ---- Address space ---------------------------------------------------------------- */
+/* ---- Address space --------------------------------------------------------- */
 
 #define VIRTUAL_2(ROW, SLOT, BITS)                                      \
     SLOT(PTR, "BaseAddress", HEX, virtual_memory.base, 0)               \
@@ -64,7 +64,7 @@ static const decode_row image_backed_2[] = {
 };
 static const decode_form image_backed_forms[] = {FORM(2, 2, image_backed_2, 0)};
 
-/* ---- Heap ranges -------------------------------------------------------------------- */
+/* ---- Heap ranges ----------------------------------------------------------- */
 
 static const decode_row heap_range[] = {
     ROW(PTR, "Address", HEX)
@@ -75,7 +75,10 @@ static const decode_row heap_range[] = {
     ROW(U32, "Flags", HEX)      \
     ROW(U32, "Pid", DEC)        \
     ROW(U32, "RangeCount", DEC)
-static const decode_row heap_rundown_2[] = {HEAP_RUNDOWN STRUCTS("Ranges", heap_range, 3)};
+static const decode_row heap_rundown_2[] = {
+    HEAP_RUNDOWN
+    STRUCTS("Ranges", heap_range, 3)
+};
 static const decode_row heap_rundown_3[] = {
     HEAP_RUNDOWN
     ROW(U32, "Reserved", DEC)
@@ -107,7 +110,7 @@ static const decode_form range_create_forms[] = {FORM(2, 2, range_create_2, 0)};
 static const decode_form range_forms[] = {FORM(2, 2, range_2, 0)};
 static const decode_form range_destroy_forms[] = {FORM(2, 2, range_destroy_2, 0)};
 
-/* ---- Machine memory, working sets ------------------------------------------------------ */
+/* ---- Machine memory, working sets ------------------------------------------ */
 
 static const decode_row memory_info[] = {
     ROW(PTR, "ZeroPages", DEC)
@@ -125,7 +128,9 @@ static const decode_row contiguous_memory[] = {
     ROW(U64, "ThreadId", DEC)
     ROW(U64, "NumberOfBytes", DEC)
 };
-static const decode_form contiguous_memory_forms[] = {FORM(0, 255, contiguous_memory, 0)};
+static const decode_form contiguous_memory_forms[] = {
+    FORM(0, 255, contiguous_memory, 0)
+};
 
 #define WORKING_SET(id, third)              \
     ROW(U32, id, DEC)                       \
@@ -185,8 +190,9 @@ choose_entry(const etwc_event *event, const decode_form *by_version,
         by_version == &forms[SMALL_ENTRY] ? &forms[LARGE_ENTRY] : &forms[SMALL_ENTRY];
     if (bytes == count * decode_element_size(&by_version->rows[1], pointer_size))
         return by_version;
-    return bytes == count * decode_element_size(&other->rows[1], pointer_size) ? other
-                                                                              : by_version;
+    if (bytes == count * decode_element_size(&other->rows[1], pointer_size))
+        return other;
+    return by_version;
 }
 
 static const decode_form *

@@ -27,7 +27,7 @@
     ROW(I16, "rcvwinscale", DEC)    \
     ROW(I16, "sndwinscale", DEC)
 
-/* ---- TCP ------------------------------------------------------------------------------ */
+/* ---- TCP ------------------------------------------------------------------- */
 
 #define TCP_0(ROW, SLOT, BITS) NET_ENDS(ROW, IP4) NET_SIZE(SLOT) NET_PID(SLOT)
 #define SEND_1(ROW, SLOT, BITS) \
@@ -84,8 +84,14 @@ static const decode_form packet6_forms[] = {FORM_FAST(2, 2, packet6_2, NET_REQUI
 static const decode_form open6_forms[] = {FORM_FAST(2, 2, open6_2, NET_REQUIRED)};
 
 static const decode_row fail_1[] = {ROW(U32, "Proto", DEC)};
-static const decode_row fail_2[] = {ROW(U16, "Proto", DEC) ROW(U16, "FailureCode", DEC)};
-static const decode_form tcp_fail_forms[] = {FORM(1, 1, fail_1, 0) FORM(2, 2, fail_2, 0)};
+static const decode_row fail_2[] = {
+    ROW(U16, "Proto", DEC)
+    ROW(U16, "FailureCode", DEC)
+};
+static const decode_form tcp_fail_forms[] = {
+    FORM(1, 1, fail_1, 0)
+    FORM(2, 2, fail_2, 0)
+};
 static const decode_form udp_fail_forms[] = {FORM(2, 2, fail_2, 0)};
 
 static const decode_opcode tcp_ip_opcodes[] = {
@@ -109,7 +115,7 @@ static const decode_opcode tcp_ip_opcodes[] = {
 };
 CLASS(tcp_ip)
 
-/* ---- UDP ------------------------------------------------------------------------------ */
+/* ---- UDP ------------------------------------------------------------------- */
 
 /* Version 0 does not say whose datagram it is. */
 static const decode_row udp_0[] = {

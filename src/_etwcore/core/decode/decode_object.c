@@ -4,7 +4,7 @@
 /* Tables are laid out by hand. */
 /* clang-format off */
 
-/* ---- Object ------------------------------------------------------------------------ */
+/* ---- Object ---------------------------------------------------------------- */
 
 #define HANDLE_OBJECT(SLOT) SLOT(PTR, "Object", HEX, handle.object, 0)
 #define HANDLE_TYPE(SLOT) SLOT(U16, "ObjectType", DEC, handle.object_type, 0)
@@ -46,7 +46,10 @@ static const decode_row type_rundown_2[] = {
     ROW(U16, "Reserved", DEC)
     ROW(WZ, "TypeName", DEC)
 };
-static const decode_row object_2[] = {ROW(PTR, "Object", HEX) ROW(U16, "ObjectType", DEC)};
+static const decode_row object_2[] = {
+    ROW(PTR, "Object", HEX)
+    ROW(U16, "ObjectType", DEC)
+};
 static const decode_row reference_2[] = {
     ROW(PTR, "Object", HEX)
     ROW(U32, "Tag", TAG)
@@ -71,7 +74,7 @@ static const decode_opcode object_opcodes[] = {
 };
 CLASS(object)
 
-/* ---- Pool ----------------------------------------------------------------------------- */
+/* ---- Pool ------------------------------------------------------------------ */
 
 #define POOL_2                      \
     ROW(U32, "Type", POOL_TYPE)     \
@@ -94,7 +97,7 @@ static const decode_opcode pool_opcodes[] = {
 };
 CLASS(pool)
 
-/* ---- ALPC, DbgPrint, UMS, Power ---------------------------------------------------------- */
+/* ---- ALPC, DbgPrint, UMS, Power -------------------------------------------- */
 
 static const decode_row message_2[] = {ROW(U32, "MessageID", DEC)};
 static const decode_row wait_message_2[] = {

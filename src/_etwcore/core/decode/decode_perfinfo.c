@@ -7,7 +7,7 @@
 static const decode_row mark_0[] = {ROW(AZ, "Message", DEC)};
 static const decode_form mark_forms[] = {FORM(0, 0, mark_0, 0)};
 
-/* ---- Samples ------------------------------------------------------------------------ */
+/* ---- Samples --------------------------------------------------------------- */
 
 #define SAMPLE_1(ROW, SLOT, BITS)                                        \
     SLOT(PTR, "InstructionPointer", HEX, sample.instruction_pointer, 0)  \
@@ -70,7 +70,7 @@ static const decode_form interval_forms[] = {
     FORM(3, 3, interval_3, 2)
 };
 
-/* ---- Interrupts, system calls ---------------------------------------------------------- */
+/* ---- Interrupts, system calls ---------------------------------------------- */
 
 #define DPC_1(ROW, SLOT, BITS)                                         \
     SLOT(TIME, "InitialTime", DEC, interrupt.initial_raw_time, 0)      \
@@ -91,7 +91,10 @@ DECODE_FAST(isr_1, ISR_1, interrupt)
 DECODE_FAST(isr_2, ISR_2, interrupt)
 DECODE_FAST(msi_2, MSI_2, interrupt)
 static const decode_form dpc_forms[] = {FORM_FAST(1, 2, dpc_1, 1)};
-static const decode_form isr_forms[] = {FORM_FAST(1, 1, isr_1, 1) FORM_FAST(2, 2, isr_2, 1)};
+static const decode_form isr_forms[] = {
+    FORM_FAST(1, 1, isr_1, 1)
+    FORM_FAST(2, 2, isr_2, 1)
+};
 static const decode_form msi_forms[] = {FORM_FAST(2, 2, msi_2, 1)};
 
 /* Their records have no members: time and processor say it all. */
@@ -132,7 +135,7 @@ static const decode_row dpc_executed_2[] = {
 };
 static const decode_form dpc_executed_forms[] = {FORM(2, 2, dpc_executed_2, 0)};
 
-/* ---- Locks, timers, hypervisor ------------------------------------------------------------ */
+/* ---- Locks, timers, hypervisor --------------------------------------------- */
 
 static const decode_form empty_forms[] = {FORM_EMPTY(2, 2)};
 
@@ -141,7 +144,10 @@ static const decode_form empty_forms[] = {FORM_EMPTY(2, 2)};
     ROW(U32, "ContentionSampleRate", DEC) \
     ROW(U32, "AcquireSampleRate", DEC)
 static const decode_row spin_config_2[] = {SPIN_CONFIG_2};
-static const decode_row spin_config_3[] = {SPIN_CONFIG_2 ROW(U32, "HoldThreshold", DEC)};
+static const decode_row spin_config_3[] = {
+    SPIN_CONFIG_2
+    ROW(U32, "HoldThreshold", DEC)
+};
 static const decode_form spin_config_forms[] = {
     FORM(2, 2, spin_config_2, 0)
     FORM(3, 3, spin_config_3, 0)

@@ -4,7 +4,7 @@
 /* Tables are laid out by hand. */
 /* clang-format off */
 
-/* ---- Machine --------------------------------------------------------------------------- */
+/* ---- Machine --------------------------------------------------------------- */
 
 #define CPU_HEAD                                                            \
     SLOT(U32, "MHz", DEC, cpu.mhz, 0)                                       \
@@ -104,7 +104,7 @@ static const decode_row irq_3[] = {
 };
 static const decode_form irq_forms[] = {FORM(0, 2, irq_head_0, 0) FORM(3, 3, irq_3, 0)};
 
-/* ---- Disks ------------------------------------------------------------------------------- */
+/* ---- Disks ----------------------------------------------------------------- */
 
 static const decode_row physical_disk_0[] = {
     ROW(U32, "DiskNumber", DEC)
@@ -188,7 +188,7 @@ static const decode_row channel_2[] = {
 };
 static const decode_form channel_forms[] = {FORM(2, 2, channel_2, 0)};
 
-/* ---- Network, video ------------------------------------------------------------------------ */
+/* ---- Network, video -------------------------------------------------------- */
 
 static const decode_row card_0[] = {
     FIXED(WC, "NICName", DEC, 256)
@@ -242,10 +242,13 @@ static const decode_row video_0[] = {
 };
 static const decode_form video_forms[] = {FORM(0, 2, video_0, 0)};
 
-static const decode_row dpi_2[] = {ROW(U32, "MachineDPI", DEC) ROW(U32, "UserDPI", DEC)};
+static const decode_row dpi_2[] = {
+    ROW(U32, "MachineDPI", DEC)
+    ROW(U32, "UserDPI", DEC)
+};
 static const decode_form dpi_forms[] = {FORM(2, 2, dpi_2, 0)};
 
-/* ---- Services, devices ------------------------------------------------------------------------ */
+/* ---- Services, devices ----------------------------------------------------- */
 
 #define SERVICE_2                                                           \
     SLOT(U32, "ProcessId", DEC, service.process_id, 0)                      \
@@ -307,7 +310,7 @@ static const decode_form device_forms[] = {
     FORM(5, 5, device_5, 0)
 };
 
-/* ---- System ------------------------------------------------------------------------------------ */
+/* ---- System ---------------------------------------------------------------- */
 
 static const decode_row integrity_2[] = {ROW(U32, "CodeIntegrityInfo", HEX)};
 static const decode_row machine_id_2[] = {ROW(GUID, "MachineId", DEC)};
@@ -316,7 +319,10 @@ static const decode_row family_2[] = {
     ROW(U32, "DeviceFamily", DEC)
     ROW(U32, "DeviceForm", DEC)
 };
-static const decode_row flights_2[] = {ROW(WZ, "UpdateId", DEC) ROW(WZ, "FlightIdList", DEC)};
+static const decode_row flights_2[] = {
+    ROW(WZ, "UpdateId", DEC)
+    ROW(WZ, "FlightIdList", DEC)
+};
 static const decode_row virtualization_2[] = {
     ROW(U8, "VbsEnabled", DEC)
     ROW(U8, "HvciEnabled", DEC)

@@ -4,7 +4,7 @@
 /* Tables are laid out by hand. */
 /* clang-format off */
 
-/* ---- Life ------------------------------------------------------------------------ */
+/* ---- Life ------------------------------------------------------------------ */
 
 #define THREAD_IDS                                    \
     SLOT(U32, "ProcessId", DEC, thread.process_id, 0) \
@@ -80,7 +80,7 @@ static const decode_row thread_name_2[] = {
 };
 static const decode_form thread_name_forms[] = {FORM(2, 2, thread_name_2, 3)};
 
-/* ---- Scheduling -------------------------------------------------------------------- */
+/* ---- Scheduling ------------------------------------------------------------ */
 
 #define CSWITCH_HEAD(ROW, SLOT)                                  \
     SLOT(U32, "NewThreadId", DEC, cswitch.new_thread_id, 0)      \
@@ -188,7 +188,7 @@ static const decode_row migration_2[] = {
 };
 static const decode_form migration_forms[] = {FORM(2, 2, migration_2, 0)};
 
-/* ---- Locks, queues, workers ---------------------------------------------------------- */
+/* ---- Locks, queues, workers ------------------------------------------------ */
 
 static const decode_row spin_lock_2[] = {
     ROW(PTR, "SpinLockAddress", HEX)

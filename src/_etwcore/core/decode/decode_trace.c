@@ -4,7 +4,7 @@
 /* Tables are laid out by hand. */
 /* clang-format off */
 
-/* ---- EventTrace -------------------------------------------------------------------- */
+/* ---- EventTrace ------------------------------------------------------------ */
 
 /* The header event. Its pointers are those of the record header, as everywhere;
  * the two in it have not been addresses since Windows 7. */
@@ -42,10 +42,14 @@ static const decode_form header_forms[] = {FORM(0, 2, header_0, 0)};
 
 #define MASK(n, i) SLOT(U32, "GroupMask" #n, HEX, group_masks.masks[i], 0)
 #define MASKS \
-    MASK(1, 0) MASK(2, 1) MASK(3, 2) MASK(4, 3) MASK(5, 4) MASK(6, 5) MASK(7, 6) MASK(8, 7)
+    MASK(1, 0) MASK(2, 1) MASK(3, 2) MASK(4, 3) \
+    MASK(5, 4) MASK(6, 5) MASK(7, 6) MASK(8, 7)
 static const decode_row masks_0[] = {MASKS};
 static const decode_row masks_2[] = {MASKS ROW(U32, "KernelEventVersion", DEC)};
-static const decode_form masks_forms[] = {FORM(0, 1, masks_0, 8) FORM(2, 2, masks_2, 8)};
+static const decode_form masks_forms[] = {
+    FORM(0, 1, masks_0, 8)
+    FORM(2, 2, masks_2, 8)
+};
 
 static const decode_form empty_forms[] = {FORM_EMPTY(0, 2)};
 
@@ -112,12 +116,13 @@ static const decode_opcode event_trace_opcodes[] = {
     OPCODE(64, "EventTrace/DbgId", debug_id_forms, NONE)
     OPCODE(66, "EventTrace/BuildInfo", build_lab_forms, NONE)
     OPCODE(67, "EventTrace/ProviderBinaries", binaries_forms, NONE)
-    OPCODE_CHOOSE(80, "EventTrace/PartitionInfo", partition_forms, NONE, choose_partition)
+    OPCODE_CHOOSE(80, "EventTrace/PartitionInfo", partition_forms, NONE,
+                  choose_partition)
     OPCODE(82, "EventTrace/LastDroppedTimes", dropped_times_forms, NONE)
 };
 CLASS(event_trace)
 
-/* ---- StackWalk ------------------------------------------------------------------------ */
+/* ---- StackWalk ------------------------------------------------------------- */
 
 #define STACK_HEAD                                              \
     SLOT(U64, "EventTimeStamp", DEC, stack.event_raw_time, 0)   \
@@ -143,7 +148,7 @@ static const decode_opcode stack_walk_opcodes[] = {
 };
 CLASS(stack_walk)
 
-/* ---- LostEvent ------------------------------------------------------------------------ */
+/* ---- LostEvent ------------------------------------------------------------- */
 
 static const decode_form lost_forms[] = {FORM_EMPTY(0, 255)};
 

@@ -5,7 +5,7 @@
 /* Tables are laid out by hand. */
 /* clang-format off */
 
-/* ---- Heap ---------------------------------------------------------------------------- */
+/* ---- Heap ------------------------------------------------------------------ */
 
 static const decode_row heap_create[] = {
     ROW(PTR, "Heap", HEX)
@@ -44,7 +44,9 @@ static const decode_row heap_free[] = {
     ROW(U32, "UCRs", DEC)               \
     ROW(PTR, "AllocatedSpace", DEC)
 static const decode_row heap_expand[] = {HEAP_SPACE("CommittedSize", "Address")};
-static const decode_row heap_contract[] = {HEAP_SPACE("DecommitSize", "DecommitAddress")};
+static const decode_row heap_contract[] = {
+    HEAP_SPACE("DecommitSize", "DecommitAddress")
+};
 static const decode_row heap_snapshot[] = {
     ROW(PTR, "Heap", HEX)
     ROW(PTR, "Free", DEC)
@@ -82,7 +84,7 @@ static const decode_opcode heap_opcodes[] = {
 };
 CLASS(heap)
 
-/* ---- CritSec, ThreadPool ------------------------------------------------------------------ */
+/* ---- CritSec, ThreadPool --------------------------------------------------- */
 
 static const decode_row collision[] = {
     ROW(U32, "LockCount", DEC)
@@ -112,7 +114,10 @@ CLASS(crit_sec)
 static const decode_row pool_task[] = {POOL_TASK};
 static const decode_row pool_cancel[] = {POOL_TASK ROW(U32, "Count", DEC)};
 static const decode_row pool_only[] = {ROW(PTR, "Pool", HEX)};
-static const decode_row pool_threads[] = {ROW(PTR, "Pool", HEX) ROW(U32, "Threads", DEC)};
+static const decode_row pool_threads[] = {
+    ROW(PTR, "Pool", HEX)
+    ROW(U32, "Threads", DEC)
+};
 #define POOL_TIMER                  \
     ROW(I64, "DueTime", DEC)        \
     ROW(PTR, "SubQueue", HEX)       \
@@ -149,7 +154,7 @@ static const decode_opcode thread_pool_opcodes[] = {
 };
 CLASS(thread_pool)
 
-/* ---- Job, CacheManager ---------------------------------------------------------------------- */
+/* ---- Job, CacheManager ----------------------------------------------------- */
 
 static const decode_row job[] = {
     ROW(GUID, "JobId", DEC)

@@ -43,7 +43,7 @@ etwc_completeness etwc_decode_completeness(const etwc_event *event,
 const char *etwc_completeness_name(uint8_t completeness);
 const char *etwc_partial_reason_name(uint8_t reason);
 
-/* ---- What is known ------------------------------------------------------------- */
+/* ---- What is known --------------------------------------------------------- */
 
 typedef struct etwc_decode_entry {
     const char *name; /* "Process/Start" */

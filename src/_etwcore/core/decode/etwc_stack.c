@@ -71,7 +71,7 @@ struct etwc_stacks {
     bool is_finished;
 };
 
-/* ---- Memory ------------------------------------------------------------------------ */
+/* ---- Memory ---------------------------------------------------------------- */
 
 etwc_status
 etwc_stacks_new(etwc_pool *pool, etwc_stacks **out, etwc_error *err)
@@ -163,7 +163,7 @@ keep_part(etwc_stacks *stacks, part_list *list, const stack_part *part, etwc_err
     return ETWC_OK;
 }
 
-/* ---- Feeding ------------------------------------------------------------------------- */
+/* ---- Feeding --------------------------------------------------------------- */
 
 static size_t
 pointer_size_of(const etwc_event *event)
@@ -296,7 +296,7 @@ etwc_stacks_feed(etwc_stacks *stacks, const etwc_event *event, etwc_error *err)
     }
 }
 
-/* ---- Keys ------------------------------------------------------------------------------ */
+/* ---- Keys ------------------------------------------------------------------ */
 
 static int
 compare_u64(uint64_t a, uint64_t b)
@@ -383,7 +383,7 @@ etwc_stacks_get_counts(const etwc_stacks *stacks, etwc_stacks_counts *out)
     };
 }
 
-/* ---- Asking ------------------------------------------------------------------------------ */
+/* ---- Asking ---------------------------------------------------------------- */
 
 /* Frames of one part: in the arena, or still in the event's own item. */
 typedef struct stack_piece {

@@ -5,7 +5,7 @@
 
 enum { IPV6_WORDS = 8, IPV4_TAIL_WORDS = 6 };
 
-/* ---- Numbers of arrays, names of numbers ------------------------------------------ */
+/* ---- Numbers of arrays, names of numbers ----------------------------------- */
 
 etwc_value
 etwc_value_element(const etwc_value *packed, uint32_t index)
@@ -91,7 +91,7 @@ etwc_symbols_format(const etwc_symbols *symbols, uint64_t value, char *dst,
     return text.length;
 }
 
-/* ---- Addresses ---------------------------------------------------------------------- */
+/* ---- Addresses ------------------------------------------------------------- */
 
 void
 etwc_ipv4_to_text(const uint8_t address[4], char dst[ETWC_IPV4_TEXT_SIZE])
