@@ -224,6 +224,28 @@ def test_a_bad_offset_is_replaced_by_the_next_best(
     assert told(trace.to_bytes()) == (ids(0, 1, 2, 3), {"bad_offsets": 1})
 
 
+def test_the_next_best_offset_is_where_the_data_ends() -> None:
+    def kept(saved: int, current: int) -> list[int]:
+        trace = plain(1)
+        starts = [72]
+        for record in trace.buffers[0].records:
+            starts.append(starts[-1] + (len(record.data) + 7) // 8 * 8)
+        first = trace.buffers[0]
+        first.offset, first.saved_offset, first.current_offset = 0, starts[saved], starts[current]
+        if saved == 0:
+            first.saved_offset = 0
+        if current == 0:
+            first.current_offset = 0
+        events, damage = told(trace.to_bytes())
+        assert damage == {"bad_offsets": 1}
+        return events
+
+    assert kept(3, 4) == [1, 2, 3]
+    assert kept(3, 2) == [1, 2, 3]
+    assert kept(0, 4) == [1, 2, 3, 4]
+    assert kept(0, 0) == [1, 2, 3, 4, 5]
+
+
 def test_without_any_offset_a_full_buffer_is_read_to_its_end() -> None:
     record = event(1, bytes(SIZE - 72 - 80))
     check(after(record, header=Header(buffer_size=SIZE), offset=0, saved_offset=0, current_offset=0),
