@@ -67,6 +67,16 @@ def traces() -> Path:
 
 
 @pytest.fixture(scope="session")
+def demo_trace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The demo trace, written once; to be read and not changed."""
+    from etwmon._demo import write_demo_trace
+
+    path = tmp_path_factory.mktemp("demo") / "demo.etl"
+    write_demo_trace(path)
+    return path
+
+
+@pytest.fixture(scope="session")
 def repository() -> Path:
     """The root of the source tree."""
     return REPOSITORY

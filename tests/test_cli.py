@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -187,6 +188,70 @@ def test_dump_prints_the_events_that_the_options_choose(
     number = sum(one["count"] for one in counts if chosen(one))
     assert (result.code, len(result.out.splitlines())) == (0, number)
     assert number > 0
+
+
+NET_DUMP = ["dump", "--json", "--no-fields", "--start", "+3", "--end", "+3.1"]
+
+
+@needs_traces
+@pytest.mark.parametrize(
+    ("options", "chosen"),
+    [
+        (["--pid", "3676"], lambda e: e["pid"] == 3676),
+        (["--process", "3676"], lambda e: e["process"] == 3676),
+        (["--process", "4,3676"], lambda e: e["process"] in {4, 3676}),
+        (["--tid", "3656,3990-3995"], lambda e: e["tid"] in {3656, *range(3990, 3996)}),
+        (["--cpu", "2-3"], lambda e: e["cpu"] in {2, 3}),
+        (["--level", "info"], lambda e: e["level"] <= 4),
+        (["--level", "3"], lambda e: e["level"] <= 3),
+        (["--keyword", "0x10"], lambda e: e["keyword"] & 0x10),
+        (
+            ["--pid", "3676", "--cpu", "7", "--keyword", "0x10"],
+            lambda e: e["pid"] == 3676 and e["cpu"] == 7 and e["keyword"] & 0x10,
+        ),
+    ],
+    ids=lambda words: " ".join(words) if isinstance(words, list) else "",
+)
+def test_options_choose_by_what_an_event_says(
+    options: list[str],
+    chosen: Callable[[dict[str, Any]], bool],
+    net_events: list[dict[str, Any]],
+    traces: Path,
+    etwmon: Etwmon,
+) -> None:
+    result = etwmon(*NET_DUMP, *options, traces / "net.4.5.2.x64.etl")
+    wanted = [event for event in net_events if chosen(event)]
+    assert wanted != net_events
+    assert wanted
+    assert result.objects == wanted
+
+
+@pytest.fixture(scope="module")
+def net_events(traces: Path) -> list[dict[str, Any]]:
+    """A tenth of a second of a trace of many kinds, without fields."""
+    done = subprocess.run(
+        command(*NET_DUMP, traces / "net.4.5.2.x64.etl"),
+        capture_output=True,
+        encoding="utf-8",
+        check=True,
+    )
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+@needs_traces
+def test_info_without_a_scan_tells_what_headers_and_index_tell(
+    traces: Path, tmp_path: Path, etwmon: Etwmon
+) -> None:
+    cases = {case["name"]: case for case in CASES}
+    for name, damage in (
+        ("zero_tail", {"zero_buffers": 2, "bytes_skipped": 131072}),
+        ("zero_record", {}),  # only who reads the records meets it
+    ):
+        file = damaged(traces, cases[name], tmp_path / f"{name}.etl")
+        (info,) = etwmon("info", "--no-scan", "--json", file).objects
+        assert (info["events"], info["damage"]) == (None, damage)
+        screen = etwmon("info", "--no-scan", file).out
+        assert not [line for line in screen.splitlines() if line.startswith("events")]
 
 
 @needs_traces
@@ -466,6 +531,7 @@ def test_names_in_error_messages_cannot_act_on_the_terminal(tmp_path: Path, etwm
         ["dump", "--keyword", "0", "f.etl"],
         ["dump", "--start", "yesterday", "f.etl"],
         ["dump", "--limit", "-1", "f.etl"],
+        ["info", "--no-such-option", "f.etl"],
     ],
     ids=lambda words: " ".join(words) if isinstance(words, list) else "",
 )
@@ -473,6 +539,13 @@ def test_wrong_usage_ends_with_2(words: list[str], etwmon: Etwmon) -> None:
     result = etwmon(*words)
     assert (result.code, result.out) == (2, "")
     assert "Usage:" in result.err
+
+
+@needs_traces
+def test_a_provider_that_nobody_knows_is_wrong_usage(traces: Path, etwmon: Etwmon) -> None:
+    result = etwmon("dump", "--provider", "No-Such-Provider", traces / "tx_Process.etl")
+    assert (result.code, result.out) == (2, "")
+    assert "No-Such-Provider" in result.err
 
 
 def test_every_command_explains_itself() -> None:
@@ -577,15 +650,24 @@ def test_importing_the_package_does_not_import_the_command_line() -> None:
 # ---- demo ---------------------------------------------------------------------------------
 
 
-def test_demo_keeps_the_trace_where_it_was_told_to(tmp_path: Path, etwmon: Etwmon) -> None:
+@pytest.fixture
+def quick_demo(demo_trace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let `etwmon demo` copy the trace that was written once."""
+    monkeypatch.setattr("etwmon._cli._facts.write_demo", lambda path: shutil.copy(demo_trace, path))
+
+
+def test_demo_keeps_the_trace_where_it_was_told_to(
+    tmp_path: Path, demo_trace: Path, etwmon: Etwmon
+) -> None:
     path = tmp_path / "demo.etl"
     result = etwmon("demo", path)
     assert result.code == 0
+    assert path.read_bytes() == demo_trace.read_bytes()
     for part in ("etwmon info demo.etl", "etwmon processes --tree demo.etl", "etwmon report"):
         assert part in result.out
-    assert etwmon("info", path).code == 0
 
 
+@pytest.mark.usefixtures("quick_demo")
 def test_demo_does_not_overwrite_unless_forced(tmp_path: Path, etwmon: Etwmon) -> None:
     path = tmp_path / "precious.etl"
     path.write_bytes(b"precious")
@@ -595,6 +677,7 @@ def test_demo_does_not_overwrite_unless_forced(tmp_path: Path, etwmon: Etwmon) -
     assert path.stat().st_size > 8
 
 
+@pytest.mark.usefixtures("quick_demo")
 def test_demo_without_a_path_leaves_nothing_behind(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, etwmon: Etwmon
 ) -> None:
@@ -603,6 +686,7 @@ def test_demo_without_a_path_leaves_nothing_behind(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.usefixtures("quick_demo")
 def test_demo_as_json_is_one_object_a_line(etwmon: Etwmon) -> None:
     objects = etwmon("demo", "--json").objects
     assert "events" in objects[0]

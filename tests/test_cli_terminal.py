@@ -21,16 +21,8 @@ from rich.cells import cell_len  # noqa: E402
 
 import etwmon  # noqa: E402
 from etwmon import TraceWriter  # noqa: E402
-from etwmon._demo import write_demo_trace  # noqa: E402
 
 STYLE = re.compile(r"\x1b\[[\d;]*m")
-
-
-@pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("demo") / "demo.etl"
-    write_demo_trace(path)
-    return path
 
 
 class Screen:
@@ -62,7 +54,7 @@ def show(*words: object, columns: int = 80, rows: int = 40, **environment: str) 
         [sys.executable, "-m", "etwmon", *map(str, words)],
         stdin=theirs,
         stdout=theirs,
-        stderr=theirs,
+        stderr=subprocess.DEVNULL,  # no progress bars on a slow machine
         env={**inherited, "TERM": "xterm-256color", "LC_ALL": "C.UTF-8", **environment},
     )
     os.close(theirs)
@@ -97,8 +89,10 @@ SCREENS = [
 
 @pytest.mark.parametrize("columns", [60, 80, 160])
 @pytest.mark.parametrize("words", SCREENS, ids=" ".join)
-def test_no_line_is_wider_than_the_terminal(words: list[str], columns: int, demo: Path) -> None:
-    screen = show(*words, demo, columns=columns)
+def test_no_line_is_wider_than_the_terminal(
+    words: list[str], columns: int, demo_trace: Path
+) -> None:
+    screen = show(*words, demo_trace, columns=columns)
     assert screen.code == 0
     assert len(screen.lines) > 3
     assert not [line for line in screen.lines if cell_len(line) > columns]
@@ -106,39 +100,41 @@ def test_no_line_is_wider_than_the_terminal(words: list[str], columns: int, demo
 
 
 @pytest.mark.parametrize(("rows", "columns"), [(24, 80), (40, 80), (50, 160), (24, 160)])
-def test_report_fits_on_one_screen(rows: int, columns: int, demo: Path) -> None:
-    screen = show("report", demo, rows=rows, columns=columns)
+def test_report_fits_on_one_screen(rows: int, columns: int, demo_trace: Path) -> None:
+    screen = show("report", demo_trace, rows=rows, columns=columns)
     assert len(screen.lines) <= max(rows, 36)
 
 
 @pytest.mark.parametrize("words", SCREENS, ids=" ".join)
-def test_no_color_is_obeyed(words: list[str], demo: Path) -> None:
-    assert show(*words, demo).colors
-    assert not show(*words, demo, NO_COLOR="1").colors
-    assert "\x1b" not in show(*words, demo, TERM="dumb").raw
+def test_no_color_is_obeyed(words: list[str], demo_trace: Path) -> None:
+    assert show(*words, demo_trace).colors
+    assert not show(*words, demo_trace, NO_COLOR="1").colors
+    assert "\x1b" not in show(*words, demo_trace, TERM="dumb").raw
 
 
-def test_a_wide_terminal_shows_what_a_narrow_one_leaves_out(demo: Path) -> None:
-    narrow = show("processes", demo, columns=80)
-    wide = show("processes", demo, columns=160)
+def test_a_wide_terminal_shows_what_a_narrow_one_leaves_out(demo_trace: Path) -> None:
+    narrow = show("processes", demo_trace, columns=80)
+    wide = show("processes", demo_trace, columns=160)
     assert "Command line" not in narrow.lines[0]
     assert "Command line" in wide.lines[0]
 
 
 @pytest.mark.parametrize("columns", [80, 160])
-def test_json_on_a_terminal_is_still_one_object_a_line(columns: int, demo: Path) -> None:
-    screen = show("processes", "--json", demo, columns=columns)
+def test_json_on_a_terminal_is_still_one_object_a_line(columns: int, demo_trace: Path) -> None:
+    screen = show("processes", "--json", demo_trace, columns=columns)
     assert screen.colors
     objects = [json.loads(line) for line in screen.lines if line]
     assert len(objects) > 3
     assert all("pid" in one for one in objects)
 
 
-def test_data_goes_to_its_file_while_a_terminal_shows_progress(demo: Path, tmp_path: Path) -> None:
+def test_data_goes_to_its_file_while_a_terminal_shows_progress(
+    demo_trace: Path, tmp_path: Path
+) -> None:
     ours, theirs = pty.openpty()
     with (tmp_path / "out").open("wb") as out:
         process = subprocess.Popen(
-            [sys.executable, "-m", "etwmon", "dump", "--no-fields", str(demo)],
+            [sys.executable, "-m", "etwmon", "dump", "--no-fields", str(demo_trace)],
             stdin=theirs,
             stdout=out,
             stderr=theirs,
@@ -146,7 +142,7 @@ def test_data_goes_to_its_file_while_a_terminal_shows_progress(demo: Path, tmp_p
         os.close(theirs)
         seen = read_all(ours)
         assert process.wait(60) == 0
-    with etwmon.open(demo) as trace:
+    with etwmon.open(demo_trace) as trace:
         assert len((tmp_path / "out").read_bytes().splitlines()) == trace.count()
     assert b"Thread/CSwitch" not in seen
 

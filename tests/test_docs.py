@@ -19,6 +19,7 @@ import io
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -28,8 +29,6 @@ from pathlib import Path
 import pytest
 
 pytest.importorskip("rich", reason="the command line needs the extra `cli`")
-
-from etwmon._demo import write_demo_trace
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -103,10 +102,10 @@ def run_console(place: str, block: Block, folder: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(tmp_path_factory: pytest.TempPathFactory, demo_trace: Path) -> Path:
     """A folder with the demo trace; examples leave it as it is."""
     path = tmp_path_factory.mktemp("docs")
-    write_demo_trace(path / "demo.etl")
+    shutil.copy(demo_trace, path / "demo.etl")
     return path
 
 

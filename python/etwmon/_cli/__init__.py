@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from pathlib import Path
 from typing import NoReturn
 
 import click
@@ -24,6 +25,9 @@ def run(arguments: list[str] | None = None) -> int:
         3 done but the data is lossy or damaged (dump and report), 130 interrupted.
         A reader that goes away early (`| head`) ends the process by SIGPIPE.
     """
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by whoever started the command
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115
     try:
         code = cli.main(arguments, prog_name="etwmon", standalone_mode=False)
         sys.stdout.flush()

@@ -18,6 +18,7 @@ from etwmon._cli import _screens as screens
 from etwmon._cli._dump import HEADING, EventLines
 from etwmon._cli._output import Output
 
+_USAGE = 2
 _LOSSY = 3
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -37,6 +38,13 @@ class ReaderGoneError(Exception):
 
 
 class _Commands(click.Group):
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if not args:
+            # Versions of click differ in where this goes and how it ends.
+            click.echo(ctx.get_help(), err=True)
+            ctx.exit(_USAGE)
+        return super().parse_args(ctx, args)
+
     def invoke(self, ctx: click.Context) -> object:
         try:
             return super().invoke(ctx)
@@ -48,7 +56,6 @@ class _Commands(click.Group):
 @click.group(
     cls=_Commands,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    no_args_is_help=True,
 )
 @click.version_option(etwmon.__version__, prog_name="etwmon", message="%(prog)s %(version)s")
 def cli() -> None:
