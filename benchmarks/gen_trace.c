@@ -138,7 +138,9 @@ emit(generator *g, etwc_event_kind kind, uint8_t class_, uint8_t opcode,
 {
     etwc_event *e = &g->event;
     e->kind = (uint8_t)kind;
-    e->kernel_class = class_;
+    /* Image loads have the group of their old class. */
+    e->kernel_group =
+        class_ == ETWC_CLASS_IMAGE && opcode == 10 ? ETWC_CLASS_PROCESS : class_;
     e->opcode = opcode;
     e->version = version;
     e->raw_time = g->time;

@@ -279,6 +279,20 @@ def test_a_wrapped_file_is_read_in_the_order_of_time(slots: int, mode: int) -> N
     assert [facts.filetime for facts in found] == sorted(facts.filetime for facts in found)
 
 
+def test_kernel_records_of_any_group_can_be_written_again(tmp_path: Path) -> None:
+    records = [perfinfo(RAW + n, n, 10, b"payload!", version=n) for n in range(256)]
+    source = Trace(Header(), [Buffer(records=records)])
+    path = tmp_path / "again.etl"
+    with etwmon.open(source.to_bytes()) as trace, etwmon.TraceWriter(path) as writer:
+        for event in list(trace.events())[1:]:
+            writer.write(event.raw_time, event.payload, kind=event.kind, group=event.group,
+                         opcode=event.opcode, version=event.version)  # fmt: skip
+    data = path.read_bytes()
+    start = 65536 + 72  # the first data buffer
+    size = sum(len(record.data) for record in records)
+    assert data[start : start + size] == b"".join(record.data for record in records)
+
+
 def test_the_circular_file_of_the_package_is_read_in_order(tmp_path: Path) -> None:
     path = tmp_path / "t.etl"
     with etwmon.TraceWriter(

@@ -35,7 +35,7 @@ perfinfo(uint32_t processor, int64_t time)
         .opcode = 36,
         .kind = ETWC_KIND_PERFINFO,
         .pointer_size = 8,
-        .kernel_class = ETWC_CLASS_THREAD,
+        .kernel_group = ETWC_CLASS_THREAD,
     };
 }
 

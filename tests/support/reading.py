@@ -10,6 +10,7 @@ from support.etl_writer import RAW_START, SYSTEM_TIME, Header, Trace
 from support.event_builder import NOBODY, Record
 
 _NO_TICKS = 0x10 | 0x02  # NO_CPUTIME, PRIVATE_SESSION
+_KERNEL = ("system", "compact", "perfinfo")
 UNIX_EPOCH = 116_444_736_000_000_000
 
 Row = dict[str, Any]
@@ -38,6 +39,7 @@ def seen(event: etwmon.Event) -> Row:
         "channel": event.channel,
         "level": event.level,
         "opcode": event.opcode,
+        "group": event.group,
         "task": event.task,
         "keyword": event.keyword,
         "pid": event.pid,
@@ -75,6 +77,7 @@ def wanted(header: Header, cpu: int, record: Record, time: int | None = None) ->
         "channel": expected.channel,
         "level": expected.level,
         "opcode": expected.opcode,
+        "group": record.data[7] if expected.kind in _KERNEL else None,
         "task": expected.task,
         "keyword": expected.keyword,
         "pid": None if expected.pid == NOBODY else expected.pid,

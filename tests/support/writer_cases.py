@@ -56,7 +56,7 @@ def _number(value: int | None) -> int:
 
 @st.composite
 def kernel_cases(draw: st.DrawFn, kind: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    group, opcode, version = draw(st.integers(0, 0x1E)), draw(U8), draw(U8)
+    group, opcode, version = draw(U8), draw(U8), draw(U8)
     is_wide = draw(wide)
     pebs = draw(st.one_of(st.none(), U64))
     pmc = draw(st.lists(U64, max_size=7))
@@ -71,9 +71,8 @@ def kernel_cases(draw: st.DrawFn, kind: str) -> tuple[dict[str, Any], dict[str, 
         arguments["extended"].append((7, struct.pack("<Q", pebs)))
     if pmc:
         arguments["extended"].append((8, struct.pack(f"<{len(pmc)}Q", *pmc)))
-    # The image load has the hook of its old class, Process.
     built = {
-        "group": 3 if (group, opcode) == (0x14, 10) else group,
+        "group": group,
         "opcode": opcode,
         "version": version,
         "wide": is_wide,

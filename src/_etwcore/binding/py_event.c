@@ -185,6 +185,17 @@ get_kind(PyObject *op, void *unused)
 }
 
 static PyObject *
+get_group(PyObject *op, void *unused)
+{
+    const etwc_event *view = &((pyetw_event *)op)->view;
+    (void)unused;
+    if (view->kind != ETWC_KIND_SYSTEM && view->kind != ETWC_KIND_COMPACT &&
+        view->kind != ETWC_KIND_PERFINFO)
+        Py_RETURN_NONE;
+    return PyLong_FromLong(view->kernel_group);
+}
+
+static PyObject *
 get_provider_id(PyObject *op, void *unused)
 {
     pyetw_event *event = (pyetw_event *)op;
@@ -334,6 +345,10 @@ static PyGetSetDef event_getset[] = {
     {"id", get_u16, NULL, "Event id; 0 for classic events.", AT(id)},
     {"version", get_u8, NULL, "Version of the payload's layout.", AT(version)},
     {"opcode", get_u8, NULL, "Opcode; the type of classic events.", AT(opcode)},
+    {"group", get_group, NULL,
+     "Group number of a kernel record's header, or None for other kinds. With the\n"
+     "opcode it tells what a record is whose class nobody knows.",
+     NULL},
     {"level", get_u8, NULL, "Level, 1 critical to 5 verbose; 0 always.", AT(level)},
     {"task", get_u16, NULL, "Task of the provider.", AT(task)},
     {"channel", get_u8, NULL, "Channel; 11 is TraceLogging.", AT(channel)},

@@ -235,7 +235,7 @@ PyDoc_STRVAR(
     "kind: 'event' (manifest and TraceLogging), 'full' and 'instance' (classic),\n"
     "    'system', 'perfinfo', 'compact' (kernel), 'message' (WPP; id is the number).\n"
     "provider: uuid.UUID, GUID text, name of a known provider, or 16 bytes as on\n"
-    "    disk. Kernel kinds take group (0..254) instead, or a kernel class.\n"
+    "    disk. Kernel kinds take group (0..255) instead, or a kernel class.\n"
     "pid, tid: None writes 'unknown' (0xFFFFFFFF).\n"
     "kernel_ticks, user_ticks: in units of timer_resolution.\n"
     "extended: (type, data) tuples, as Event.extended has them: any items with\n"
@@ -327,7 +327,7 @@ write_row(etwc_etl_writer *writer, const row_input *input, size_t index,
         .opcode = row[ROW_OPCODE],
         .kind = kind,
         .pointer_size = input->pointer_size,
-        .kernel_class = row[ROW_GROUP],
+        .kernel_group = row[ROW_GROUP],
     };
     return etwc_etl_writer_write(writer, &event, err);
 }

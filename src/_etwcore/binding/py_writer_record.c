@@ -27,7 +27,7 @@ typedef enum conversion { AS_UNSIGNED, AS_ID, AS_OBJECT } conversion;
     X(KIND, "kind", IN_ALL, AS_OBJECT, kind)                                        \
     X(CPU, "cpu", IN_ALL, AS_UNSIGNED, processor)                                   \
     X(PROVIDER, "provider", IN_ALL, AS_OBJECT, provider_id)                         \
-    X(GROUP, "group", IN_KERNEL, AS_OBJECT, kernel_class)                           \
+    X(GROUP, "group", IN_KERNEL, AS_OBJECT, kernel_group)                           \
     X(OPCODE, "opcode", IN_ALL & ~IN_MESSAGE, AS_UNSIGNED, opcode)                  \
     X(ID, "id", IN_EVENT | IN_MESSAGE, AS_UNSIGNED, id)                             \
     X(VERSION, "version", IN_ALL & ~IN_MESSAGE, AS_UNSIGNED, version)               \
@@ -447,14 +447,16 @@ parse_provider(etwc_event *event, pyetw_guid_cache *cache, PyObject *const *valu
         return -1;
     }
     if (values[FIELD_GROUP] != NULL) {
-        if (to_unsigned(values[FIELD_GROUP], "group", ETWC_CLASS_NONE - 1, &group) < 0)
+        if (to_unsigned(values[FIELD_GROUP], "group", UINT8_MAX, &group) < 0)
             return -1;
-        event->kernel_class = (uint8_t)group;
+        event->kernel_group = (uint8_t)group;
         return 0;
     }
-    if (provider != NULL)
-        event->kernel_class = etwc_kernel_class_of(&event->provider_id);
-    return 0; /* a class that no group stands for is refused by the core */
+    if (provider != NULL && etwc_kernel_group_find(&event->provider_id, event->opcode,
+                                                   &event->kernel_group))
+        return 0;
+    PyErr_SetString(PyExc_ValueError, "this kind of record needs a kernel group");
+    return -1;
 }
 
 static int
@@ -502,7 +504,6 @@ pyetw_record_parse(pyetw_record *record, pyetw_guid_cache *cache, PyObject *cons
     event->payload = event->extended = nothing;
     event->process_id = event->thread_id = ETWC_NO_ID;
     event->pointer_size = 8;
-    event->kernel_class = ETWC_CLASS_NONE;
     if (collect(args, nargs, names, values) < 0 ||
         parse_kind(values[FIELD_KIND], &event->kind) < 0 ||
         to_int64(values[FIELD_RAW_TIME], "raw_time", &event->raw_time) < 0 ||

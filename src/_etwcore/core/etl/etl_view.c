@@ -43,6 +43,7 @@ view_kernel(const etl_record_context *context, const uint8_t *record,
     const etl_shape *shape = &etl_shapes[ref->shape];
     unsigned version = etwc_load_u16(record);
     uint8_t group = record[ETL_KERNEL_GROUP];
+    event->kernel_group = group;
     event->version = (uint8_t)version;
     event->opcode = record[ETL_KERNEL_OPCODE];
     if (etwc_load_u16(record + ETL_KERNEL_OPCODE) == ETL_HOOK_IMAGE_LOAD)
@@ -182,6 +183,7 @@ reset_event(etwc_event *event, const etl_record_context *context, const etl_ref 
     event->extended_form = ETWC_EXTENDED_NONE;
     event->pointer_size = shape->pointer_size;
     event->kernel_class = ETWC_CLASS_NONE;
+    event->kernel_group = 0;
 }
 
 void

@@ -1,8 +1,6 @@
 /* One event to one record: the reverse of the reader's record walk. */
 #include "etl_writer.h"
 
-#include "etwc_provider.h"
-
 static const etwc_guid zero_guid;
 
 static etwc_status
@@ -37,9 +35,6 @@ is_item_list(const uint8_t *items, size_t size)
 static etwc_status
 measure_kernel(const etwc_event *event, size_t header, size_t *out, etwc_error *err)
 {
-    if (event->kernel_class == ETWC_CLASS_NONE ||
-        event->kernel_class == ETWC_CLASS_LOST_EVENT)
-        return refuse(err, "this kind of record needs a kernel group");
     size_t words = event->extended_size / ETL_KERNEL_WORD_BYTES;
     bool has_index = event->extended_form == ETWC_EXTENDED_PEBS_PMC;
     if (event->extended_form != ETWC_EXTENDED_NONE &&
@@ -173,18 +168,15 @@ put_kernel(const etwc_event *event, size_t size, size_t header, uint8_t *dst)
 {
     unsigned version = event->version;
     unsigned counters = event->extended_size / ETL_KERNEL_WORD_BYTES;
-    uint8_t group = event->kernel_class;
     if (event->extended_form == ETWC_EXTENDED_PEBS_PMC) {
         version |= ETL_KERNEL_PEBS_FLAG;
         counters--;
     }
     version |= counters << ETL_KERNEL_PMC_SHIFT;
-    if (group == ETWC_CLASS_IMAGE && event->opcode == (ETL_HOOK_IMAGE_LOAD & 0xFF))
-        group = ETL_HOOK_IMAGE_LOAD >> 8;
     etwc_store_u16(dst + ETL_KERNEL_VERSION, (uint16_t)version);
     etwc_store_u16(dst + ETL_KERNEL_SIZE, (uint16_t)size);
     dst[ETL_KERNEL_OPCODE] = event->opcode;
-    dst[ETL_KERNEL_GROUP] = group;
+    dst[ETL_KERNEL_GROUP] = event->kernel_group;
     put_bytes(dst + header, event->extended, event->extended_size);
     return header + event->extended_size;
 }

@@ -83,9 +83,8 @@ ETWC_NODISCARD etwc_status etwc_etl_writer_open(const char *path,
                                                 etwc_etl_writer **out, etwc_error *err);
 /* Writes one record of the kind that event->kind names. What the kind has a
  * field for is taken from the event (raw_time, ids, pointer_size, extended bytes,
- * payload, ...), everything else in it is ignored. Kernel records take group =
- * event->kernel_class and type = event->opcode; the image load (Image, 10)
- * becomes hook 030A. An EVENT keeps the flags STRING_ONLY and DECODE_GUID. A
+ * payload, ...), everything else in it is ignored. Kernel records take
+ * event->kernel_group, known or not, and type = event->opcode. An EVENT keeps the flags STRING_ONLY and DECODE_GUID. A
  * MESSAGE gets a timestamp, its GUID unless that is zero, and thread and process
  * id unless both are ETWC_NO_ID. In NO_PER_PROCESSOR_BUFFERING mode the
  * processor is not kept.

@@ -90,6 +90,9 @@ typedef struct etwc_event {
     uint8_t extended_form; /* etwc_extended_form */
     uint8_t pointer_size;  /* of this record: 4 or 8 */
     uint8_t kernel_class;  /* etwc_kernel_class, or ETWC_CLASS_NONE */
+    /* SYSTEM, COMPACT, PERFINFO: the group byte of the header, which need not stand
+     * for a class; other kinds: 0. */
+    uint8_t kernel_group;
 } etwc_event;
 
 /* ---- Extended items -------------------------------------------------------- */

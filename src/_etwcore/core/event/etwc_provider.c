@@ -193,6 +193,19 @@ etwc_provider_at(size_t index, etwc_guid *out)
     return known_providers[index].name;
 }
 
+bool
+etwc_kernel_group_find(const etwc_guid *provider, uint8_t opcode, uint8_t *out)
+{
+    /* Image loads moved to a class of their own, but kept their old group. */
+    enum { OPCODE_IMAGE_LOAD = 10 };
+    uint8_t found = etwc_kernel_class_of(provider);
+    if (!etwc_kernel_class_is_group(found))
+        return false;
+    *out = found == ETWC_CLASS_IMAGE && opcode == OPCODE_IMAGE_LOAD ? ETWC_CLASS_PROCESS
+                                                                    : found;
+    return true;
+}
+
 const char *
 etwc_provider_name(const etwc_guid *provider)
 {

@@ -54,6 +54,10 @@ typedef enum etwc_kernel_class {
 const etwc_guid *etwc_kernel_group_guid(uint8_t group);
 /* True when a kernel class has that group number. */
 bool etwc_kernel_class_is_group(uint8_t group);
+/* The group of kernel records that are delivered with that GUID and opcode; false
+ * when there is none. */
+ETWC_NODISCARD bool etwc_kernel_group_find(const etwc_guid *provider, uint8_t opcode,
+                                           uint8_t *out);
 /* The class of a provider GUID, ETWC_CLASS_NONE when it is not a kernel class. */
 uint8_t etwc_kernel_class_of(const etwc_guid *provider);
 
