@@ -34,6 +34,7 @@ etwc_aggregate_new(const etwc_aggregate_options *options)
         etwc_aggregate_free(a);
         return NULL;
     }
+    a->needs_look = a->has_grown = false; /* rows of the beginning are there anyway */
     if (a->own != NULL)
         etwc_lifetimes_set_limit(a->own, options->limit_bytes);
     return a;
@@ -69,26 +70,14 @@ etwc_aggregate_last_raw_time(const etwc_aggregate *a)
 }
 
 /* Classes whose records are read here. Others are passed over undecoded. */
-static bool
-is_wanted_class(uint8_t kernel_class)
-{
-    switch (kernel_class) {
-    case ETWC_CLASS_EVENT_TRACE:
-    case ETWC_CLASS_DISK_IO:
-    case ETWC_CLASS_PAGE_FAULT:
-    case ETWC_CLASS_PROCESS:
-    case ETWC_CLASS_FILE_IO:
-    case ETWC_CLASS_THREAD:
-    case ETWC_CLASS_TCP_IP:
-    case ETWC_CLASS_UDP_IP:
-    case ETWC_CLASS_PERF_INFO:
-    case ETWC_CLASS_IMAGE:
-    case ETWC_CLASS_LOST_EVENT:
-        return true;
-    default:
-        return false;
-    }
-}
+static const bool wanted_classes[256] = {
+    [ETWC_CLASS_EVENT_TRACE] = true, [ETWC_CLASS_DISK_IO] = true,
+    [ETWC_CLASS_PAGE_FAULT] = true,  [ETWC_CLASS_PROCESS] = true,
+    [ETWC_CLASS_FILE_IO] = true,     [ETWC_CLASS_THREAD] = true,
+    [ETWC_CLASS_TCP_IP] = true,      [ETWC_CLASS_UDP_IP] = true,
+    [ETWC_CLASS_PERF_INFO] = true,   [ETWC_CLASS_IMAGE] = true,
+    [ETWC_CLASS_LOST_EVENT] = true,
+};
 
 static void
 apply_identity(etwc_aggregate *a, const etwc_event *event,
@@ -107,9 +96,11 @@ apply_record(etwc_aggregate *a, const etwc_event *event,
 {
     etwc_status status = ETWC_OK;
     switch (record->type) {
-    case ETWC_KERNEL_CSWITCH:
-        a->seen[ETWC_SOURCE_switches] = 1;
-        metric_apply_switch(a, event, &record->u.cswitch);
+    case ETWC_KERNEL_CSWITCH_BATCH:
+        /* Written when a buffer of the processor is full, after the interrupts and
+         * samples of its time: it cannot be applied as it comes. */
+        a->has_switch_batches = true;
+        a->undecoded++;
         break;
     case ETWC_KERNEL_SAMPLE:
         a->seen[ETWC_SOURCE_samples] = 1;
@@ -191,6 +182,23 @@ apply_record(etwc_aggregate *a, const etwc_event *event,
     return status;
 }
 
+/* What is left to do when a record has run out of memory or added rows. */
+static etwc_status
+look_at_memory(etwc_aggregate *a, etwc_error *err)
+{
+    bool is_out_of_memory = a->is_out_of_memory;
+    bool has_grown = a->has_grown;
+    a->needs_look = a->is_out_of_memory = a->has_grown = false;
+    if (is_out_of_memory)
+        return etwc_fail(err, ETWC_E_NOMEM, "metric.aggregate");
+    if (has_grown && a->limit_bytes != 0 && metric_rows_bytes(a) > a->limit_bytes)
+        return etwc_fail_at(err, ETWC_E_LIMIT, "metric.aggregate", -1,
+                            "the trace tells of %zu processes, %zu threads and %zu "
+                            "images",
+                            a->process_count, a->thread_count, a->image_count);
+    return ETWC_OK;
+}
+
 etwc_status
 etwc_aggregate_apply(etwc_aggregate *a, const etwc_event *event, etwc_error *err)
 {
@@ -200,8 +208,7 @@ etwc_aggregate_apply(etwc_aggregate *a, const etwc_event *event, etwc_error *err
     if (event->kernel_class == ETWC_CLASS_NONE)
         return ETWC_OK;
     etwc_status status = ETWC_OK;
-    size_t rows_before = a->process_capacity + a->thread_capacity + a->image_capacity;
-    if (is_wanted_class(event->kernel_class)) {
+    if (wanted_classes[event->kernel_class]) {
         etwc_kernel_record record;
         etwc_completeness completeness = etwc_kernel_decode(event, &record);
         if (ETWC_UNLIKELY(completeness == ETWC_DECODED_PARTIAL)) {
@@ -210,23 +217,18 @@ etwc_aggregate_apply(etwc_aggregate *a, const etwc_event *event, etwc_error *err
             else
                 a->partial++;
         }
-        status = apply_record(a, event, &record, err);
+        if (ETWC_LIKELY(record.type == ETWC_KERNEL_CSWITCH)) {
+            a->seen[ETWC_SOURCE_switches] = 1;
+            metric_apply_switch(a, event, &record.u.cswitch);
+        } else {
+            status = apply_record(a, event, &record, err);
+        }
     }
     if (event->thread_id != ETWC_NO_ID) {
         a->seen[ETWC_SOURCE_ticks] = 1;
         metric_apply_ticks(a, event);
     }
-    if (ETWC_UNLIKELY(a->is_out_of_memory)) {
-        a->is_out_of_memory = false;
-        return etwc_fail(err, ETWC_E_NOMEM, "metric.aggregate");
-    }
-    if (ETWC_UNLIKELY(a->limit_bytes != 0 &&
-                      rows_before != a->process_capacity + a->thread_capacity +
-                                         a->image_capacity &&
-                      metric_rows_bytes(a) > a->limit_bytes))
-        return etwc_fail_at(err, ETWC_E_LIMIT, "metric.aggregate", -1,
-                            "the trace tells of %zu processes, %zu threads and %zu "
-                            "images",
-                            a->process_count, a->thread_count, a->image_count);
+    if (ETWC_UNLIKELY(a->needs_look) && status == ETWC_OK)
+        status = look_at_memory(a, err);
     return status;
 }

@@ -117,7 +117,8 @@ enum {
     ETWC_ROW_RECORD = 1 << 7,   /* a process record told of it */
     ETWC_ROW_PEAKS = 1 << 8,    /* counters at exit: the peaks */
     ETWC_ROW_COUNTERS = 1 << 9, /* counters at the end of the session: all */
-    ETWC_ROW_THREADS = 1 << 10  /* a thread record told of one of its threads */
+    ETWC_ROW_THREADS = 1 << 10, /* a thread record told of one of its threads */
+    ETWC_ROW_TICKS = 1 << 11    /* a header told the clock ticks of one of them */
 };
 
 typedef struct etwc_process_row {

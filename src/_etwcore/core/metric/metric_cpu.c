@@ -50,7 +50,7 @@ metric_apply_switch(etwc_aggregate *a, const etwc_event *event,
 {
     int64_t now = event->raw_time;
     if (ETWC_UNLIKELY(!metric_processors_reach(a, event->processor))) {
-        a->is_out_of_memory = true;
+        metric_out_of_memory(a);
         return;
     }
     uint32_t row = metric_thread_row(a, record->new_thread_id, now);
@@ -91,7 +91,7 @@ metric_apply_interrupt(etwc_aggregate *a, const etwc_event *event,
                        const etwc_kernel_interrupt *record)
 {
     if (!metric_processors_reach(a, event->processor)) {
-        a->is_out_of_memory = true;
+        metric_out_of_memory(a);
         return;
     }
     metric_processor *p = &a->processors[event->processor];
@@ -124,7 +124,7 @@ metric_apply_interrupt(etwc_aggregate *a, const etwc_event *event,
     else
         p->dpc_ticks += own;
     if (!interrupt_push(p, interval))
-        a->is_out_of_memory = true;
+        metric_out_of_memory(a);
 }
 
 /* ---- Samples ------------------------------------------------------------------------ */
@@ -204,8 +204,16 @@ metric_apply_ticks(etwc_aggregate *a, const etwc_event *event)
     uint32_t row = metric_thread_row(a, event->thread_id, event->raw_time);
     if (row == METRIC_NONE)
         return;
+    uint32_t process = a->threads[row].process;
+    /* Nobody tells of the thread, but its header names the process. */
+    if (a->processes[process].number == METRIC_NONE &&
+        etwc_lifetimes_process(a->lifetimes, event->process_id, event->raw_time) != NULL)
+        process = metric_process_row(a, event->process_id, event->raw_time);
+    if (process == METRIC_NONE)
+        return;
     metric_thread *thread = &a->threads[row];
-    etwc_row_counters *counters = &a->processes[thread->process].row.counters;
+    etwc_row_counters *counters = &a->processes[process].row.counters;
+    a->processes[process].row.known |= ETWC_ROW_TICKS;
     bool is_first = !thread->has_ticks;
     if (event->kernel_ticks > thread->kernel_ticks) {
         uint64_t more = event->kernel_ticks - thread->kernel_ticks;

@@ -56,10 +56,11 @@ image_add(etwc_aggregate *a, uint32_t process, uint64_t base)
     if (a->image_count >= METRIC_NONE ||
         (a->image_count >= a->image_bucket_count && !image_rehash(a)) ||
         !etwc_grow(&items, &a->image_capacity, a->image_count + 1, sizeof *a->images)) {
-        a->is_out_of_memory = true;
+        metric_out_of_memory(a);
         return METRIC_NONE;
     }
     a->images = items;
+    metric_has_grown(a);
     uint32_t number = (uint32_t)a->image_count++;
     uint32_t *head = &a->image_buckets[image_bucket(a, process, base)];
     a->images[number] =
@@ -79,7 +80,8 @@ image_learn(etwc_aggregate *a, metric_image *image, const etwc_kernel_image *sai
         image->row.time_date_stamp = said->time_date_stamp;
     if (image->row.file_name == NULL && said->file_name.len != 0) {
         image->row.file_name = etwc_strings_add_utf16(a->strings, said->file_name);
-        a->is_out_of_memory |= image->row.file_name == NULL;
+        if (image->row.file_name == NULL)
+            metric_out_of_memory(a);
     }
     metric_process *process = &a->processes[image->row.row];
     if (process->lowest_image == NULL || said->base < process->lowest_image_base) {

@@ -6,10 +6,24 @@
 
 #include "etwc_alloc.h"
 
+void
+metric_out_of_memory(etwc_aggregate *a)
+{
+    a->is_out_of_memory = true;
+    a->needs_look = true;
+}
+
+void
+metric_has_grown(etwc_aggregate *a)
+{
+    a->has_grown = true;
+    a->needs_look = true;
+}
+
 static uint32_t
 out_of_memory(etwc_aggregate *a)
 {
-    a->is_out_of_memory = true;
+    metric_out_of_memory(a);
     return METRIC_NONE;
 }
 
@@ -42,6 +56,7 @@ process_take(etwc_aggregate *a)
                    sizeof *a->processes))
         return out_of_memory(a);
     a->processes = items;
+    metric_has_grown(a);
     return (uint32_t)a->process_count++;
 }
 
@@ -69,6 +84,7 @@ thread_add(etwc_aggregate *a, uint32_t thread_id, uint32_t process, uint32_t lif
                    sizeof *a->threads))
         return out_of_memory(a);
     a->threads = items;
+    metric_has_grown(a);
     uint32_t row = (uint32_t)a->thread_count++;
     a->threads[row] = (metric_thread){
         .valid_until = INT64_MAX,
@@ -344,10 +360,8 @@ metric_rows_prefill(etwc_aggregate *a)
 }
 
 bool
-metric_processors_reach(etwc_aggregate *a, uint32_t processor)
+metric_processors_grow(etwc_aggregate *a, uint32_t processor)
 {
-    if (processor < a->processor_count)
-        return true;
     void *items = a->processors;
     if (processor >= UINT16_MAX + 1u ||
         !etwc_grow(&items, &a->processor_capacity, (size_t)processor + 1,
@@ -372,13 +386,13 @@ metric_live_add(etwc_aggregate *a, uint32_t thread)
     void *live = a->live;
     void *live_threads = a->live_threads;
     if (!etwc_grow(&live, &a->live_capacity, a->live_count + 1, sizeof *a->live)) {
-        a->is_out_of_memory = true;
+        metric_out_of_memory(a);
         return;
     }
     a->live = live;
     if (!etwc_grow(&live_threads, &a->live_threads_capacity, a->live_count + 1,
                    sizeof *a->live_threads)) {
-        a->is_out_of_memory = true;
+        metric_out_of_memory(a);
         return;
     }
     a->live_threads = live_threads;

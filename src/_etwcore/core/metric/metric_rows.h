@@ -95,7 +95,10 @@ struct etwc_aggregate {
     uint64_t events, undecoded, partial, lost_records;
     uint64_t unknown_ticks, switch_mismatches, negative_intervals;
     uint64_t unowned_samples, unowned_records;
-    bool is_out_of_memory; /* of the event being applied */
+    bool has_switch_batches; /* packed context switches, which are not read */
+    bool needs_look;         /* the event being applied has set one of these */
+    bool is_out_of_memory;
+    bool has_grown;
 };
 
 /* ---- metric_rows.c: from ids to rows. METRIC_NONE when memory is out. -------- */
@@ -107,10 +110,20 @@ void metric_rows_relearn(etwc_aggregate *a, const etwc_event *event,
                          const etwc_kernel_record *record);
 /* Rows of everything that was there before the trace began. */
 ETWC_NODISCARD bool metric_rows_prefill(etwc_aggregate *a);
-ETWC_NODISCARD bool metric_processors_reach(etwc_aggregate *a, uint32_t processor);
+ETWC_NODISCARD bool metric_processors_grow(etwc_aggregate *a, uint32_t processor);
+void metric_out_of_memory(etwc_aggregate *a);
+/* To be called when an array was made longer: the limit is looked at. */
+void metric_has_grown(etwc_aggregate *a);
 void metric_live_add(etwc_aggregate *a, uint32_t thread);
 void metric_live_remove(etwc_aggregate *a, uint32_t thread);
 uint64_t metric_rows_bytes(const etwc_aggregate *a);
+
+static inline bool
+metric_processors_reach(etwc_aggregate *a, uint32_t processor)
+{
+    return ETWC_LIKELY(processor < a->processor_count) ||
+           metric_processors_grow(a, processor);
+}
 
 static inline uint32_t
 metric_process_row(etwc_aggregate *a, uint32_t process_id, int64_t now)
