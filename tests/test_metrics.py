@@ -281,11 +281,43 @@ def test_nothing_is_0_because_it_is_unknown(traces: Path) -> None:
         processes = trace.processes()
     for one in processes:
         # The session recorded processes and images alone.
-        assert one.cpu.cpu_time_ns is None or one.source("cpu.cpu_time_ns").source == "sample"
         assert one.cpu.samples is None
         assert one.threads.thread_count is None
         assert one.disk.read_bytes is None
         assert "EVENT_TRACE_FLAG_DISK_IO" in (one.source("disk.read_bytes").reason or "")
+
+
+def test_ticks_are_of_processes_whose_headers_were_seen(traces: Path) -> None:
+    # No thread events here: the headers themselves name thread and process.
+    last: dict[tuple[int, int], tuple[int, int]] = {}
+    first: dict[tuple[int, int], tuple[int, int]] = {}
+    with open_case(traces, "diaghub.kernel.1") as trace:
+        for event in trace.events():
+            if event.kind == "system" and event.tid and event.pid is not None:
+                key = event.pid, event.tid
+                last[key] = event.kernel_time, event.user_time
+                first.setdefault(key, last[key])
+        processes = {one.process.pid: one for one in trace.processes()}
+    sums: dict[int, int] = defaultdict(int)
+    for key, ticks in last.items():
+        sums[key[0]] += sum(ticks) - sum(first[key])
+    assert processes[0].cpu.cpu_time_ns is None
+    told = {pid for pid, one in processes.items() if one.cpu.cpu_time_ns is not None}
+    assert set(sums) <= told
+    assert told < set(processes)
+    for pid in told:
+        assert processes[pid].cpu.cpu_time_ns == sums[pid] * 15_625_000
+
+
+def test_several_traces_keep_their_own_times(traces: Path) -> None:
+    paths = [traces / f"{CASES[case]}.etl" for case in ("net.4.5.2.x64", "diaghub.kernel.1")]
+    apart = []
+    for path in paths:
+        with etwmon.open(path) as trace:
+            apart += trace.processes()
+    with etwmon.open(paths) as trace:
+        together = trace.processes()
+    assert [one.to_dict() for one in together] == [one.to_dict() for one in apart]
 
 
 def test_a_source_that_does_not_exist_is_an_error(traces: Path) -> None:

@@ -370,6 +370,7 @@ SOURCE_TEXTS: dict[str, str] = {
 
 _NOT_DERIVED = "not derived from events by this version"
 _NO_CYCLES = "kernel events do not tell processor cycles"
+_NO_TICKS = "no record header told the clock ticks of one of its threads"
 _NO_EVENT = "no event tells it"
 _COUNTERS = "no counter record of this process yet; they come at its exit and at the session's end"
 
@@ -406,11 +407,16 @@ FIELDS: dict[str, FieldRule] = {
         "process.package_full_name",
         "process.application_id",
     ),
-    **_rules("cpu", "", "cpu.cpu_percent", "cpu.cpu_time_ns"),
+    **_rules("cpu", _NO_TICKS, "cpu.cpu_percent", "cpu.cpu_time_ns"),
     **_rules(
-        "mode", "", "cpu.kernel_time", "cpu.user_time", "cpu.kernel_time_ns", "cpu.user_time_ns"
+        "mode",
+        _NO_TICKS,
+        "cpu.kernel_time",
+        "cpu.user_time",
+        "cpu.kernel_time_ns",
+        "cpu.user_time_ns",
     ),
-    **_rules("ticks", "", "cpu.life_kernel_time_ns", "cpu.life_user_time_ns"),
+    **_rules("ticks", _NO_TICKS, "cpu.life_kernel_time_ns", "cpu.life_user_time_ns"),
     **_rules("switches", "", "cpu.context_switches"),
     **_rules("samples", "", "cpu.samples", "cpu.samples_in_dpc", "cpu.samples_in_isr"),
     **_rules("", _NO_CYCLES, "cpu.cpu_cycles", "threads.thread_cpu_cycles"),

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 # Bits of the column `known`, as etwc_snapshot.h has them.
 PARENT, SESSION, EXIT_STATUS = 1 << 0, 1 << 1, 1 << 2
 KEY, BEGIN, END = 1 << 4, 1 << 5, 1 << 6
-PEAKS, COUNTERS, THREADS = 1 << 8, 1 << 9, 1 << 10
+PEAKS, COUNTERS, THREADS, TICKS = 1 << 8, 1 << 9, 1 << 10, 1 << 11
 
 _NO_SESSION = 0xFFFFFFFF
 _FAULT_KINDS = ("transition", "demand_zero", "copy_on_write", "guard_page", "hard")
@@ -204,7 +204,7 @@ def _make_process(row: _Row) -> ProcessInfo:
 
 def _mode_times(row: _Row) -> tuple[int | None, int | None]:
     source = row.interval.machine["mode_source"]
-    if source is None:
+    if source is None or (source == "ticks" and not row.values["known"] & TICKS):
         return None, None
     prefix = "sample" if source == "samples" else "tick"
     return row.values[f"{prefix}_kernel_ns"], row.values[f"{prefix}_user_ns"]
@@ -241,8 +241,8 @@ def _make_cpu(row: _Row) -> CPUMetrics:
         cpu_time_ns=cpu_time,
         kernel_time_ns=kernel,
         user_time_ns=user,
-        life_kernel_time_ns=row.count("ticks", "life_tick_kernel_ns"),
-        life_user_time_ns=row.count("ticks", "life_tick_user_ns"),
+        life_kernel_time_ns=row.known(TICKS, "life_tick_kernel_ns"),
+        life_user_time_ns=row.known(TICKS, "life_tick_user_ns"),
         samples=row.count("samples", "samples"),
         samples_in_dpc=row.count("samples", "samples_in_dpc"),
         samples_in_isr=row.count("samples", "samples_in_isr"),
@@ -694,17 +694,16 @@ def _restore_sample(
 
 def whole_intervals(trace: Trace, aggregate: Aggregate) -> list[Interval]:
     """Return what the aggregate knows, from the beginning to where it stands."""
+    session, damage = trace.loss, aggregate.damage
     return [
-        Interval(
-            snapshot,
-            None,
-            aggregate.begin_filetime,
-            trace.loss,
-            aggregate.damage,
-            is_whole=True,
-        )
+        Interval(snapshot, None, _begin_of(snapshot.machine), session, damage, is_whole=True)
         for snapshot in aggregate.snapshot(None, True)
     ]
+
+
+def _begin_of(machine: MachineFacts) -> int:
+    """Return the FILETIME at which a timeline began."""
+    return machine["filetime"] - machine["wall_ns"] // 100
 
 
 def processes_of(trace: Trace) -> list[ProcessMetrics]:
