@@ -12,18 +12,35 @@ enum { FIRST_ROWS = 256 };
 
 /* ---- Filling a batch -------------------------------------------------------------------------- */
 
+/* Numbers of blocks by their address; only a guess, to be compared. */
+typedef struct block_hints {
+    uint32_t numbers[64];
+} block_hints;
+
+static uint32_t *
+hint_of(block_hints *hints, const etwc_block *block)
+{
+    uint64_t mixed = (uint64_t)(uintptr_t)block * UINT64_C(0x9E3779B97F4A7C15);
+    return &hints->numbers[mixed >> 58];
+}
+
 /* The number of a block in the batch, which retains it unless it has it already. A
  * block that comes back after a long time may be retained twice: that costs no more
  * than a number. False when memory is out. */
 static bool
-hold_block(pyetw_batch *batch, etwc_block *block, uint32_t *out)
+hold_block(pyetw_batch *batch, block_hints *hints, etwc_block *block, uint32_t *out)
 {
     enum { LOOK_BACK = 64 };
     size_t count = batch->block_count;
     size_t first = count > LOOK_BACK ? count - LOOK_BACK : 0;
+    uint32_t *hint = hint_of(hints, block);
+    if (ETWC_LIKELY(*hint < count && batch->blocks[*hint] == block)) {
+        *out = *hint;
+        return true;
+    }
     for (size_t i = count; i > first; i--) {
         if (batch->blocks[i - 1] == block) {
-            *out = (uint32_t)(i - 1);
+            *out = *hint = (uint32_t)(i - 1);
             return true;
         }
     }
@@ -33,13 +50,13 @@ hold_block(pyetw_batch *batch, etwc_block *block, uint32_t *out)
     batch->blocks = blocks;
     etwc_block_retain(block);
     batch->blocks[batch->block_count++] = block;
-    *out = (uint32_t)count;
+    *out = *hint = (uint32_t)count;
     return true;
 }
 
 /* Holds the blocks of the rows from `first` on, and notes their numbers. */
 static bool
-hold_blocks(pyetw_batch *batch, size_t first)
+hold_blocks(pyetw_batch *batch, block_hints *hints, size_t first)
 {
     void *numbers = batch->made[MADE_PAYLOAD_BUFFER];
     if (!etwc_grow(&numbers, &batch->number_capacity, batch->count, sizeof(uint32_t)))
@@ -47,21 +64,21 @@ hold_blocks(pyetw_batch *batch, size_t first)
     batch->made[MADE_PAYLOAD_BUFFER] = numbers;
     uint32_t *out = numbers;
     for (size_t i = first; i < batch->count; i++) {
-        if (i > 0 && batch->rows[i].block == batch->rows[i - 1].block)
-            out[i] = out[i - 1];
-        else if (!hold_block(batch, batch->rows[i].block, &out[i]))
+        if (!hold_block(batch, hints, batch->rows[i].block, &out[i]))
             return false;
     }
     return true;
 }
 
-/* Up to `wanted` rows; fewer at the end of the trace. 0, or -1 with an error. */
+/* Up to `wanted` rows; fewer at the end of the trace. `usual` is how many there may
+ * well be. 0, or -1 with an error. */
 static int
-batch_fill(pyetw_batch *batch, pyetw_position *position, size_t wanted)
+batch_fill(pyetw_batch *batch, pyetw_position *position, size_t wanted, size_t usual)
 {
+    block_hints hints = {{0}};
     size_t capacity = 0;
     while (batch->count < wanted) {
-        size_t room = batch->count ? batch->count * 2 : FIRST_ROWS;
+        size_t room = batch->count ? batch->count * 2 : usual;
         if (batch->count == capacity) {
             if (room > wanted)
                 room = wanted;
@@ -80,7 +97,7 @@ batch_fill(pyetw_batch *batch, pyetw_position *position, size_t wanted)
             return result;
         size_t first = batch->count;
         batch->count += added;
-        if (!hold_blocks(batch, first)) {
+        if (!hold_blocks(batch, &hints, first)) {
             PyErr_NoMemory();
             return -1;
         }
@@ -94,6 +111,7 @@ typedef struct pyetw_batches {
     PyObject_HEAD
     pyetw_position position;
     size_t wanted;
+    size_t usual;      /* rows of the batch before */
     PyObject *failure; /* to be raised after the batch before it */
 } pyetw_batches;
 
@@ -110,6 +128,7 @@ pyetw_batches_new(pyetw_trace *trace, PyObject *selection, Py_ssize_t n)
     if (batches == NULL)
         return NULL;
     batches->wanted = (size_t)n;
+    batches->usual = FIRST_ROWS;
     if (pyetw_position_init(&batches->position, trace, selection) == 0)
         return (PyObject *)batches;
     Py_DECREF(batches);
@@ -134,14 +153,16 @@ batches_next(PyObject *op)
     memset((char *)batch + sizeof(PyObject), 0, sizeof *batch - sizeof(PyObject));
     batch->trace = (pyetw_trace *)Py_NewRef((PyObject *)trace);
     PyObject_GC_Track((PyObject *)batch);
-    int result = batch_fill(batch, &batches->position, batches->wanted);
+    int result = batch_fill(batch, &batches->position, batches->wanted, batches->usual);
     /* What was read before a failure is delivered first. Ctrl-C does not wait. */
     if (result < 0 && batch->count > 0 && PyErr_ExceptionMatches(PyExc_Exception)) {
         batches->failure = pyetw_error_fetch();
         result = 0;
     }
-    if (result == 0 && batch->count > 0)
+    if (result == 0 && batch->count > 0) {
+        batches->usual = batch->count;
         return (PyObject *)batch;
+    }
     Py_DECREF((PyObject *)batch);
     return NULL;
 }
