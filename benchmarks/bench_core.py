@@ -118,7 +118,7 @@ def memory(bench: Bench) -> Iterator[Row]:
     """Peak memory of reading a trace that is much larger than what it may take."""
     size = 200_000_000 if bench.is_quick else 2_100_000_000
     bench.drop("mixed")
-    tiny = bench.trace("tiny", "--kind", "cswitch", "--events", 5000, "--processors", 8)
+    tiny = bench.trace("tiny", "--kind", "cswitch", "--events", 40_000, "--processors", 8)
     huge = bench.trace("huge", "--kind", "cswitch", "--bytes", size, "--processors", 8)
     most = _memory_bound(huge)
     for work in ("count", "events", "batches", "processes"):
