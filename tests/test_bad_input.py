@@ -7,12 +7,12 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+
+import etwmon
 from support import event_builder as build
 from support.etl_writer import START, Buffer, Header, Trace, fill, patch
 from support.event_builder import Record
 from support.reading import after, at, check, read, wanted_all
-
-import etwmon
 
 GUID = UUID("c0ffee00-1122-3344-5566-778899aabbcc")
 SIZE = 1024  # of the buffers of `plain`
@@ -170,7 +170,7 @@ def test_the_search_believes_only_plausible_headers(offset: int, value: bytes) -
     }
 
 
-# ---- The end of the file ----------------------------------------------------------------------------
+# ---- The end of the file -------------------------------------------------------------------------
 
 
 def test_a_cut_in_a_record_keeps_the_records_before() -> None:
@@ -207,7 +207,7 @@ def test_missing_buffers_are_told() -> None:
     assert told(data[:SIZE]) == ([], {"missing_buffers": 4})
 
 
-# ---- Offsets ----------------------------------------------------------------------------------------
+# ---- Offsets -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("offset", [0, 1, 71, SIZE + 1, 1 << 31, 0xFFFFFFFF])
@@ -248,8 +248,9 @@ def test_the_next_best_offset_is_where_the_data_ends() -> None:
 
 def test_without_any_offset_a_full_buffer_is_read_to_its_end() -> None:
     record = event(1, bytes(SIZE - 72 - 80))
-    check(after(record, header=Header(buffer_size=SIZE), offset=0, saved_offset=0, current_offset=0),
-          bad_offsets=1)  # fmt: skip
+    header = Header(buffer_size=SIZE)
+    trace = after(record, header=header, offset=0, saved_offset=0, current_offset=0)
+    check(trace, bad_offsets=1)
 
 
 @pytest.mark.parametrize("offset", [0, 71, SIZE + 1, 1 << 31, 0xFFFFFFFF])
@@ -263,7 +264,7 @@ def test_a_compressed_buffer_with_a_bad_offset_is_skipped(offset: int) -> None:
     )
 
 
-# ---- Decompression ----------------------------------------------------------------------------------
+# ---- Decompression -------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("compression", [2, 3, 4])
@@ -297,7 +298,7 @@ def test_a_compressed_buffer_in_a_plain_file_cannot_be_read() -> None:
     )
 
 
-# ---- Records ----------------------------------------------------------------------------------------
+# ---- Records -------------------------------------------------------------------------------------
 
 AFTER = [event(50), event(51)]
 
@@ -450,7 +451,7 @@ def test_damage_adds_up_over_the_files() -> None:
         assert trace.info.file_damage == (single, {}, single)
 
 
-# ---- The header buffer ------------------------------------------------------------------------------
+# ---- The header buffer ---------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("offset", "value"), [(STRIDE, 0xFFFFFFFF), (STRIDE, (64 << 20) + 1)])

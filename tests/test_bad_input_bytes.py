@@ -13,11 +13,11 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+
+import etwmon
 from support import event_builder as build
 from support.etl_writer import CIRCULAR, Buffer, Header, Trace, fill
 from support.reading import at, read
-
-import etwmon
 
 GUID = UUID("c0ffee00-1122-3344-5566-778899aabbcc")
 MEMORY = 8 << 20
@@ -57,7 +57,7 @@ def consume(data: bytes) -> tuple[int, dict[str, int]] | None:
     try:
         trace = etwmon.open(data, memory_limit=MEMORY)
     except etwmon.ETWTraceFileError as error:
-        assert error.name in {"E_NOT_TRACE", "E_LIMIT"}
+        assert error.name in {"E_NOT_TRACE", "E_LIMIT"}  # noqa: PT017
         return None
     with trace:
         count = 0
@@ -69,7 +69,7 @@ def consume(data: bytes) -> tuple[int, dict[str, int]] | None:
             assert trace.count() == count
             damage = trace.info.damage
         except etwmon.ETWTraceFileError as error:
-            assert error.name == "E_LIMIT"
+            assert error.name == "E_LIMIT"  # noqa: PT017
             damage = {}
         assert count <= len(data) // 8
     del event
@@ -133,7 +133,7 @@ def test_a_cut_of_a_compressed_file_keeps_a_growing_prefix(compression: int) -> 
     assert before == len(rows)
 
 
-# ---- Flips and extremes -----------------------------------------------------------------------------
+# ---- Flips and extremes --------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("compression", [0, 2, 3, 4])
@@ -198,7 +198,7 @@ def test_extreme_values_of_every_record_header() -> None:
     extremes(trace.to_bytes(), iter(places))
 
 
-# ---- Hostile files ----------------------------------------------------------------------------------
+# ---- Hostile files -------------------------------------------------------------------------------
 
 
 def bomb(output: int) -> bytes:
@@ -211,8 +211,13 @@ def bombs(count: int, capacity: int) -> bytes:
     trace = Trace(Header(buffer_size=capacity), compression=3)
     for n in range(count):
         trace.buffers.append(
-            Buffer(pack=lambda _: bomb(capacity - 72), offset=capacity, saved_offset=capacity,
-                   sequence=n, cpu=n % 50)  # fmt: skip
+            Buffer(
+                pack=lambda _: bomb(capacity - 72),
+                offset=capacity,
+                saved_offset=capacity,
+                sequence=n,
+                cpu=n % 50,
+            )
         )
     return trace.to_bytes()
 

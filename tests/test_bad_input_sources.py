@@ -9,11 +9,11 @@ from pathlib import Path
 from uuid import UUID
 
 import pytest
+
+import etwmon
 from support import event_builder as build
 from support.etl_writer import Header, Trace, fill
 from support.reading import at
-
-import etwmon
 
 GUID = UUID("c0ffee00-1122-3344-5566-778899aabbcc")
 SIZE = 1024
@@ -64,10 +64,10 @@ def test_a_file_object_may_fail_at_any_read(kind: str, compression: int) -> None
                 seen.extend(event.id for event in trace.events())
                 break
         except etwmon.ETWTraceFileError as error:
-            assert (error.__cause__ is not None) == (kind == "raises" and error.name is None)
+            assert (error.__cause__ is not None) == (kind == "raises")  # noqa: PT017
             if kind == "ends" and number > 1:
-                assert error.name == "E_TRUNCATED"
-                assert error.offset is not None
+                assert error.name == "E_TRUNCATED"  # noqa: PT017
+                assert error.offset is not None  # noqa: PT017
         assert seen == list(range(len(seen)))
         assert len(seen) >= before
         before = len(seen)
@@ -85,7 +85,7 @@ def test_a_file_object_may_trickle() -> None:
 def test_a_pipe_is_refused_without_waiting(tmp_path: Path) -> None:
     path = tmp_path / "pipe.etl"
     os.mkfifo(path)
-    with pytest.raises(OSError):
+    with pytest.raises(OSError):  # noqa: PT011
         etwmon.open(path)
 
 
@@ -101,7 +101,7 @@ def test_a_broken_link_is_a_missing_file(tmp_path: Path) -> None:
 @posix
 @pytest.mark.parametrize("device", ["/dev/null", "/dev/zero"])
 def test_a_device_is_no_trace(device: str) -> None:
-    with pytest.raises(OSError):
+    with pytest.raises(OSError):  # noqa: PT011
         etwmon.open(device)
 
 
@@ -109,7 +109,7 @@ def test_a_device_is_no_trace(device: str) -> None:
 def test_a_link_to_itself_is_an_error(tmp_path: Path) -> None:
     path = tmp_path / "loop.etl"
     path.symlink_to(path)
-    with pytest.raises(OSError):
+    with pytest.raises(OSError):  # noqa: PT011
         etwmon.open(path)
 
 
@@ -175,7 +175,7 @@ def test_a_file_may_be_overwritten_while_it_is_read(
             try:
                 count = sum(1 for _ in trace.events())
             except etwmon.ETWTraceFileError as error:
-                assert error.name == "E_LIMIT"
+                assert error.name == "E_LIMIT"  # noqa: PT017
             else:
                 assert count <= 201
                 assert count == trace.count()

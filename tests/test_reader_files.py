@@ -9,6 +9,8 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+
+import etwmon
 from support import event_builder as build
 from support.compression import build_formats
 from support.etl_writer import (
@@ -35,8 +37,6 @@ from support.etl_writer import (
 )
 from support.reading import after, at, check, filetime_of, marks, read, wanted_all
 from support.wimlib import Wimlib
-
-import etwmon
 
 GUID = UUID("c0ffee00-1122-3344-5566-778899aabbcc")
 APPEND = 4
@@ -111,7 +111,10 @@ def test_info_tells_every_field_of_the_header(wide: bool) -> None:
     assert (info.bias_minutes, info.time_zone) == (-345, "Nepal Standard Time")
     assert facts["time_zone_daylight"] == "Nepal Daylight Time"
     assert (info.clock, info.clock_hz, facts["perf_frequency"]) == ("qpc", 1_818_300, 1_818_300)
-    assert (info.session_name, info.log_file_name) == ("Sitzung \u00fc \U0001f600", "C:\\tmp\\a.etl")
+    assert (info.session_name, info.log_file_name) == (
+        "Sitzung \u00fc \U0001f600",
+        "C:\\tmp\\a.etl",
+    )
     assert (facts["is_header_64bit"], facts["header_raw_time"]) == (wide, RAW_START)
     assert (facts["header_pid"], facts["header_tid"]) == (1234, 5678)
     assert info.file_bytes == 2 * 8192
@@ -489,7 +492,8 @@ def newfile_sequence(folder: Path) -> list[Path]:
             processors=2,
         )
         events = [
-            (n % 2, build.event(header.raw_start + n, GUID, id=part * 100 + n)) for n in range(1, 60)
+            (n % 2, build.event(header.raw_start + n, GUID, id=part * 100 + n))
+            for n in range(1, 60)
         ]
         trace = Trace(header, fill(events, size=1024, first_sequence=sequence))
         sequence += len(trace.buffers)
@@ -552,7 +556,7 @@ def test_the_same_file_twice_gives_every_event_twice(tmp_path: Path) -> None:
         assert trace.count() == 102
 
 
-# ---- Odd but well-formed --------------------------------------------------------------------------
+# ---- Odd but well-formed -------------------------------------------------------------------------
 
 
 def test_the_header_buffer_may_be_small_in_a_compressed_file() -> None:

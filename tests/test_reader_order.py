@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import random
 from typing import Any
 from uuid import UUID
@@ -10,13 +11,15 @@ from uuid import UUID
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+import etwmon
 from support import event_builder as build
 from support.etl_writer import (
     BUFFERING,
     CIRCULAR,
     RAW_START,
-    SYSTEM_TIME,
     START,
+    SYSTEM_TIME,
     Buffer,
     Header,
     Trace,
@@ -24,8 +27,6 @@ from support.etl_writer import (
 )
 from support.event_builder import Record
 from support.reading import at, marks, merged, read, seen, unix_ns
-
-import etwmon
 
 GUID = UUID("c0ffee00-1122-3344-5566-778899aabbcc")
 OTHER = UUID("00000000-1122-3344-5566-778899aabbcc")
@@ -104,7 +105,7 @@ def test_a_stream_out_of_order_is_delivered_as_it_stands(
     streams = numbered(times)
     trace = stream_trace(streams, lambda: chance.randrange(1, 9))
     interleave(trace, chance)
-    older = sum(b < a for stream in times for a, b in zip(stream, stream[1:], strict=False))
+    older = sum(b < a for stream in times for a, b in itertools.pairwise(stream))
     data = trace.to_bytes()
     with etwmon.open(data) as opened:
         found = [event.id for event in opened.events()][1:]
@@ -135,7 +136,9 @@ def test_ties_go_to_the_header_and_then_to_the_lower_processor() -> None:
 def test_the_header_event_is_first_whatever_its_stamp() -> None:
     trace = Trace(Header(processors=2))
     trace.companions = [build.perfinfo(at(-5), 0, 0x50)]
-    trace.buffers = fill([(0, build.event(at(-900), GUID, id=1)), (1, build.event(at(-9), GUID, id=2))])
+    trace.buffers = fill(
+        [(0, build.event(at(-900), GUID, id=1)), (1, build.event(at(-9), GUID, id=2))]
+    )
     rows, damage = read(trace.to_bytes())
     assert [row["raw_time"] - RAW_START for row in rows] == [0, -900, -9, -5]
     assert damage == {"out_of_order": 1}  # the companion, in its own stream
@@ -164,7 +167,10 @@ def mixed_trace(chance: random.Random, clock: int = 1, jitter: int = 0) -> Trace
     for _ in range(400):
         time += chance.randrange(400_000)
         stamp = max(start, time - chance.randrange(jitter + 1))
-        ids = {"pid": chance.choice([0, 4, 8, 0xFFFFFFFF]), "tid": chance.choice([0, 5, 0xFFFFFFFF])}
+        ids = {
+            "pid": chance.choice([0, 4, 8, 0xFFFFFFFF]),
+            "tid": chance.choice([0, 5, 0xFFFFFFFF]),
+        }
         record: Record = chance.choice(
             [
                 lambda t, i: build.system(t, 3, chance.randrange(12), **i),
@@ -189,6 +195,7 @@ def mixed_trace(chance: random.Random, clock: int = 1, jitter: int = 0) -> Trace
 
 def matches(row: dict[str, Any], s: dict[str, Any]) -> bool:
     """Whether an event is wanted, told from its attributes."""
+
     def within(name: str, value: Any) -> bool:
         listed = s.get(name)
         return listed is None or value in (listed if isinstance(listed, list) else [listed])

@@ -10,6 +10,7 @@ from uuid import UUID
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from support import event_builder as build
 from support.etl_writer import PRIVATE_LOGGER, Buffer, Header, Trace, fill
 from support.event_builder import NIL, NOBODY, Record
@@ -24,9 +25,7 @@ BYTES = bytes(range(1, 30))
 def one_of_each(time: int, wide: bool, **ids: Any) -> list[Record]:
     """A record of every kind, one tick apart."""
     return [
-        build.system(
-            time, 3, 1, BYTES, version=4, kernel=7, user=9, wide=wide, **ids
-        ),
+        build.system(time, 3, 1, BYTES, version=4, kernel=7, user=9, wide=wide, **ids),
         build.compact(time + 1, 5, 36, BYTES, version=2, wide=wide, **ids),
         build.perfinfo(time + 2, 15, 46, BYTES, version=2, wide=wide),
         build.full(
@@ -181,9 +180,7 @@ def old_instance(time: int, wide: bool, payload: bytes) -> bytes:
 
 @pytest.mark.parametrize("wide", [False, True])
 @pytest.mark.parametrize("layout", [(0, 9), (1, 0)])
-def test_instance_records_of_old_layouts_have_56_bytes(
-    wide: bool, layout: tuple[int, int]
-) -> None:
+def test_instance_records_of_old_layouts_have_56_bytes(wide: bool, layout: tuple[int, int]) -> None:
     trace = after(
         build.raw(old_instance(at(0), wide, b"old payload")),
         build.raw(old_instance(at(1), wide, b"")),
@@ -194,7 +191,12 @@ def test_instance_records_of_old_layouts_have_56_bytes(
     assert [row["payload"] for row in rows[1:]] == [b"old payload", b""]
     first = rows[1]
     assert (first["kind"], first["provider"]) == ("instance", NIL)
-    assert (first["tid"], first["pid"], first["kernel_time"], first["user_time"]) == (33, 44, 70, 80)
+    assert (first["tid"], first["pid"], first["kernel_time"], first["user_time"]) == (
+        33,
+        44,
+        70,
+        80,
+    )
     assert (first["opcode"], first["level"], first["version"]) == (7, 3, 2)
     assert first["extended"] == []
     assert first["flags"] == 0x300 | (0x40 if wide else 0x20)
@@ -221,7 +223,14 @@ def test_items_of_every_type_are_kept(kind: int, wide: bool) -> None:
 
 
 def test_lists_of_items_keep_their_order() -> None:
-    pairs = [(1, PARENT.bytes_le), (6, bytes(24)), (12, BYTES), (11, b""), (6, bytes(8)), (99, b"!")]
+    pairs = [
+        (1, PARENT.bytes_le),
+        (6, bytes(24)),
+        (12, BYTES),
+        (11, b""),
+        (6, bytes(8)),
+        (99, b"!"),
+    ]
     for n in range(len(pairs) + 1):
         check(after(build.event(at(0), GUID, b"payload", extended=pairs[:n])))
 
@@ -257,7 +266,9 @@ def test_bytes_like_items_without_the_flag_are_payload() -> None:
 
 @pytest.mark.parametrize("flags", range(16))
 def test_only_three_flags_of_the_disk_are_delivered(flags: int) -> None:
-    on_disk = sum(bit << 2 * n for n, bit in enumerate([flags & 1, flags & 2, flags & 4, flags & 8]))
+    on_disk = sum(
+        bit << 2 * n for n, bit in enumerate([flags & 1, flags & 2, flags & 4, flags & 8])
+    )
     for bits in (on_disk & ~1, 0xFFFE & ~on_disk, 0x0004, 0x0080, 0x0084):
         check(after(build.event(at(0), GUID, b"x", flags=bits)))
 
@@ -297,7 +308,9 @@ def test_a_message_without_a_stamp_has_the_time_of_the_record_before() -> None:
     rows, damage = read(trace.to_bytes())
     header = trace.header.raw_start
     assert damage == {}
-    assert [(row["raw_time"], row["id"], row["cpu"]) for row in rows if row["kind"] == "message"] == [
+    assert [
+        (row["raw_time"], row["id"], row["cpu"]) for row in rows if row["kind"] == "message"
+    ] == [
         (header, 1, 0),
         (at(20), 3, 1),
         (at(20), 6, 1),

@@ -69,8 +69,8 @@ def odd_traces() -> Iterator[bytes]:
     """Small traces of what our writer does not write, by the tests' own writer."""
     from uuid import UUID
 
-    from support import event_builder as build
     from support import etl_writer as etl
+    from support import event_builder as build
 
     guid, start = UUID(PROVIDER), etl.RAW_START
     items = [(1, bytes(16)), (5, bytes(16)), (16, b"text"), (18, bytes(16)), (99, b"")]
