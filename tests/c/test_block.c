@@ -96,6 +96,36 @@ TEST(a_released_block_is_used_again)
     etwc_pool_release(pool);
 }
 
+TEST(free_blocks_make_room_for_what_is_needed)
+{
+    etwc_pool *pool = pool_of(1000);
+    int64_t empty = etwc_alloc_alive();
+    etwc_block_release(take(pool, 600));
+    etwc_block *b = take(pool, 100); /* 600 free bytes are still inside the limit */
+    CHECK_EQ_I64(etwc_alloc_alive(), empty + 2);
+    CHECK_OK(etwc_pool_charge(pool, 301, NULL));
+    CHECK_EQ_I64(etwc_alloc_alive(), empty + 1);
+    etwc_pool_discharge(pool, 301);
+    etwc_block *c = take(pool, 900);
+    CHECK_EQ_I64(etwc_alloc_alive(), empty + 2);
+    etwc_block_release(b);
+    etwc_block_release(c);
+    etwc_pool_release(pool);
+}
+
+TEST(a_block_counts_as_what_it_takes)
+{
+    etwc_pool *pool = pool_of(1000);
+    etwc_block_release(take(pool, 600));
+    etwc_block *a = take(pool, 400); /* the one of 600 */
+    CHECK_EQ_U64(etwc_pool_in_use(pool), 600);
+    etwc_block *b = NULL;
+    CHECK_STATUS(etwc_pool_take(pool, 401, &b, NULL), ETWC_E_LIMIT);
+    etwc_block_release(a);
+    CHECK_EQ_U64(etwc_pool_in_use(pool), 0);
+    etwc_pool_release(pool);
+}
+
 TEST(blocks_that_are_held_never_share_bytes)
 {
     enum { COUNT = 40 };

@@ -26,6 +26,7 @@ struct etwc_pool {
     etwc_os_mutex *mutex;
     uint64_t limit_bytes;  /* constant */
     uint64_t in_use_bytes; /* under the mutex, like all below */
+    uint64_t kept_bytes;   /* of the free blocks; with in_use_bytes inside the limit */
     etwc_block *free_blocks;
     unsigned free_count;
 };
@@ -66,6 +67,15 @@ etwc_pool_release(etwc_pool *pool)
     etwc_free(pool);
 }
 
+static void
+remove_free_locked(etwc_pool *pool, etwc_block **link)
+{
+    pool->kept_bytes -= (*link)->capacity;
+    pool->free_count--;
+    *link = (*link)->next_free;
+}
+
+/* Free blocks make room for what is needed now. */
 static etwc_status
 charge_locked(etwc_pool *pool, uint64_t bytes, etwc_error *err)
 {
@@ -76,6 +86,11 @@ charge_locked(etwc_pool *pool, uint64_t bytes, etwc_error *err)
             (unsigned long long)pool->in_use_bytes, (unsigned long long)bytes,
             (unsigned long long)pool->limit_bytes);
     pool->in_use_bytes += bytes;
+    while (pool->kept_bytes > pool->limit_bytes - pool->in_use_bytes) {
+        etwc_block *block = pool->free_blocks;
+        remove_free_locked(pool, &pool->free_blocks);
+        etwc_free(block);
+    }
     return ETWC_OK;
 }
 
@@ -111,7 +126,8 @@ etwc_pool_limit(const etwc_pool *pool)
     return pool->limit_bytes;
 }
 
-/* A kept block that fits without wasting more than it holds. */
+/* A kept block that fits without wasting more than it holds. It counts as what it
+ * takes, not as what is asked for. */
 static etwc_block *
 take_free_locked(etwc_pool *pool, size_t size)
 {
@@ -119,8 +135,8 @@ take_free_locked(etwc_pool *pool, size_t size)
     while (*link != NULL) {
         etwc_block *block = *link;
         if (block->capacity >= size && block->capacity / 2 <= size) {
-            *link = block->next_free;
-            pool->free_count--;
+            remove_free_locked(pool, link);
+            pool->in_use_bytes += block->capacity;
             return block;
         }
         link = &block->next_free;
@@ -131,11 +147,9 @@ take_free_locked(etwc_pool *pool, size_t size)
 etwc_status
 etwc_pool_take(etwc_pool *pool, size_t size, etwc_block **out, etwc_error *err)
 {
-    etwc_block *block = NULL;
     etwc_os_mutex_lock(pool->mutex);
-    etwc_status st = charge_locked(pool, size, err);
-    if (st == ETWC_OK)
-        block = take_free_locked(pool, size);
+    etwc_block *block = take_free_locked(pool, size);
+    etwc_status st = block != NULL ? ETWC_OK : charge_locked(pool, size, err);
     etwc_os_mutex_unlock(pool->mutex);
     if (st != ETWC_OK)
         return st;
@@ -173,9 +187,10 @@ etwc_block_release(etwc_block *block)
     etwc_pool *pool = block->pool;
     bool is_kept;
     etwc_os_mutex_lock(pool->mutex);
-    pool->in_use_bytes -= block->size;
+    pool->in_use_bytes -= block->capacity;
     is_kept = pool->free_count < POOL_KEEP_MAX;
     if (is_kept) {
+        pool->kept_bytes += block->capacity;
         block->next_free = pool->free_blocks;
         pool->free_blocks = block;
         pool->free_count++;

@@ -1,8 +1,8 @@
 /*
  * Pooled, reference-counted buffers: the memory that payloads point into.
  *
- * A pool bounds what it hands out and keeps a few free blocks for the next
- * taker. Blocks may outlive everybody else's interest in the pool: the pool
+ * A pool bounds what it hands out together with the few free blocks that it keeps
+ * for the next taker. Blocks may outlive everybody else's interest in the pool: the pool
  * lives until its last block is released. All functions may be called from any
  * thread.
  */
