@@ -289,6 +289,15 @@ def test_a_million_tiny_buffers() -> None:
         etwmon.open(header + tiny * 1_000_000, memory_limit=16 << 20)
 
 
+def test_sorting_counts_against_the_limit() -> None:
+    header = Trace(Header(buffer_size=SIZE, mode=CIRCULAR)).to_bytes()
+    tiny = [Buffer(size=72, sequence=n).to_bytes(72) for n in range(200_000)]
+    with etwmon.open(header + b"".join(tiny), memory_limit=16 << 20) as trace:
+        assert trace.info.buffers == 200_001
+    with pytest.raises(etwmon.ETWTraceFileError, match="memory limit"):
+        etwmon.open(header + b"".join(reversed(tiny)), memory_limit=16 << 20)
+
+
 def test_more_processors_than_memory() -> None:
     trace = Trace(Header(buffer_size=160, processors=1))
     trace.header_buffer.size = 1024

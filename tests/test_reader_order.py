@@ -98,6 +98,18 @@ def test_events_come_in_the_order_of_a_naive_merge(
 
 
 @settings(max_examples=150, deadline=None)
+@given(st.lists(st.integers(-3, 12), max_size=70))
+def test_circular_files_are_sorted_and_equal_numbers_stay_in_file_order(
+    numbers: list[int],
+) -> None:
+    trace = Trace(Header(mode=CIRCULAR))
+    for mark, number in enumerate(numbers):
+        trace.buffers.append(Buffer([build.event(at(1), GUID, id=mark)], sequence=number))
+    order = sorted(range(len(numbers)), key=lambda mark: numbers[mark])
+    assert marks(trace.to_bytes()) == order
+
+
+@settings(max_examples=150, deadline=None)
 @given(any_streams, st.randoms(use_true_random=False))
 def test_a_stream_out_of_order_is_delivered_as_it_stands(
     times: list[list[int]], chance: random.Random

@@ -404,47 +404,78 @@ index_all(index_builder *b, etwc_error *err)
 
 /* ---- Order -------------------------------------------------------------------- */
 
-/* Stable sort of one stream by sequence number. Wrapped files are two ordered
- * runs, which insertion by halves would make quadratic, so this is a merge
- * sort over an order array. */
-typedef struct sequence_key {
+/* An entry on its way to its place. */
+typedef struct sort_item {
     int64_t sequence;
-    size_t place;
-} sequence_key;
+    etl_entry entry;
+} sort_item;
 
-static int
-compare_sequence(const void *a, const void *b)
+static bool
+is_in_sequence(const etl_index_stream *stream)
 {
-    const sequence_key *x = a;
-    const sequence_key *y = b;
-    if (x->sequence != y->sequence)
-        return x->sequence < y->sequence ? -1 : 1;
-    return (x->place > y->place) - (x->place < y->place);
+    for (size_t i = 1; i < stream->count; i++)
+        if (stream->sequences[i] < stream->sequences[i - 1])
+            return false;
+    return true;
 }
 
-static etwc_status
-sort_stream(etl_index_stream *stream, etwc_error *err)
+/* Merges neighbouring runs of `width` items each. */
+static void
+merge_runs(const sort_item *from, sort_item *to, size_t count, size_t width)
 {
-    size_t key_bytes, entry_bytes;
-    if (stream->count < 2 ||
-        !etwc_mul_size(stream->count, sizeof(sequence_key), &key_bytes) ||
-        !etwc_mul_size(stream->count, sizeof(etl_entry), &entry_bytes))
+    for (size_t start = 0; start < count; start += 2 * width) {
+        size_t middle = count - start > width ? start + width : count;
+        size_t end = count - start > 2 * width ? start + 2 * width : count;
+        size_t left = start;
+        size_t right = middle;
+        for (size_t i = start; i < end; i++) {
+            bool is_left = left < middle && (right == end || from[left].sequence <=
+                                                                 from[right].sequence);
+            to[i] = from[is_left ? left++ : right++];
+        }
+    }
+}
+
+/* Sorts items[0..count); items[count..2 * count) is room to work in. */
+static sort_item *
+sort_items(sort_item *items, size_t count)
+{
+    sort_item *from = items;
+    sort_item *to = items + count;
+    for (size_t width = 1; width < count; width *= 2) {
+        sort_item *merged = to;
+        merge_runs(from, to, count, width);
+        to = from;
+        from = merged;
+    }
+    return from;
+}
+
+/* Stable sort of one stream by sequence number. Not by qsort: it is not stable, and
+ * in some C libraries takes quadratic time for input that is made for it. */
+static etwc_status
+sort_stream(const etwc_etl *etl, etl_index_stream *stream, etwc_error *err)
+{
+    size_t bytes;
+    if (is_in_sequence(stream))
         return ETWC_OK;
-    sequence_key *keys = etwc_malloc(key_bytes);
-    etl_entry *sorted = etwc_malloc(entry_bytes);
-    etwc_status st = ETWC_OK;
-    if (keys == NULL || sorted == NULL) {
+    if (!etwc_mul_size(stream->count, 2 * sizeof(sort_item), &bytes))
+        return etwc_fail(err, ETWC_E_NOMEM, "etl.index");
+    etwc_status st = etwc_pool_charge(etl->pool, bytes, err);
+    if (st != ETWC_OK)
+        return st;
+    sort_item *items = etwc_malloc(bytes);
+    if (items == NULL) {
         st = etwc_fail(err, ETWC_E_NOMEM, "etl.index");
     } else {
         for (size_t i = 0; i < stream->count; i++)
-            keys[i] = (sequence_key){stream->sequences[i], i};
-        qsort(keys, stream->count, sizeof *keys, compare_sequence);
+            items[i] = (sort_item){stream->sequences[i], stream->entries[i]};
+        const sort_item *sorted = sort_items(items, stream->count);
         for (size_t i = 0; i < stream->count; i++)
-            sorted[i] = stream->entries[keys[i].place];
-        memcpy(stream->entries, sorted, entry_bytes);
+            stream->entries[i] = sorted[i].entry;
     }
-    etwc_free(keys);
-    etwc_free(sorted);
+    etwc_free(items);
+    etwc_pool_discharge(etl->pool, bytes);
     return st;
 }
 
@@ -476,7 +507,7 @@ finish(etwc_etl *etl, etwc_error *err)
     etwc_status st = ETWC_OK;
     for (size_t i = 0; i < index->count && st == ETWC_OK; i++) {
         if (is_ordered_by_sequence(etl))
-            st = sort_stream(&index->streams[i], err);
+            st = sort_stream(etl, &index->streams[i], err);
         index->streams[i].is_time_ordered = is_time_ordered(&index->streams[i]);
     }
     if (index->count > 2)
