@@ -115,10 +115,17 @@ decode_by_rows(const etwc_event *event, const decode_opcode *opcode,
 etwc_completeness
 etwc_kernel_decode(const etwc_event *event, etwc_kernel_record *out)
 {
+    return etwc_kernel_decode_some(event, ~ETWC_KERNEL_BIT(ETWC_KERNEL_NONE), out);
+}
+
+etwc_completeness
+etwc_kernel_decode_some(const etwc_event *event, uint64_t types,
+                        etwc_kernel_record *out)
+{
     out->type = ETWC_KERNEL_NONE;
     out->fields = 0;
     const decode_opcode *opcode = decode_find_opcode(event);
-    if (opcode == NULL || opcode->type == ETWC_KERNEL_NONE)
+    if (opcode == NULL || (types & ETWC_KERNEL_BIT(opcode->type)) == 0)
         return ETWC_DECODED_NONE;
     bool is_newer;
     const decode_form *form = decode_find_form(opcode, event, &is_newer);

@@ -308,4 +308,11 @@ typedef enum etwc_partial_reason {
  * work, no allocation, reentrant. */
 etwc_completeness etwc_kernel_decode(const etwc_event *event, etwc_kernel_record *out);
 
+/* The same for some types alone, ETWC_KERNEL_BIT of each: the payload of another
+ * one is not looked at, and the answer is type NONE and ETWC_DECODED_NONE. */
+#define ETWC_KERNEL_BIT(type) (UINT64_C(1) << (type))
+_Static_assert(ETWC_KERNEL_TYPE_COUNT <= 64, "types have bits of a 64-bit number");
+etwc_completeness etwc_kernel_decode_some(const etwc_event *event, uint64_t types,
+                                          etwc_kernel_record *out);
+
 #endif

@@ -69,15 +69,19 @@ etwc_aggregate_last_raw_time(const etwc_aggregate *a)
     return a->last_raw_time;
 }
 
-/* Classes whose records are read here. Others are passed over undecoded. */
-static const bool wanted_classes[256] = {
-    [ETWC_CLASS_EVENT_TRACE] = true, [ETWC_CLASS_DISK_IO] = true,
-    [ETWC_CLASS_PAGE_FAULT] = true,  [ETWC_CLASS_PROCESS] = true,
-    [ETWC_CLASS_FILE_IO] = true,     [ETWC_CLASS_THREAD] = true,
-    [ETWC_CLASS_TCP_IP] = true,      [ETWC_CLASS_UDP_IP] = true,
-    [ETWC_CLASS_PERF_INFO] = true,   [ETWC_CLASS_IMAGE] = true,
-    [ETWC_CLASS_LOST_EVENT] = true,
-};
+/* Records that are read here. The payloads of others are not looked at. */
+#define BIT(type) ETWC_KERNEL_BIT(ETWC_KERNEL_##type)
+#define WANTED                                                                        \
+    (BIT(CSWITCH) | BIT(CSWITCH_BATCH) | BIT(SAMPLE) | BIT(SAMPLE_INTERVAL) |         \
+     BIT(INTERRUPT) | BIT(PROCESS_START) | BIT(PROCESS_END) |                         \
+     BIT(PROCESS_RUNDOWN_START) | BIT(PROCESS_RUNDOWN_END) | BIT(PROCESS_DEFUNCT) |   \
+     BIT(PROCESS_COUNTERS_EXIT) | BIT(PROCESS_COUNTERS_RUNDOWN) | BIT(THREAD_START) | \
+     BIT(THREAD_END) | BIT(THREAD_RUNDOWN_START) | BIT(THREAD_RUNDOWN_END) |          \
+     BIT(THREAD_NAME) | BIT(IMAGE_LOAD) | BIT(IMAGE_UNLOAD) |                         \
+     BIT(IMAGE_RUNDOWN_START) | BIT(IMAGE_RUNDOWN_END) | BIT(PAGE_FAULT) |            \
+     BIT(HARD_FAULT) | BIT(DISK_READ) | BIT(DISK_WRITE) | BIT(DISK_FLUSH) |           \
+     BIT(FILE_READ) | BIT(FILE_WRITE) | BIT(FILE_OTHER) | BIT(NETWORK) |              \
+     BIT(GROUP_MASKS) | BIT(LOST))
 
 static void
 apply_identity(etwc_aggregate *a, const etwc_event *event,
@@ -208,9 +212,9 @@ etwc_aggregate_apply(etwc_aggregate *a, const etwc_event *event, etwc_error *err
     if (event->kernel_class == ETWC_CLASS_NONE)
         return ETWC_OK;
     etwc_status status = ETWC_OK;
-    if (wanted_classes[event->kernel_class]) {
-        etwc_kernel_record record;
-        etwc_completeness completeness = etwc_kernel_decode(event, &record);
+    etwc_kernel_record record;
+    etwc_completeness completeness = etwc_kernel_decode_some(event, WANTED, &record);
+    if (completeness != ETWC_DECODED_NONE) {
         if (ETWC_UNLIKELY(completeness == ETWC_DECODED_PARTIAL)) {
             if (record.type == ETWC_KERNEL_NONE)
                 a->undecoded++;
