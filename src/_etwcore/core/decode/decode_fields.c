@@ -44,23 +44,31 @@ begin_value(const decode_row *row, const char *name)
     };
 }
 
+/* The most frequent kind: written where it goes, member by member. */
 static void
 emit_scalar(value_sink *sink, const decode_row *row, const char *name,
             const decode_item *item)
 {
-    etwc_value value = begin_value(row, name);
-    switch (value.type) {
+    if (sink->count++ >= sink->capacity)
+        return;
+    etwc_value *value = &sink->values[sink->count - 1];
+    value->name = name;
+    value->symbols = views[row->view].symbols;
+    value->count = value->extent = 0;
+    value->type = value_types[row->type];
+    value->format = views[row->view].format;
+    value->element_type = value->element_size = 0;
+    switch (value->type) {
     case ETWC_VALUE_UINT:
     case ETWC_VALUE_INT:
     case ETWC_VALUE_FILETIME:
     case ETWC_VALUE_CLOCK:
-        value.v.u = item->number;
+        value->v.u = item->number;
         break;
     default:
-        value.v.bytes = item->bytes;
+        value->v.bytes = item->bytes;
         break;
     }
-    emit(sink, &value);
 }
 
 /* Puts in how many values followed the one at `at`. */
