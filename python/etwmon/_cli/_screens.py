@@ -88,7 +88,10 @@ def _info_items(facts: FileFacts) -> Iterator[tuple[str, str]]:
     if facts.boot_ns is not None:
         ago = duration(facts.start_ns - facts.boot_ns)
         yield "boot", f"{moment(facts.boot_ns)} UTC ({ago} before the start)"
-    yield "clock", f"{facts.clock}, {facts.clock_hz:,} Hz"
+    yield "clock", f"{_CLOCKS.get(facts.clock, facts.clock)}, {facts.clock_hz:,} Hz"
+
+
+_CLOCKS = {"qpc": "performance counter", "system": "system time", "cpu": "processor cycles"}
 
 
 def completeness_lines(completeness: Completeness, width: int | None) -> Iterator[Text]:
@@ -186,8 +189,8 @@ def process_lines(
     ordered = _as_tree(processes) if tree else [("", facts) for facts in _by_pid(processes)]
     columns = [
         Column("PID", right=True, style="bold"),
-        Column("Name", style="cyan", elastic=True, most=40),
-        Column("Parent", right=True, style="dim", rank=6),
+        Column("Name", style="cyan", elastic=True, most=40, least=34 if tree else 16),
+        Column("Parent", right=True, style="dim", rank=8 if tree else 6),
         Column("Start s", right=True, rank=5),
         Column("End s", right=True, rank=5),
         Column("Exit", right=True, rank=4),
@@ -200,7 +203,7 @@ def process_lines(
     rows = [
         (
             str(facts.pid),
-            branch + _name(facts),
+            _short_branch(branch, width) + _name(facts),
             DASH if facts.parent_pid is None else str(facts.parent_pid),
             _since(facts.create_ns, start_ns),
             _since(facts.exit_ns, start_ns),
@@ -264,6 +267,16 @@ def _as_tree(processes: Sequence[ProcessFacts]) -> list[tuple[str, ProcessFacts]
     for facts in _by_pid(processes):
         walk(facts)
     return lines
+
+
+def _short_branch(branch: str, width: int | None) -> str:
+    """Leave room for the names of processes that are deep in a tree."""
+    if width is None or len(branch) <= _DEEPEST_BRANCH:
+        return branch
+    return "\u2026" + branch[1 - _DEEPEST_BRANCH :]
+
+
+_DEEPEST_BRANCH = 19
 
 
 def _name(facts: ProcessFacts) -> str:
