@@ -32,7 +32,6 @@ module_exec(PyObject *module)
 #define STATE_OBJECTS(X)    \
     X(etw_error)            \
     X(trace_file_error)     \
-    X(decode_error)         \
     X(session_error)        \
     X(trace_type)           \
     X(events_type)          \
@@ -40,7 +39,6 @@ module_exec(PyObject *module)
     X(batch_type)           \
     X(column_type)          \
     X(event_type)           \
-    X(payload_type)         \
     X(writer_type)          \
     X(aggregate_type)       \
     X(snapshot_type)        \
@@ -48,7 +46,6 @@ module_exec(PyObject *module)
     X(extended_type)        \
     X(uuid_type)            \
     X(datetime_type)        \
-    X(utc)                  \
     X(timezone_type)        \
     X(timedelta_type)       \
     X(epoch)                \
@@ -70,6 +67,11 @@ static int
 module_clear(PyObject *module)
 {
     pyetw_state *state = pyetw_state_of_module(module);
+    /* Freeing events asks their type for its layout, and none may be kept after. */
+    PyTypeObject *event_type = state->event_type;
+    state->event_type = NULL;
+    pyetw_event_drop_free(state);
+    Py_XDECREF(event_type);
 #define STATE_CLEAR(name) Py_CLEAR(state->name);
     STATE_OBJECTS(STATE_CLEAR)
 #undef STATE_CLEAR
@@ -80,7 +82,6 @@ static void
 module_free(void *module)
 {
     (void)module_clear(module);
-    pyetw_event_drop_free(pyetw_state_of_module(module));
     pyetw_fields_clear(pyetw_state_of_module(module));
 }
 

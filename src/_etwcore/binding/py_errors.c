@@ -38,13 +38,11 @@ pyetw_errors_exec(PyObject *module, pyetw_state *state)
         return -1;
     state->etw_error = PyObject_GetAttrString(errors, "ETWError");
     state->trace_file_error = PyObject_GetAttrString(errors, "ETWTraceFileError");
-    state->decode_error = PyObject_GetAttrString(errors, "ETWDecodeError");
     state->session_error = PyObject_GetAttrString(errors, "ETWSessionError");
     Py_DECREF(errors);
-    if (state->etw_error == NULL || state->trace_file_error == NULL ||
-        state->decode_error == NULL || state->session_error == NULL)
-        return -1;
-    return 0;
+    bool is_complete = state->etw_error != NULL && state->trace_file_error != NULL &&
+                       state->session_error != NULL;
+    return is_complete ? 0 : -1;
 }
 
 static PyObject *

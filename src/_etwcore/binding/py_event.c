@@ -59,10 +59,11 @@ event_dealloc(PyObject *op)
     pyetw_state *state = event->trace->state;
     PyObject_GC_UnTrack(op);
     etwc_block_release(event->view.block);
-    /* The trace may be the last to hold the type's module: it goes last. */
+    /* The trace may be the last to hold the state. */
     PyObject *trace = (PyObject *)event->trace;
 #ifndef Py_GIL_DISABLED
-    if (state->free_event_count < PYETW_FREE_EVENTS)
+    /* Without its type in the state, nobody would free what is kept. */
+    if (state->event_type != NULL && state->free_event_count < PYETW_FREE_EVENTS)
         state->free_events[state->free_event_count++] = op;
     else
 #endif
@@ -394,7 +395,8 @@ PyDoc_STRVAR(
     "Every attribute by its name, the payload as bytes, and the decoded fields\n"
     "under \"fields\". With stack=True the stack too, which reads the trace\n"
     "once more the first time. \"process\" is left out when the trace was closed\n"
-    "before any owner was asked for.");
+    "before any owner was asked for; \"time\" is None when no datetime can express\n"
+    "it.");
 
 PyDoc_STRVAR(
     to_json_doc,

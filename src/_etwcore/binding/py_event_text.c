@@ -45,6 +45,11 @@ make_dict(PyObject *op, bool wants_stack)
             strcmp(dict_names[i], "process") == 0)
             continue;
         PyObject *value = PyObject_GetAttrString(op, dict_names[i]);
+        if (value == NULL && strcmp(dict_names[i], "time") == 0 &&
+            PyErr_ExceptionMatches(PyExc_OverflowError)) {
+            PyErr_Clear(); /* a stamp that no datetime can express */
+            value = Py_NewRef(Py_None);
+        }
         if (value != NULL && PyMemoryView_Check(value))
             pyetw_replace(&value, PyBytes_FromObject(value));
         result = dict_put(dict, dict_names[i], value);

@@ -83,17 +83,16 @@ unix_epoch(pyetw_state *state)
     if (zone == NULL || type == NULL)
         return NULL;
     PyObject *utc = PyObject_GetAttrString(zone, "utc");
-    if (utc == NULL)
+    PyObject *epoch = NULL;
+    if (utc != NULL)
+        epoch = PyObject_CallFunction(type, "iiiiiiiO", 1970, 1, 1, 0, 0, 0, 0, utc);
+    Py_XDECREF(utc);
+    if (epoch == NULL)
         return NULL;
-    PyObject *epoch =
-        PyObject_CallFunction(type, "iiiiiiiO", 1970, 1, 1, 0, 0, 0, 0, utc);
-    if (state->utc == NULL)
-        state->utc = Py_NewRef(utc);
-    Py_DECREF(utc);
     if (state->epoch == NULL)
         state->epoch = epoch;
-    else
-        Py_XDECREF(epoch);
+    else /* another thread was faster */
+        Py_DECREF(epoch);
     return state->epoch;
 }
 

@@ -17,7 +17,6 @@ typedef struct pyetw_state {
     /* exception classes of etwmon._errors */
     PyObject *etw_error;
     PyObject *trace_file_error;
-    PyObject *decode_error;
     PyObject *session_error;
     /* types of this module; each file fills its own in its pyetw_*_exec */
     PyTypeObject *trace_type;           /* py_trace.c: Trace */
@@ -26,7 +25,6 @@ typedef struct pyetw_state {
     PyTypeObject *batch_type;           /* py_batch.c: EventBatch */
     PyTypeObject *column_type;          /* py_column.c: one column of a batch */
     PyTypeObject *event_type;           /* py_event.c: Event */
-    PyTypeObject *payload_type;         /* py_event.c: bytes of a held block */
     PyTypeObject *writer_type;          /* py_writer.c: TraceWriter */
     PyTypeObject *aggregate_type;       /* py_aggregate.c: Aggregate */
     PyTypeObject *snapshot_type;        /* py_snapshot.c: Snapshot */
@@ -35,7 +33,6 @@ typedef struct pyetw_state {
     /* objects of the standard library that are used often */
     PyObject *uuid_type;      /* uuid.UUID */
     PyObject *datetime_type;  /* datetime.datetime */
-    PyObject *utc;            /* datetime.timezone.utc */
     PyObject *timezone_type;  /* datetime.timezone */
     PyObject *timedelta_type; /* datetime.timedelta */
     PyObject *epoch;          /* 1970-01-01, aware */
