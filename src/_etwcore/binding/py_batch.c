@@ -65,6 +65,16 @@ batch_length(PyObject *op)
                : -1;
 }
 
+/* Making an event may collect garbage: no finalizer may release the batch then. */
+static PyObject *
+row_event(pyetw_batch *batch, size_t index)
+{
+    batch->exports++;
+    PyObject *event = pyetw_event_new(batch->trace, &batch->rows[index]);
+    batch->exports--;
+    return event;
+}
+
 static PyObject *
 batch_item(PyObject *op, Py_ssize_t index)
 {
@@ -75,7 +85,7 @@ batch_item(PyObject *op, Py_ssize_t index)
         PyErr_SetString(PyExc_IndexError, "the batch has no event of that number");
         return NULL;
     }
-    return pyetw_event_new(batch->trace, &batch->rows[index]);
+    return row_event(batch, (size_t)index);
 }
 
 static PyObject *
@@ -88,7 +98,11 @@ batch_slice(pyetw_batch *batch, PyObject *slice)
         PySlice_AdjustIndices((Py_ssize_t)batch->count, &start, &stop, step);
     PyObject *list = PyList_New(0);
     for (Py_ssize_t i = 0; list != NULL && i < count; i++) {
-        PyObject *event = pyetw_event_new(batch->trace, &batch->rows[start + i * step]);
+        if (!pyetw_batch_check_held(batch)) { /* by a finalizer in between */
+            Py_CLEAR(list);
+            break;
+        }
+        PyObject *event = row_event(batch, (size_t)(start + i * step));
         if (event == NULL || PyList_Append(list, event) < 0)
             Py_CLEAR(list);
         Py_XDECREF(event);

@@ -54,29 +54,35 @@ hold_block(pyetw_batch *batch, block_hints *hints, etwc_block *block, uint32_t *
     return true;
 }
 
-/* Holds the blocks of the rows from `first` on, and notes their numbers. */
+/* Takes `added` more rows into the batch, which holds their blocks and notes the
+ * numbers of those. On failure the batch ends before the first row without. */
 static bool
-hold_blocks(pyetw_batch *batch, block_hints *hints, size_t first)
+take_rows(pyetw_batch *batch, block_hints *hints, size_t added)
 {
+    size_t first = batch->count;
+    size_t end = first + added;
     void *numbers = batch->made[MADE_PAYLOAD_BUFFER];
-    if (!etwc_grow(&numbers, &batch->number_capacity, batch->count, sizeof(uint32_t)))
+    if (!etwc_grow(&numbers, &batch->number_capacity, end, sizeof(uint32_t)))
         return false;
     batch->made[MADE_PAYLOAD_BUFFER] = numbers;
     uint32_t *out = numbers;
-    for (size_t i = first; i < batch->count; i++) {
-        if (!hold_block(batch, hints, batch->rows[i].block, &out[i]))
+    for (size_t i = first; i < end; i++) {
+        if (!hold_block(batch, hints, batch->rows[i].block, &out[i])) {
+            batch->count = i;
             return false;
+        }
     }
+    batch->count = end;
     return true;
 }
 
-/* Up to `wanted` rows; fewer at the end of the trace. `usual` is how many there may
- * well be. 0, or -1 with an error. */
+/* Up to `wanted` rows, those that the batch has included; fewer at the end of the
+ * trace. `usual` is how many there may well be. 0, or -1 with an error. */
 static int
 batch_fill(pyetw_batch *batch, pyetw_position *position, size_t wanted, size_t usual)
 {
     block_hints hints = {{0}};
-    size_t capacity = 0;
+    size_t capacity = batch->count;
     while (batch->count < wanted) {
         size_t room = batch->count ? batch->count * 2 : usual;
         if (batch->count == capacity) {
@@ -95,9 +101,8 @@ batch_fill(pyetw_batch *batch, pyetw_position *position, size_t wanted, size_t u
                                          limit - batch->count, &added);
         if (result <= 0)
             return result;
-        size_t first = batch->count;
-        batch->count += added;
-        if (!hold_blocks(batch, &hints, first)) {
+        if (!take_rows(batch, &hints, added)) {
+            pyetw_position_stop(position); /* the rows that are left would be missing */
             PyErr_NoMemory();
             return -1;
         }
@@ -105,14 +110,15 @@ batch_fill(pyetw_batch *batch, pyetw_position *position, size_t wanted, size_t u
     return 0;
 }
 
-/* ---- The iterator ---- */
+/* ---- The iterator --------------------------------------------------------------------- */
 
 typedef struct pyetw_batches {
     PyObject_HEAD
     pyetw_position position;
     size_t wanted;
-    size_t usual;      /* rows of the batch before */
-    PyObject *failure; /* to be raised after the batch before it */
+    size_t usual;       /* rows of the batch before, or a first guess */
+    pyetw_batch *begun; /* what Ctrl-C has interrupted, to be filled on */
+    PyObject *failure;  /* to be raised after the batch before it */
 } pyetw_batches;
 
 PyObject *
@@ -135,6 +141,18 @@ pyetw_batches_new(pyetw_trace *trace, PyObject *selection, Py_ssize_t n)
     return NULL;
 }
 
+static pyetw_batch *
+batch_new(pyetw_trace *trace)
+{
+    pyetw_batch *batch = PyObject_GC_New(pyetw_batch, trace->state->batch_type);
+    if (batch == NULL)
+        return NULL;
+    memset((char *)batch + sizeof(PyObject), 0, sizeof *batch - sizeof(PyObject));
+    batch->trace = (pyetw_trace *)Py_NewRef((PyObject *)trace);
+    PyObject_GC_Track((PyObject *)batch);
+    return batch;
+}
+
 static PyObject *
 batches_next(PyObject *op)
 {
@@ -147,19 +165,19 @@ batches_next(PyObject *op)
         batches->failure = NULL;
         return NULL;
     }
-    pyetw_batch *batch = PyObject_GC_New(pyetw_batch, trace->state->batch_type);
+    pyetw_batch *batch = batches->begun ? batches->begun : batch_new(trace);
+    batches->begun = NULL;
     if (batch == NULL)
         return NULL;
-    memset((char *)batch + sizeof(PyObject), 0, sizeof *batch - sizeof(PyObject));
-    batch->trace = (pyetw_trace *)Py_NewRef((PyObject *)trace);
-    PyObject_GC_Track((PyObject *)batch);
     int result = batch_fill(batch, &batches->position, batches->wanted, batches->usual);
-    /* What was read before a failure is delivered first. Ctrl-C does not wait. */
-    if (result < 0 && batch->count > 0 && PyErr_ExceptionMatches(PyExc_Exception)) {
-        batches->failure = pyetw_error_fetch();
-        result = 0;
-    }
-    if (result == 0 && batch->count > 0) {
+    if (batch->count > 0) {
+        /* What was read before a failure is delivered first. Ctrl-C does not wait. */
+        if (result < 0 && !PyErr_ExceptionMatches(PyExc_Exception)) {
+            batches->begun = batch;
+            return NULL;
+        }
+        if (result < 0)
+            batches->failure = pyetw_error_fetch();
         batches->usual = batch->count;
         return (PyObject *)batch;
     }
@@ -172,6 +190,7 @@ batches_traverse(PyObject *op, visitproc visit, void *arg)
 {
     Py_VISIT(Py_TYPE(op));
     Py_VISIT(((pyetw_batches *)op)->position.trace);
+    Py_VISIT(((pyetw_batches *)op)->begun);
     Py_VISIT(((pyetw_batches *)op)->failure);
     return 0;
 }
@@ -179,6 +198,7 @@ batches_traverse(PyObject *op, visitproc visit, void *arg)
 static int
 batches_clear(PyObject *op)
 {
+    Py_CLEAR(((pyetw_batches *)op)->begun);
     Py_CLEAR(((pyetw_batches *)op)->failure);
     pyetw_position_clear(&((pyetw_batches *)op)->position);
     return 0;

@@ -38,6 +38,12 @@ position_finish(pyetw_position *position, bool is_end)
 }
 
 void
+pyetw_position_stop(pyetw_position *position)
+{
+    position_finish(position, false);
+}
+
+void
 pyetw_position_clear(pyetw_position *position)
 {
     position_finish(position, false);
@@ -141,7 +147,15 @@ events_next(PyObject *op)
         (void)pyetw_trace_check_open(events->position.trace);
         return NULL;
     }
-    return pyetw_event_new(events->position.trace, &events->views[events->next++]);
+    /* Making the event may collect garbage, and a finalizer may come back here: it
+     * must not read on, for the view is still to be copied. */
+    size_t at = events->next++;
+    events->position.is_busy = true;
+    PyObject *event = pyetw_event_new(events->position.trace, &events->views[at]);
+    events->position.is_busy = false;
+    if (event == NULL && events->next == at + 1)
+        events->next = at; /* out of memory: it is still to come */
+    return event;
 }
 
 static int

@@ -21,6 +21,8 @@ int pyetw_position_init(pyetw_position *position, pyetw_trace *trace,
                         PyObject *selection);
 /* Drops the cursor and the trace; idempotent. */
 void pyetw_position_clear(pyetw_position *position);
+/* Nothing more is read: from now on this is the end. */
+void pyetw_position_stop(pyetw_position *position);
 uint64_t pyetw_position_bytes(const pyetw_position *position);
 /* Fills up to capacity views, at least one: 1, 0 at the end, or -1 with an error
  * set. ValueError when another thread is inside or the trace was closed. The views
