@@ -12,11 +12,12 @@ static PyObject *
 find_provider(PyObject *module, PyObject *name)
 {
     etwc_guid guid;
+    Py_ssize_t length;
     (void)module;
-    const char *text = PyUnicode_AsUTF8AndSize(name, NULL);
+    const char *text = PyUnicode_AsUTF8AndSize(name, &length);
     if (text == NULL)
         return NULL;
-    if (!etwc_provider_find(text, &guid))
+    if (strlen(text) != (size_t)length || !etwc_provider_find(text, &guid))
         Py_RETURN_NONE;
     return PyBytes_FromStringAndSize((const char *)guid.bytes, sizeof guid.bytes);
 }

@@ -58,7 +58,7 @@ view_close(void *context)
 }
 
 static int
-source_from_buffer(PyObject *origin, etwc_source *out)
+source_from_buffer(PyObject *origin, etwc_source *out, PyObject **out_held)
 {
     Py_buffer *view = etwc_malloc(sizeof *view);
     if (view == NULL) {
@@ -70,6 +70,7 @@ source_from_buffer(PyObject *origin, etwc_source *out)
         return -1;
     }
     *out = (etwc_source){(uint64_t)view->len, view_read_at, view_close, view};
+    *out_held = view->obj;
     return 0;
 }
 
@@ -162,14 +163,16 @@ source_from_reader(PyObject *origin, PyObject *failures, etwc_source *out)
 
 int
 pyetw_source_new(PyObject *origin, PyObject *path, PyObject *failures, etwc_source *out,
-                 bool *needs_gil)
+                 PyObject **out_held, bool *needs_gil)
 {
+    *out_held = NULL;
     if (PyUnicode_Check(origin) || PyBytes_Check(origin))
         return source_from_path(origin, path, out);
     if (PyObject_CheckBuffer(origin))
-        return source_from_buffer(origin, out);
+        return source_from_buffer(origin, out, out_held);
     if (source_from_reader(origin, failures, out) < 0)
         return -1;
+    *out_held = origin;
     *needs_gil = true;
     return 0;
 }

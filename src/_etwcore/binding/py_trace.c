@@ -244,7 +244,9 @@ open_file(pyetw_trace *trace, PyObject *pair, uint32_t index)
     pyetw_file *file = &trace->files[index];
     if (!PyArg_ParseTuple(pair, "OO", &origin, &path))
         return -1;
-    if (pyetw_source_new(origin, path, trace->failures, &source, &trace->needs_gil) < 0)
+    PyObject *held;
+    if (pyetw_source_new(origin, path, trace->failures, &source, &held,
+                         &trace->needs_gil) < 0)
         return -1;
     bool is_path = PyUnicode_Check(origin) || PyBytes_Check(origin);
     /* A source that is no path is closed with the GIL, so it is opened with it. */
@@ -256,6 +258,7 @@ open_file(pyetw_trace *trace, PyObject *pair, uint32_t index)
             pyetw_raise(trace->state, &err, path);
         return -1;
     }
+    file->held = held;
     file->path = Py_NewRef(path);
     file->clock = *etwc_etl_get_clock(file->etl);
     trace->file_count = (size_t)index + 1;
@@ -291,15 +294,19 @@ trace_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
     static char *names[] = {"sources", "memory_limit", NULL};
     PyObject *sources;
-    unsigned long long limit;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O!K:Trace", names, &PyTuple_Type,
-                                     &sources, &limit))
+    PyObject *limit_object;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O!O!:Trace", names, &PyTuple_Type,
+                                     &sources, &PyLong_Type, &limit_object))
+        return NULL;
+    unsigned long long limit = PyLong_AsUnsignedLongLong(limit_object);
+    if (limit == (unsigned long long)-1 && PyErr_Occurred())
         return NULL;
     allocfunc alloc = PyType_GetSlot(type, Py_tp_alloc);
     pyetw_trace *trace = (pyetw_trace *)alloc(type, 0);
     if (trace == NULL)
         return NULL;
-    trace->state = pyetw_state_of(type);
+    trace->module = Py_NewRef(PyType_GetModule(type));
+    trace->state = pyetw_state_of_module(trace->module);
     trace->failures = PyList_New(0);
     trace->uuids = PyDict_New();
     trace->memory_limit = limit;
@@ -332,10 +339,15 @@ trace_traverse(PyObject *op, visitproc visit, void *arg)
 {
     pyetw_trace *trace = (pyetw_trace *)op;
     Py_VISIT(Py_TYPE(op));
+    Py_VISIT(trace->module);
     Py_VISIT(trace->failures);
     Py_VISIT(trace->uuids);
-    for (size_t i = 0; i < trace->file_count; i++)
+    for (size_t i = 0; i < trace->file_count; i++) {
         Py_VISIT(trace->files[i].path);
+        /* Whoever else has the etl holds the trace too, so the reference is ours. */
+        if (trace->files[i].etl != NULL)
+            Py_VISIT(trace->files[i].held);
+    }
     return 0;
 }
 
@@ -364,9 +376,11 @@ trace_dealloc(PyObject *op)
     etwc_free(trace->files);
     etwc_free(trace->damage);
     etwc_pool_release(trace->pool);
+    PyObject *module = trace->module;
     freefunc release = PyType_GetSlot(type, Py_tp_free);
     release(op);
     Py_DECREF(type);
+    Py_DECREF(module);
 }
 
 /* ---- Methods ------------------------------------------------------------------------------ */

@@ -18,6 +18,7 @@
 typedef struct pyetw_file {
     etwc_etl *etl;     /* NULL once the trace is closed */
     PyObject *path;    /* what the user calls it, or None */
+    PyObject *held;    /* borrowed from etl: what its source refers to, or NULL */
     etwc_clock clock;  /* copies, for events that outlive the trace */
     uint32_t timeline; /* files with the same number share one session clock */
     /* Who was who on this file's timeline; NULL until somebody asked. Only the
@@ -29,7 +30,10 @@ typedef struct pyetw_file {
 
 typedef struct pyetw_trace {
     PyObject_HEAD
-    pyetw_state *state; /* borrowed: alive as long as the type */
+    /* Keeps the state alive: at the end of an interpreter the collector may clear the
+     * types first, which then let go of their module. */
+    PyObject *module;
+    pyetw_state *state; /* of the module */
     etwc_pool *pool;
     pyetw_file *files;
     size_t file_count;
