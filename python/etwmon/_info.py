@@ -206,8 +206,9 @@ class TraceInfo:
     def file_damage(self) -> tuple[dict[str, int], ...]:
         """Damage counters of each file that are not 0, as `damage`."""
         if self._damage is None:
-            scan = self._scan
-            self._damage = tuple(scan()) if scan else ()
+            if self._scan is None:
+                raise ValueError("the trace was closed before anybody asked for its damage")
+            self._damage = tuple(self._scan())
             self._scan = None
         return self._damage
 
@@ -323,7 +324,12 @@ class TraceInfo:
             return sorted({*super().__dir__(), *FileInfo.__slots__})
 
     def __reduce__(self) -> tuple[object, ...]:
-        return (_rebuild_info, (self.files, self.file_damage))
+        damage: tuple[dict[str, int], ...] | None
+        try:
+            damage = self.file_damage
+        except ValueError:  # closed: nobody will know
+            damage = None
+        return (_rebuild_info, (self.files, damage))
 
     def __repr__(self) -> str:
         if len(self.files) == 1:
@@ -334,7 +340,9 @@ class TraceInfo:
         return "".join(one._repr_html_() for one in self.files)
 
 
-def _rebuild_info(files: Sequence[FileInfo], damage: tuple[dict[str, int], ...]) -> TraceInfo:
+def _rebuild_info(
+    files: Sequence[FileInfo], damage: tuple[dict[str, int], ...] | None
+) -> TraceInfo:
     info = TraceInfo(files, None)
     info._damage = damage
     return info

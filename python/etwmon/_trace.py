@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, Unpack
+from typing import TYPE_CHECKING, NoReturn, Self, Unpack
 
 from etwmon import _etwcore
 from etwmon._etwcore import BatchIterator, EventIterator
@@ -152,6 +152,9 @@ class Trace:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a Trace cannot be pickled or copied: open its source again")
 
     def __repr__(self) -> str:
         state = "closed " if self.closed else ""
