@@ -78,7 +78,10 @@ ACTIONS = {
     "count": "trace.count(provider={guid!r}, id=[1, 2])",
     "summary": "trace._core.summary((None,) * 8 + (0, None, None))",
     "damage": "open_core().damage()",
-    "owner": "open_core().count((None,) * 4 + (bytes((7, 0, 0, 0)), None, None, None, 0, None, None))",
+    "owner": (
+        "owners = bytes((7, 0, 0, 0))\n"
+        "open_core().count((None,) * 4 + (owners, None, None, None, 0, None, None))"
+    ),
 }
 
 
