@@ -2,8 +2,6 @@
  * Cursors: selected events of one or several files, as views
  * (etl-format.md chapters 6 and 10).
  */
-#include <stdlib.h>
-
 #include "etl_merge.h"
 #include "etwc_alloc.h"
 

@@ -14,7 +14,9 @@
  *   E_NEED_MORE  the input ended early; dst holds the prefix that it gives
  *   E_CORRUPT    the input breaks the format, or wants more than capacity
  * Whether *out_size is the wanted size is for the caller to check. LZNT1 and
- * XPRESS-HUFF may stop before the end of the input (end mark, output full). */
+ * XPRESS-HUFF may stop before the end of the input (end mark, output full).
+ * XPRESS-HUFF ends by its output alone, for its end mark is a match as well: give
+ * it the exact size as capacity. */
 ETWC_NODISCARD etwc_status etl_decompress_xpress(etwc_span in, uint8_t *dst,
                                                  size_t capacity, size_t *out_size);
 ETWC_NODISCARD etwc_status etl_decompress_lznt1(etwc_span in, uint8_t *dst,

@@ -47,6 +47,9 @@ enum {
     ETL_HEADER_BUFFER_UNIT = 512
 };
 
+/* What a reader believes of a BufferSize: four times what Windows allows. */
+#define ETL_STRIDE_MAX_BYTES (UINT32_C(64) << 20)
+
 /* BufferFlag: ntwmi.h ETW_BUFFER_FLAG_*; the last two from Windows 8 on. */
 enum {
     ETL_FLAG_FLUSH_MARKER = 0x0001, /* last buffer of a flush; header buffer */

@@ -21,8 +21,6 @@ enum {
     SCAN_CHUNK_MAX_BYTES = 1 << 16
 };
 
-#define BUFFER_MAX_BYTES (UINT32_C(64) << 20)
-
 /* The fields of a buffer header that the reader obeys. */
 typedef struct buffer_header {
     uint32_t size, saved_offset, current_offset, offset;
@@ -68,7 +66,7 @@ is_zero(const uint8_t *p, size_t n)
 static bool
 is_buffer(const buffer_header *h)
 {
-    return h->size >= ETL_BUFFER_HEADER_BYTES && h->size <= BUFFER_MAX_BYTES &&
+    return h->size >= ETL_BUFFER_HEADER_BYTES && h->size <= ETL_STRIDE_MAX_BYTES &&
            h->type <= ETL_BUFFER_TYPE_MAX;
 }
 

@@ -2,8 +2,6 @@
  * Opening a trace: the recognition test and the facts of the header event
  * (etl-format.md chapters 1 and 4).
  */
-#include <stdlib.h>
-
 #include "etl_file.h"
 #include "etl_format.h"
 #include "etwc_alloc.h"
@@ -13,12 +11,11 @@ enum {
     PAYLOAD = RECORD + ETL_SYSTEM_BYTES,
     RECOGNITION_BYTES = 104,
     HEADER_BUFFER_MIN_BYTES = PAYLOAD + ETL_HEADER32_STRINGS,
-    /* A stamp this close to StartTime is a FILETIME itself: one day. */
     MHZ = 1000000
 };
 
+/* A stamp this close to StartTime is a FILETIME itself. */
 #define ONE_DAY_100NS (INT64_C(86400) * ETWC_100NS_PER_SECOND)
-#define STEP_MAX_BYTES (UINT32_C(64) << 20)
 
 /* ---- Recognition -------------------------------------------------------------- */
 
@@ -169,11 +166,11 @@ etl_file_read_header(etwc_etl *etl, etwc_error *err)
 
     uint32_t first_size = etwc_load_u32(bytes + ETL_BUFFER_BUFFER_SIZE);
     bool is_usable =
-        h->buffer_size >= ETL_BUFFER_HEADER_BYTES && h->buffer_size <= STEP_MAX_BYTES;
+        h->buffer_size >= ETL_BUFFER_HEADER_BYTES && h->buffer_size <= ETL_STRIDE_MAX_BYTES;
     etl->step_bytes = is_usable ? h->buffer_size : first_size;
     /* No buffer is larger; it also bounds what a compressed one may unpack to. */
-    if (etl->step_bytes > STEP_MAX_BYTES)
-        etl->step_bytes = STEP_MAX_BYTES;
+    if (etl->step_bytes > ETL_STRIDE_MAX_BYTES)
+        etl->step_bytes = ETL_STRIDE_MAX_BYTES;
     etl->record_context = (etl_record_context){
         .clock = &etl->clock,
         .pointer_size = h->pointer_size,

@@ -325,7 +325,7 @@ typedef struct win_streak {
 static inline size_t
 next_length(const etl_merge *m, uint32_t slot, win_streak *streak)
 {
-    streak->wins = (streak->wins + 1) & -(unsigned)(slot == streak->slot);
+    streak->wins = (streak->wins + 1) & (0U - (unsigned)(slot == streak->slot));
     streak->slot = slot;
     return ETWC_UNLIKELY(streak->wins >= WINS_BEFORE_RUN) ? run_length(m, slot) : 1;
 }

@@ -4,6 +4,7 @@
 #include "etl_record.h"
 
 #include "etl_shape.h"
+#include "etwc_provider.h"
 
 enum {
     KERNEL_VERSION_WORDS =
@@ -17,10 +18,6 @@ enum {
      UINT32_C(1) << ETL_TYPE_PERFINFO32 | UINT32_C(1) << ETL_TYPE_PERFINFO64)
 
 #define WORD_NOT_WNODE ((uint32_t)ETL_MARKER_TRACE_BIT << 24)
-
-static const uint8_t thread_class_guid[16] = {0xd1, 0xa8, 0x6f, 0x3d, 0x05, 0xfe,
-                                              0xd0, 0x11, 0x9d, 0xda, 0x00, 0xc0,
-                                              0x4f, 0xd7, 0xba, 0x7c};
 
 /* Ends the image before its data does and counts what is left. */
 static void
@@ -114,7 +111,9 @@ finish_ref(const etl_records *r, const uint8_t *record, etl_ref *ref,
         if (ref->size < least)
             return false;
         ref->is_cswitch = is_cswitch_opcode(record[ETL_FULL_OPCODE]) &&
-                          memcmp(record + ETL_FULL_GUID, thread_class_guid, 16) == 0;
+                          memcmp(record + ETL_FULL_GUID,
+                                 etwc_kernel_group_guid(ETWC_CLASS_THREAD)->bytes,
+                                 16) == 0;
         return true;
     default: /* kernel records with PMC words */
         return ref->size >= least + etl_shape_pmc_bytes(etwc_load_u16(record));

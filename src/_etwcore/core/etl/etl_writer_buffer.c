@@ -140,8 +140,11 @@ etl_writer_stream_of(etwc_etl_writer *writer, uint32_t processor,
                             (unsigned long)max, (unsigned long)processor);
     size_t old = writer->stream_capacity;
     if (processor >= old) {
-        if (!etwc_grow((void **)&writer->streams, &writer->stream_capacity,
-                       (size_t)processor + 1, sizeof *writer->streams))
+        void *streams = writer->streams;
+        bool has_room = etwc_grow(&streams, &writer->stream_capacity,
+                                  (size_t)processor + 1, sizeof *writer->streams);
+        writer->streams = streams;
+        if (!has_room)
             return etwc_fail(err, ETWC_E_NOMEM, ETL_WRITER_WHERE);
         memset(writer->streams + old, 0,
                (writer->stream_capacity - old) * sizeof *writer->streams);

@@ -126,8 +126,9 @@ typedef struct etwc_etl_buffers {
 
 typedef struct etwc_etl etwc_etl;
 
-/* Opens, validates and indexes a trace. *source is moved in every case. All of
- * the reader's memory is taken from the pool, which is retained. E_NOT_TRACE
+/* Opens, validates and indexes a trace. *source is moved in every case.
+ * What grows with the file or with its buffers is taken from the pool, which is
+ * retained; some 100 KB are not. E_NOT_TRACE
  * when the content is not a trace, with what is wrong in the detail. */
 ETWC_NODISCARD etwc_status etwc_etl_open(etwc_source *source, etwc_pool *pool,
                                          etwc_etl **out, etwc_error *err);
@@ -170,7 +171,8 @@ ETWC_NODISCARD etwc_status etwc_cursor_count(etwc_cursor *cursor, uint64_t *out_
 void etwc_cursor_set_budget(etwc_cursor *cursor, uint64_t records);
 
 /* Damage met by this cursor so far, the index's included. Complete once END was
- * returned and the selection has no time range. */
+ * returned and the selection leaves out no time and no processor, for their buffers
+ * need not be read. */
 void etwc_cursor_get_damage(const etwc_cursor *cursor, etwc_damage *out);
 /* Bytes of the files that the cursor has passed, for progress. */
 uint64_t etwc_cursor_get_position(const etwc_cursor *cursor);
