@@ -64,6 +64,17 @@ TEST(memory_is_a_source_too)
     etwc_source_close(&source);
 }
 
+TEST(an_empty_source_has_nothing_to_copy)
+{
+    etwc_source source;
+    uint8_t byte = 7;
+    etwc_source_from_memory(NULL, 0, &source);
+    CHECK_OK(etwc_source_read(&source, 0, &byte, 0, NULL));
+    CHECK_STATUS(etwc_source_read(&source, 0, &byte, 1, NULL), ETWC_E_INVALID);
+    CHECK_EQ_U64(byte, 7);
+    etwc_source_close(&source);
+}
+
 TEST(reads_past_the_size_are_refused)
 {
     uint8_t got[4];
