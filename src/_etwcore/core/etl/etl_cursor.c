@@ -24,7 +24,8 @@ struct etwc_cursor {
     size_t file_count;
     etwc_matcher *matcher;
     uint64_t budget;
-    bool is_failed; /* a failure was reported: END from now on */
+    uint64_t loaded_bytes; /* since the call began */
+    bool is_failed;        /* a failure was reported: END from now on */
 };
 
 /* ---- Life --------------------------------------------------------------------- */
@@ -111,7 +112,7 @@ etwc_cursor_set_budget(etwc_cursor *cursor, uint64_t records)
  * when it took too long (file_is_idle). Buffers that are used up are let go of
  * unless views of them may be out. */
 static etwc_status
-file_prepare(cursor_file *file, bool has_views, etwc_error *err)
+file_prepare(etwc_cursor *cursor, cursor_file *file, bool has_views, etwc_error *err)
 {
     if (file->is_done || file->item < file->item_count)
         return ETWC_OK;
@@ -119,8 +120,10 @@ file_prepare(cursor_file *file, bool has_views, etwc_error *err)
         etl_merge_release_retired(file->merge);
     file->item = 0;
     file->item_count = 0;
+    uint64_t loaded_before = etl_merge_loaded(file->merge);
     etwc_status st =
         etl_merge_next(file->merge, file->items, ITEM_CAPACITY, &file->item_count, err);
+    cursor->loaded_bytes += etl_merge_loaded(file->merge) - loaded_before;
     file->is_done = st == ETWC_END;
     return st == ETWC_END ? ETWC_OK : st;
 }
@@ -192,7 +195,7 @@ pick_file(etwc_cursor *cursor, bool has_views, cursor_file **out, etwc_error *er
     cursor_file *best = NULL;
     for (size_t i = 0; i < cursor->file_count; i++) {
         cursor_file *file = &cursor->files[i];
-        etwc_status st = file_prepare(file, has_views, err);
+        etwc_status st = file_prepare(cursor, file, has_views, err);
         if (st != ETWC_OK) {
             if (err != NULL)
                 err->file_index = (uint32_t)i;
@@ -219,7 +222,7 @@ next_file(etwc_cursor *cursor, bool has_views, cursor_file **out, etwc_error *er
     if (cursor->file_count != 1)
         return pick_file(cursor, has_views, out, err);
     cursor_file *file = &cursor->files[0];
-    etwc_status st = file_prepare(file, has_views, err);
+    etwc_status st = file_prepare(cursor, file, has_views, err);
     *out = file->is_done ? NULL : file;
     return st;
 }
@@ -241,6 +244,7 @@ take(etwc_cursor *cursor, etwc_event *events, size_t capacity, bool is_count,
 {
     uint64_t taken;
     *out_count = 0;
+    cursor->loaded_bytes = 0;
     for (uint64_t left = cursor->budget; left != 0; left -= taken) {
         size_t kept = is_count ? 0 : (size_t)*out_count;
         cursor_file *file = NULL;
@@ -251,7 +255,7 @@ take(etwc_cursor *cursor, etwc_event *events, size_t capacity, bool is_count,
             return st;
         if (file == NULL)
             return ETWC_END;
-        if (file_is_idle(file))
+        if (file_is_idle(file) || cursor->loaded_bytes > ETL_CALL_BYTES_MAX)
             break;
         *out_count += take_items(cursor, file, stretch(cursor, left), events + kept,
                                  capacity - kept, &taken);

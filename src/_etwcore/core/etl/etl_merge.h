@@ -28,8 +28,8 @@ ETWC_NODISCARD etwc_status etl_merge_new(etwc_etl *etl, const etwc_matcher *matc
                                          etl_merge **out, etwc_error *err);
 void etl_merge_free(etl_merge *merge); /* accepts NULL */
 
-/* The next records in time order. None with OK after many buffers without a
- * record: call again. END when all is delivered. */
+/* The next records in time order. None with OK after many buffers, or much of
+ * them, without a record: call again. END when all is delivered. */
 ETWC_NODISCARD etwc_status etl_merge_next(etl_merge *merge, etl_item *items,
                                           size_t capacity, size_t *out_count,
                                           etwc_error *err);
@@ -45,5 +45,10 @@ bool etl_merge_is_holding_much(const etl_merge *merge);
 /* Damage met in buffers, and bytes of the file that were read. */
 const etwc_damage *etl_merge_damage(const etl_merge *merge);
 uint64_t etl_merge_position(const etl_merge *merge);
+
+/* Bytes of buffers that were loaded. Few records may take many of them, so that
+ * a call that passes over records ends after so many bytes too. */
+#define ETL_CALL_BYTES_MAX ((uint64_t)256 << 20)
+uint64_t etl_merge_loaded(const etl_merge *merge);
 
 #endif

@@ -336,6 +336,7 @@ etl_merge_next(etl_merge *m, etl_item *items, size_t capacity, size_t *out_count
 {
     size_t count = 0;
     int idle = 0;
+    uint64_t loaded_end = m->set.loaded_bytes + ETL_CALL_BYTES_MAX;
     win_streak streak = {UINT32_MAX, 0};
     etwc_status st = ETWC_OK;
     if (!m->is_started) {
@@ -349,7 +350,8 @@ etl_merge_next(etl_merge *m, etl_item *items, size_t capacity, size_t *out_count
         merge_slot *slot = &m->slots[index];
         if (ETWC_UNLIKELY(slot->next == slot->end)) {
             /* A refill overwrites the window that items may still point to. */
-            if (count != 0 || idle == IDLE_REFILLS_MAX)
+            if (count != 0 || idle == IDLE_REFILLS_MAX ||
+                m->set.loaded_bytes > loaded_end)
                 break;
             const etl_stream *stream = slot->stream;
             st = refill(m, &winner, err);
@@ -375,6 +377,7 @@ etl_merge_count(etl_merge *m, uint64_t limit, uint64_t *out_count, etwc_error *e
 {
     uint64_t count = 0;
     int idle = 0;
+    uint64_t loaded_end = m->set.loaded_bytes + ETL_CALL_BYTES_MAX;
     win_streak streak = {UINT32_MAX, 0};
     etwc_status st = ETWC_OK;
     if (!m->is_started) {
@@ -390,6 +393,8 @@ etl_merge_count(etl_merge *m, uint64_t limit, uint64_t *out_count, etwc_error *e
         merge_slot *slot = &m->slots[index];
         if (ETWC_UNLIKELY(slot->next == slot->end)) {
             const etl_stream *stream = slot->stream;
+            if (m->set.loaded_bytes > loaded_end)
+                break;
             etl_merge_release_retired(m);
             st = refill(m, &winner, err);
             idle += stream->count == 0;
@@ -416,4 +421,10 @@ uint64_t
 etl_merge_position(const etl_merge *m)
 {
     return m->set.position;
+}
+
+uint64_t
+etl_merge_loaded(const etl_merge *m)
+{
+    return m->set.loaded_bytes;
 }

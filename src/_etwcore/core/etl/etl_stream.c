@@ -6,8 +6,9 @@
  * misses one: 1 / SLACK_DIVISOR of a second. */
 enum { SLACK_DIVISOR = 10 };
 
-/* Buffers without a record that one refill passes over at most. */
-enum { REFILL_EMPTY_MAX = 16 };
+/* Buffers without a record that one refill passes over at most, by number and by
+ * size: a few bytes may unpack to a large buffer. */
+enum { REFILL_EMPTY_MAX = 16, REFILL_BYTES_MAX = 16 << 20 };
 
 /* A buffer ends, in time, where the next one of its stream begins. */
 static void
@@ -99,6 +100,8 @@ load_next_buffer(etl_stream_set *set, etl_stream *s, etwc_error *err)
     if (st != ETWC_OK)
         return st;
     set->position += entry->read_bytes;
+    set->loaded_bytes +=
+        s->buffer.block != NULL ? etwc_block_size(s->buffer.block) : entry->read_bytes;
     s->is_buffer_seen = false;
     s->next_entry++;
     return ETWC_OK;
@@ -107,6 +110,7 @@ load_next_buffer(etl_stream_set *set, etl_stream *s, etwc_error *err)
 etwc_status
 etl_stream_refill(etl_stream_set *set, etl_stream *s, etwc_error *err)
 {
+    uint64_t bytes_end = set->loaded_bytes + REFILL_BYTES_MAX;
     s->count = 0;
     for (int loaded = 0;; loaded++) {
         if (s->buffer.block != NULL)
@@ -118,7 +122,7 @@ etl_stream_refill(etl_stream_set *set, etl_stream *s, etwc_error *err)
         }
         etwc_status st = retire_block(set, s, err);
         if (st != ETWC_OK || s->next_entry == s->end_entry ||
-            loaded == REFILL_EMPTY_MAX)
+            loaded == REFILL_EMPTY_MAX || set->loaded_bytes > bytes_end)
             return st;
         st = load_next_buffer(set, s, err);
         if (st != ETWC_OK)

@@ -20,6 +20,7 @@ typedef struct etl_stream_set {
     uint64_t retired_bytes;
     etwc_damage damage;
     uint64_t position;      /* bytes of the file that were loaded */
+    uint64_t loaded_bytes;  /* and of the images that these became */
     uint64_t charged_bytes; /* of windows */
 } etl_stream_set;
 

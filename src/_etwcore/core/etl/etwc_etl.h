@@ -167,7 +167,8 @@ ETWC_NODISCARD etwc_status etwc_cursor_next(etwc_cursor *cursor, etwc_event *eve
 ETWC_NODISCARD etwc_status etwc_cursor_count(etwc_cursor *cursor, uint64_t *out_count,
                                              etwc_error *err);
 /* How many records may be passed over in one call before it returns with OK so
- * that the caller can look for signals. Default: one million. */
+ * that the caller can look for signals. Default: one million. A call also returns
+ * after some 256 MiB of buffers, which a few records may take. */
 void etwc_cursor_set_budget(etwc_cursor *cursor, uint64_t records);
 
 /* Damage met by this cursor so far, the index's included. Complete once END was
