@@ -286,13 +286,23 @@ fill_presence(const etwc_aggregate *a, etwc_machine_row *machine)
         machine->presence[ETWC_SOURCE_switches] = ETWC_ABSENT;
 }
 
+/* Stamps of a damaged file can be anything: the difference saturates. */
+static int64_t
+wall_ticks(const etwc_aggregate *a, int64_t now)
+{
+    if (now <= a->begin_raw_time)
+        return 0;
+    uint64_t ticks = (uint64_t)now - (uint64_t)a->begin_raw_time;
+    return ticks > INT64_MAX ? INT64_MAX : (int64_t)ticks;
+}
+
 static void
 fill_machine(const etwc_aggregate *a, int64_t now, etwc_machine_row *machine)
 {
     *machine = (etwc_machine_row){
         .raw_time = now,
         .filetime = etwc_clock_filetime(&a->clock, now),
-        .wall_ticks = now > a->begin_raw_time ? now - a->begin_raw_time : 0,
+        .wall_ticks = wall_ticks(a, now),
         .unknown_ticks = a->unknown_ticks,
         .events = a->events,
         .unowned_samples = a->unowned_samples,
