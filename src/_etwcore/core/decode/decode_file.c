@@ -28,13 +28,16 @@ static const decode_form name_forms[] = {FORM(0, 3, name_0, 2)};
     ROW(PTR, "FileObject", HEX)     \
     ROW(U64, "MiscInfo", HEX)       \
     ROW(PTR, "ViewSize", HEX)
-static const decode_row map_2[] = {MAP_HEAD ROW(U32, "ProcessId", DEC)};
+static const decode_row map_2[] = {
+    MAP_HEAD
+    SLOT(U32, "ProcessId", DEC, subject.process_id, 0)
+};
 static const decode_row map_3[] = {
     MAP_HEAD
     ROW(U64, "ByteOffset", HEX)
-    ROW(U32, "ProcessId", DEC)
+    SLOT(U32, "ProcessId", DEC, subject.process_id, 0)
 };
-static const decode_form map_forms[] = {FORM(2, 2, map_2, 0) FORM(3, 3, map_3, 0)};
+static const decode_form map_forms[] = {FORM(2, 2, map_2, 5) FORM(3, 3, map_3, 6)};
 
 /* ---- Operations: by handle ------------------------------------------------- */
 
@@ -150,10 +153,10 @@ static const decode_opcode file_io_opcodes[] = {
     OPCODE(32, "FileIo/FileCreate", name_forms, FILE_NAME)
     OPCODE(35, "FileIo/FileDelete", name_forms, FILE_NAME)
     OPCODE(36, "FileIo/FileRundown", name_forms, FILE_NAME)
-    OPCODE(37, "FileIo/MapFile", map_forms, NONE)
-    OPCODE(38, "FileIo/UnmapFile", map_forms, NONE)
-    OPCODE(39, "FileIo/MapFileDCStart", map_forms, NONE)
-    OPCODE(40, "FileIo/MapFileDCEnd", map_forms, NONE)
+    OPCODE(37, "FileIo/MapFile", map_forms, OF_PROCESS)
+    OPCODE(38, "FileIo/UnmapFile", map_forms, OF_PROCESS)
+    OPCODE(39, "FileIo/MapFileDCStart", map_forms, OF_PROCESS)
+    OPCODE(40, "FileIo/MapFileDCEnd", map_forms, OF_PROCESS)
     OPCODE(64, "FileIo/Create", create_forms, FILE_OTHER)
     OPCODE(65, "FileIo/Cleanup", simple_forms, FILE_OTHER)
     OPCODE(66, "FileIo/Close", simple_forms, FILE_OTHER)

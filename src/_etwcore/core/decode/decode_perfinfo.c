@@ -35,11 +35,11 @@ static const decode_form sample_cache_forms[] = {FORM(2, 2, sample_cache_2, 0)};
 
 static const decode_row pmc_sample_2[] = {
     ROW(PTR, "InstructionPointer", HEX)
-    ROW(U32, "ThreadId", DEC)
+    SLOT(U32, "ThreadId", DEC, subject.thread_id, 0)
     ROW(U16, "ProfileSource", DEC)
     ROW(U16, "Reserved", DEC)
 };
-static const decode_form pmc_sample_forms[] = {FORM(2, 2, pmc_sample_2, 0)};
+static const decode_form pmc_sample_forms[] = {FORM(2, 2, pmc_sample_2, 2)};
 
 static const decode_row pmc_config_2[] = {
     ROW(U32, "CounterCount", DEC)
@@ -206,7 +206,7 @@ static const decode_form hypercall_forms[] = {FORM(2, 2, hypercall_2, 0)};
 static const decode_opcode perf_info_opcodes[] = {
     OPCODE(34, "PerfInfo/Mark", mark_forms, NONE)
     OPCODE(46, "PerfInfo/SampledProfile", sample_forms, SAMPLE)
-    OPCODE(47, "PerfInfo/PmcSample", pmc_sample_forms, NONE)
+    OPCODE(47, "PerfInfo/PmcSample", pmc_sample_forms, OF_THREAD)
     OPCODE(48, "PerfInfo/PmcConfig", pmc_config_forms, NONE)
     OPCODE(49, "PerfInfo/PmcCorruption", pmc_corruption_forms, NONE)
     OPCODE(50, "PerfInfo/MessageISR", msi_forms, INTERRUPT)

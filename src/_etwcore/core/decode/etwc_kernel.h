@@ -70,6 +70,9 @@ typedef enum etwc_kernel_type {
     ETWC_KERNEL_STACK_KEY,        /* reference to a definition */
     ETWC_KERNEL_STACK_DEFINITION, /* 34, 35, 36 */
     ETWC_KERNEL_LOST,             /* real-time loss: events, buffers or file */
+    /* nothing that metrics read, but the payload names the owner */
+    ETWC_KERNEL_OF_PROCESS,
+    ETWC_KERNEL_OF_THREAD,
     ETWC_KERNEL_TYPE_COUNT
 } etwc_kernel_type;
 
@@ -251,6 +254,11 @@ typedef struct etwc_kernel_lost {
     uint8_t which; /* opcode: 32 event, 33 buffer, 34 file */
 } etwc_kernel_lost;
 
+typedef struct etwc_kernel_subject {
+    uint32_t process_id; /* OF_PROCESS */
+    uint32_t thread_id;  /* OF_THREAD */
+} etwc_kernel_subject;
+
 typedef struct etwc_kernel_record {
     uint8_t type;    /* etwc_kernel_type */
     uint16_t fields; /* ETWC_HAS_* */
@@ -279,6 +287,7 @@ typedef struct etwc_kernel_record {
         etwc_kernel_service service;
         etwc_kernel_group_masks group_masks;
         etwc_kernel_stack stack;
+        etwc_kernel_subject subject;
         etwc_kernel_lost lost;
         uint32_t terminated_process_id;
     } u;
