@@ -131,6 +131,10 @@ metric_subject_of(const etwc_event *event, const etwc_kernel_record *record)
     case ETWC_KERNEL_HANDLE_CLOSE:
     case ETWC_KERNEL_HANDLE_DUPLICATE:
         return subject_running(event);
+    case ETWC_KERNEL_OF_PROCESS:
+        return subject_process(record->u.subject.process_id);
+    case ETWC_KERNEL_OF_THREAD:
+        return subject_thread(record->u.subject.thread_id);
     case ETWC_KERNEL_INTERRUPT:
         return (metric_subject){METRIC_BY_NOBODY, ETWC_NO_ID};
     default:
