@@ -473,6 +473,17 @@ def test_a_wrong_buffer_size_in_the_header_event_is_no_bound() -> None:
         assert told(zeroed)[0] == ids(0, 2, 3)  # stepped over by the first buffer's size
 
 
+def test_without_any_usable_size_64_mb_are_the_bound() -> None:
+    trace = plain(4, 3)
+    trace.buffers[2].offset = trace.buffers[2].saved_offset = (64 << 20) + 1
+    data = patch(trace.to_bytes(), 104, struct.pack("<I", 0xFFFFFFFF))
+    data = patch(data, STRIDE, struct.pack("<I", 0xF0000000))
+    with etwmon.open(data) as opened:
+        assert [one.id for one in opened.events()] == ids(0, 1, 3)
+        assert opened.info.damage["bad_buffers"] == 2
+        assert "decompress_errors" not in opened.info.damage
+
+
 def test_a_trace_of_everything_is_undamaged() -> None:
     trace = plain()
     assert read(trace.to_bytes()) == (wanted_all(trace), {})
