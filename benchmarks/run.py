@@ -13,6 +13,7 @@ import platform
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from importlib import metadata
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
@@ -32,8 +33,16 @@ BENCHMARKS: dict[str, Callable[[Bench], Iterator[Row]]] = {
     "peers": bench_peers.peers,
     "import": bench_python.imports,
 }
+PEERS = ("dissect.etl", "dissect.cstruct", "dissect.util", "etl-parser", "construct", "numpy")
 HEADER = Row("what", "measured", "ratio", "goal")
 NAMES = {True: "yes", False: "NO", None: ""}
+
+
+def version_of(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "not installed"
 
 
 def machine(bench: Bench) -> Iterator[str]:
@@ -48,6 +57,7 @@ def machine(bench: Bench) -> Iterator[str]:
     yield f"machine   {name}, {os.cpu_count()} processors, {platform.system()}"
     yield f"python    {platform.python_implementation()} {platform.python_version()}"
     yield f"compiler  {compiler.splitlines()[0] if compiler else bench.compiler}, -O2"
+    yield "peers     " + ", ".join(f"{name} {version_of(name)}" for name in PEERS)
     if hasattr(os, "getloadavg"):
         yield f"load      {os.getloadavg()[0]:.1f} before the first row"
 
