@@ -1,7 +1,5 @@
 """etwmon: per-process metrics and typed events from Event Tracing for Windows."""
 
-from typing import TYPE_CHECKING
-
 from etwmon._errors import (
     ETWAccessDeniedError,
     ETWDecodeError,
@@ -11,12 +9,13 @@ from etwmon._errors import (
     ETWTraceFileError,
 )
 from etwmon._etwcore import EVENT_KINDS, Event, EventBatch, ExtendedItem, TraceWriter
-from etwmon._info import FileInfo, LossReport, Summary, SummaryRow, TraceInfo
 from etwmon._trace import Trace, open  # noqa: A004
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from etwmon._base import BaseMonitor
     from etwmon._config import ETWMonitorConfig, MonitorConfig
+    from etwmon._info import FileInfo, LossReport, Summary, SummaryRow, TraceInfo
     from etwmon._metrics import (
         CPUMetrics,
         DiskMetrics,
@@ -75,7 +74,7 @@ __all__ = [
 
 __version__ = "0.1.0"
 
-# Monitors and metrics are loaded when they are first used: reading events does not need them.
+# Loaded when they are first used: reading events does not need them.
 _LATER = {
     "BaseMonitor": "_base",
     "CPUMetrics": "_metrics",
@@ -83,8 +82,10 @@ _LATER = {
     "ETWMonitor": "_monitor",
     "ETWMonitorConfig": "_config",
     "FieldSource": "_metrics",
+    "FileInfo": "_info",
     "HandleMetrics": "_metrics",
     "IOMetrics": "_metrics",
+    "LossReport": "_info",
     "MemoryMetrics": "_metrics",
     "MetricSample": "_samples",
     "MonitorConfig": "_config",
@@ -94,20 +95,25 @@ _LATER = {
     "ProcessInfo": "_metrics",
     "ProcessMetrics": "_samples",
     "ProcessThread": "_metrics",
+    "Summary": "_info",
+    "SummaryRow": "_info",
     "ThreadMetrics": "_metrics",
+    "TraceInfo": "_info",
 }
 
 
-def __getattr__(name: str) -> object:
-    module = _LATER.get(name)
-    if module is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
+if not TYPE_CHECKING:  # a checker knows the names, and no others
 
-    value: object = getattr(import_module(f"{__name__}.{module}"), name)
-    globals()[name] = value
-    return value
+    def __getattr__(name: str) -> object:
+        module = _LATER.get(name)
+        if module is None:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from importlib import import_module
+
+        value: object = getattr(import_module(f"{__name__}.{module}"), name)
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted(__all__)

@@ -7,9 +7,12 @@ which code, and what to do about it.
 from __future__ import annotations
 
 import os
-from typing import Any
 
-_Path = str | bytes | os.PathLike[str] | None
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    _Path = str | bytes | os.PathLike[str] | None
 
 
 class ETWError(Exception):

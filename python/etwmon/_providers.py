@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
-
 from etwmon import _etwcore
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from uuid import UUID
 
 _GUID_DIGITS = 32
@@ -35,9 +34,9 @@ def provider_guid(provider: str | UUID) -> bytes:
 
 def provider_guids(providers: str | UUID | Iterable[str | UUID]) -> list[bytes]:
     """Return the GUIDs of one provider or several; see `provider_guid`."""
-    if isinstance(providers, Iterable) and not isinstance(providers, str | bytes):
-        return [provider_guid(provider) for provider in providers]
-    return [provider_guid(providers)]
+    if isinstance(providers, str | bytes) or not hasattr(providers, "__iter__"):
+        return [provider_guid(providers)]
+    return [provider_guid(provider) for provider in providers]
 
 
 def _guid_from_text(text: str) -> bytes:

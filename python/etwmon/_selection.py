@@ -2,67 +2,69 @@
 
 from __future__ import annotations
 
-import array
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, TypedDict
+import sys
 
 from etwmon._providers import provider_guids
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from datetime import datetime
+    from typing import TypedDict
     from uuid import UUID
+
+    Packed = tuple[
+        bytes | None,
+        bytes | None,
+        bytes | None,
+        bytes | None,
+        bytes | None,
+        bytes | None,
+        bytes | None,
+        int | None,
+        int,
+        int | None,
+        int | None,
+    ]
+
+    class Selection(TypedDict, total=False):
+        """The conditions of a selection. All that are given must hold; None is "any".
+
+        Attributes:
+            provider: a name, the text of a GUID, a UUID, or several of them.
+            id: event id or ids (manifest events and messages; classic events have 0).
+            opcode: opcode or opcodes.
+            level: the highest level wanted, 0 to 255.
+            keyword: bits of which an event has at least one; 0 is "any".
+            pid: process id or ids of the record header.
+            process: process id or ids of the owner (see `Event.process`).
+            tid: thread id or ids of the record header.
+            cpu: processor or processors.
+            start: first moment wanted: an aware datetime, or an int of Unix ns.
+            end: first moment that is not wanted any more.
+        """
+
+        provider: str | UUID | Iterable[str | UUID] | None
+        id: int | Iterable[int] | None
+        opcode: int | Iterable[int] | None
+        level: int | None
+        keyword: int | None
+        pid: int | Iterable[int] | None
+        process: int | Iterable[int] | None
+        tid: int | Iterable[int] | None
+        cpu: int | Iterable[int] | None
+        start: datetime | int | None
+        end: datetime | int | None
+
 
 _UNIX_EPOCH_100NS = 116_444_736_000_000_000
 _INT64_MAX = (1 << 63) - 1
 _U16 = (1 << 16) - 1
 _NO_ID = (1 << 32) - 1
 
-Packed = tuple[
-    bytes | None,
-    bytes | None,
-    bytes | None,
-    bytes | None,
-    bytes | None,
-    bytes | None,
-    bytes | None,
-    int | None,
-    int,
-    int | None,
-    int | None,
-]
-
-
-class Selection(TypedDict, total=False):
-    """The conditions of a selection. All that are given must hold; None is "any".
-
-    Attributes:
-        provider: a name, the text of a GUID, a UUID, or several of them.
-        id: event id or ids (manifest events and messages; classic events have 0).
-        opcode: opcode or opcodes.
-        level: the highest level wanted, 0 to 255.
-        keyword: bits of which an event has at least one; 0 is "any".
-        pid: process id or ids of the record header.
-        process: process id or ids of the owner (see `Event.process`).
-        tid: thread id or ids of the record header.
-        cpu: processor or processors.
-        start: first moment wanted: an aware datetime, or an int of Unix ns.
-        end: first moment that is not wanted any more.
-    """
-
-    provider: str | UUID | Iterable[str | UUID] | None
-    id: int | Iterable[int] | None
-    opcode: int | Iterable[int] | None
-    level: int | None
-    keyword: int | None
-    pid: int | Iterable[int] | None
-    process: int | Iterable[int] | None
-    tid: int | Iterable[int] | None
-    cpu: int | Iterable[int] | None
-    start: datetime | int | None
-    end: datetime | int | None
-
-
-_NAMES = frozenset(Selection.__annotations__)
+_NAMES = frozenset(
+    {"provider", "id", "opcode", "level", "keyword", "pid", "process", "tid", "cpu", "start", "end"}
+)
 EVERYTHING: Packed = (None, None, None, None, None, None, None, None, 0, None, None)
 
 
@@ -83,12 +85,12 @@ def pack_selection(selection: Selection) -> Packed:
     provider = selection.get("provider")
     return (
         None if provider is None else b"".join(provider_guids(provider)),
-        _numbers("id", selection.get("id"), "H", _U16),
-        _numbers("opcode", selection.get("opcode"), "B", 255),
-        _numbers("pid", selection.get("pid"), "I", _NO_ID - 1),
-        _numbers("process", selection.get("process"), "I", _NO_ID - 1),
-        _numbers("tid", selection.get("tid"), "I", _NO_ID - 1),
-        _numbers("cpu", selection.get("cpu"), "I", _NO_ID),
+        _numbers("id", selection.get("id"), 2, _U16),
+        _numbers("opcode", selection.get("opcode"), 1, 255),
+        _numbers("pid", selection.get("pid"), 4, _NO_ID - 1),
+        _numbers("process", selection.get("process"), 4, _NO_ID - 1),
+        _numbers("tid", selection.get("tid"), 4, _NO_ID - 1),
+        _numbers("cpu", selection.get("cpu"), 4, _NO_ID),
         _level(selection.get("level")),
         _keyword(selection.get("keyword")),
         _filetime("start", selection.get("start")),
@@ -106,15 +108,15 @@ def _number(name: str, value: int, highest: int) -> int:
 
 
 def _numbers(
-    name: str, values: int | Iterable[int] | None, code: str, highest: int
+    name: str, values: int | Iterable[int] | None, size: int, highest: int
 ) -> bytes | None:
     if values is None:
         return None
-    if isinstance(values, Iterable):
+    if hasattr(values, "__iter__"):
         wanted = sorted({_number(name, value, highest) for value in values})
     else:
         wanted = [_number(name, values, highest)]
-    return array.array(code, wanted).tobytes()
+    return b"".join([number.to_bytes(size, sys.byteorder) for number in wanted])
 
 
 def _level(level: int | None) -> int | None:

@@ -6,20 +6,32 @@ The core reads paths and memory itself. A file object is read through `FileReade
 
 from __future__ import annotations
 
-import contextlib
 import os
 import stat
 import sys
-import threading
-from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Protocol, cast
 
 from etwmon._errors import ETWError, ETWTraceFileError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import IO
+    from collections.abc import Iterable
+    from typing import IO, Protocol
 
     from etwmon._etwcore import Origin
+
+    class BinaryFile(Protocol):
+        """A binary file that can be read at any position."""
+
+        def read(self, size: int, /) -> bytes | None:
+            """Read up to size bytes."""
+
+        def seek(self, offset: int, whence: int = 0, /) -> int:
+            """Move the position."""
+
+        def tell(self) -> int:
+            """Return the position."""
+
+    Source = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryFile
 
 UNPACK_LIMIT = 16 << 30
 
@@ -31,22 +43,6 @@ _READ_BYTES = 1 << 24
 # Where the first buffer's header has its type, and the type of a header buffer.
 _BUFFER_TYPE = slice(0x36, 0x38)
 _HEADER_BUFFER = b"\x04\x00"
-
-
-class BinaryFile(Protocol):
-    """A binary file that can be read at any position."""
-
-    def read(self, size: int, /) -> bytes | None:
-        """Read up to size bytes."""
-
-    def seek(self, offset: int, whence: int = 0, /) -> int:
-        """Move the position."""
-
-    def tell(self) -> int:
-        """Return the position."""
-
-
-Source = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryFile
 
 
 class Opened:
@@ -97,10 +93,14 @@ class FileReader:
     def __init__(self, file: BinaryFile, label: str | None) -> None:
         self._file = file
         self._label = label
-        self._lock = threading.Lock()
-        with self._lock, self._own_failures(None):
+        from threading import Lock
+
+        self._lock = Lock()
+        try:
             end: object = file.seek(0, os.SEEK_END)
             self.size = end if isinstance(end, int) else int(file.tell())
+        except Exception as error:
+            raise self._own_failure(error, None) from error
 
     def read_at(self, offset: int, size: int) -> bytes:
         """Read size bytes at offset; fewer only where the file ends.
@@ -108,8 +108,13 @@ class FileReader:
         Raises:
             ETWTraceFileError: when the file object raises, from its exception.
         """
-        with self._lock, self._own_failures(offset):
-            return self._read(offset, size)
+        with self._lock:
+            try:
+                return self._read(offset, size)
+            except ETWError:
+                raise
+            except Exception as error:
+                raise self._own_failure(error, offset) from error
 
     def _read(self, offset: int, size: int) -> bytes:
         self._file.seek(offset)
@@ -130,21 +135,15 @@ class FileReader:
             missing -= len(data)
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
-    @contextlib.contextmanager
-    def _own_failures(self, offset: int | None) -> Iterator[None]:
+    def _own_failure(self, error: Exception, offset: int | None) -> ETWTraceFileError:
         """Whatever the file object raises becomes our error, with its own as the cause."""
-        try:
-            yield
-        except ETWError:
-            raise
-        except Exception as error:
-            raise ETWTraceFileError(
-                f"the file object failed: {error!r}",
-                function="read_at",
-                hint="the cause says more",
-                path=self._label,
-                offset=offset,
-            ) from error
+        return ETWTraceFileError(
+            f"the file object failed: {error!r}",
+            function="read_at",
+            hint="the cause says more",
+            path=self._label,
+            offset=offset,
+        )
 
 
 def open_sources(source: Source | Iterable[Source], unpack_limit: int) -> Opened:
@@ -169,10 +168,10 @@ def open_sources(source: Source | Iterable[Source], unpack_limit: int) -> Opened
 
 
 def _each(source: Source | Iterable[Source]) -> Iterable[Source]:
-    if not _is_single(source) and isinstance(source, Iterable):
-        return cast("Iterable[Source]", source)
     if _is_single(source):
-        return [cast("Source", source)]
+        return [source]  # type: ignore[list-item]
+    if hasattr(source, "__iter__"):
+        return source  # type: ignore[return-value]
     raise TypeError(f"a trace is a path, bytes or a binary file, not {source!r}")
 
 
@@ -196,9 +195,13 @@ def _open_one(opened: Opened, source: Source, unpack_limit: int) -> None:
     if isinstance(source, str | os.PathLike):
         _open_path(opened, os.fsdecode(source), unpack_limit)
     elif _is_buffer(source):
-        _open_memory(opened, memoryview(cast("bytes", source)), unpack_limit)
+        _open_memory(
+            opened,
+            memoryview(source),  # type: ignore[arg-type]
+            unpack_limit,
+        )
     elif hasattr(source, "read") and hasattr(source, "seek"):
-        _open_file(opened, cast("BinaryFile", source), unpack_limit)
+        _open_file(opened, source, unpack_limit)  # type: ignore[arg-type]
     else:
         raise TypeError(f"a trace is a path, bytes or a binary file, not {source!r}")
 
@@ -228,7 +231,7 @@ def _open_file(opened: Opened, file: BinaryFile, unpack_limit: int) -> None:
 
 def _rewound(file: BinaryFile) -> IO[bytes]:
     file.seek(0)
-    return cast("IO[bytes]", file)
+    return file  # type: ignore[return-value]
 
 
 def _open_memory(opened: Opened, view: memoryview, unpack_limit: int) -> None:
@@ -261,7 +264,7 @@ def _unpack(opened: Opened, file: IO[bytes], magic: bytes, label: str | None, li
             _unpack_zip(opened, file, label, limit)
         else:
             with gzip.GzipFile(fileobj=file, mode="rb") as member:
-                _unpack_member(opened, cast("IO[bytes]", member), label, limit)
+                _unpack_member(opened, member, label, limit)  # type: ignore[arg-type]
     except ETWError:
         raise
     except (zipfile.BadZipFile, zlib.error, EOFError, gzip.BadGzipFile) as error:

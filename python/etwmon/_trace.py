@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from types import TracebackType
-from typing import TYPE_CHECKING, NoReturn, Self, Unpack
-
 from etwmon import _etwcore
-from etwmon._etwcore import BatchIterator, EventIterator
-from etwmon._info import FileInfo, LossReport, Summary, TraceInfo, loss_of
-from etwmon._selection import Selection, pack_selection
-from etwmon._sources import UNPACK_LIMIT, Source, open_sources
+from etwmon._selection import pack_selection
+from etwmon._sources import UNPACK_LIMIT, open_sources
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from types import TracebackType
+    from typing import NoReturn, Self, Unpack
+
+    from etwmon._etwcore import BatchIterator, EventIterator
+    from etwmon._info import LossReport, Summary, TraceInfo
     from etwmon._samples import ProcessMetrics
+    from etwmon._selection import Selection
+    from etwmon._sources import Source
 
 MEMORY_LIMIT = 512 << 20
 
@@ -52,9 +55,8 @@ class Trace:
         except BaseException:
             self._opened.remove()
             raise
-        self._info = TraceInfo(
-            [FileInfo.from_facts(facts) for facts in self._core.files()], self._core.damage
-        )
+        self._facts = self._core.files()
+        self._info: TraceInfo | None = None
 
     # ---- Events ----------------------------------------------------------------------
 
@@ -92,6 +94,8 @@ class Trace:
 
     def summary(self, **selection: Unpack[Selection]) -> Summary:
         """Count events and bytes by provider, kind, id, opcode and version."""
+        from etwmon._info import Summary
+
         return Summary.from_tuples(self._core.summary(pack_selection(selection)))
 
     def processes(self) -> list[ProcessMetrics]:
@@ -115,12 +119,19 @@ class Trace:
     @property
     def info(self) -> TraceInfo:
         """Machine, session, clock, sizes, loss and damage. Also after `close`."""
+        if self._info is None:
+            from etwmon._info import FileInfo, TraceInfo
+
+            files = [FileInfo.from_facts(facts) for facts in self._facts]
+            self._info = TraceInfo(files, self._core.damage)
         return self._info
 
     @property
     def loss(self) -> LossReport:
         """What was lost while the trace was recorded. Also after `close`."""
-        return loss_of(self._info.files)
+        from etwmon._info import loss_of
+
+        return loss_of(self.info.files)
 
     @property
     def memory_in_use(self) -> int:
@@ -158,10 +169,10 @@ class Trace:
 
     def __repr__(self) -> str:
         state = "closed " if self.closed else ""
-        return repr(self._info).replace("<TraceInfo", f"<{state}Trace", 1)
+        return repr(self.info).replace("<TraceInfo", f"<{state}Trace", 1)
 
     def _repr_html_(self) -> str:
-        return self._info._repr_html_()
+        return self.info._repr_html_()
 
 
 def open(  # noqa: A001
