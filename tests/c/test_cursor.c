@@ -1,5 +1,9 @@
-/* How much one call of a cursor does at most. */
+/* Cursors: how much one call does at most, and many of them on one file. */
 #include "harness.h"
+
+#if !defined(_WIN32)
+#include <pthread.h>
+#endif
 
 #include "etl_format.h"
 #include "etwc_etl.h"
@@ -74,5 +78,83 @@ TEST(a_call_ends_after_so_many_bytes_of_buffers)
     etwc_etl_release(etl);
     etwc_pool_release(pool);
 }
+
+#if !defined(_WIN32)
+enum { THREADS = 8, ROUNDS = 5, EVENTS = 3000 };
+
+typedef struct reader_job {
+    etwc_etl *etl;
+    uint64_t sum;
+} reader_job;
+
+/* Reads all and keeps one block across calls, as Python's events do. */
+static void *
+read_all(void *context)
+{
+    reader_job *job = context;
+    etwc_event events[64];
+    for (int round = 0; round < ROUNDS; round++) {
+        etwc_cursor *cursor = NULL;
+        etwc_block *held = NULL;
+        size_t count;
+        if (etwc_cursor_open(&job->etl, 1, NULL, &cursor, NULL) != ETWC_OK)
+            return NULL;
+        while (etwc_cursor_next(cursor, events, 64, &count, NULL) == ETWC_OK) {
+            for (size_t i = 0; i < count; i++)
+                job->sum += events[i].payload[0];
+            if (count == 0)
+                continue;
+            etwc_block_release(held);
+            held = events[count - 1].block;
+            etwc_block_retain(held);
+        }
+        etwc_cursor_close(cursor);
+        etwc_block_release(held);
+    }
+    etwc_etl_release(job->etl);
+    return NULL;
+}
+
+TEST(threads_read_one_file_from_one_pool)
+{
+    static const uint8_t byte = 3;
+    char path[512];
+    etwc_etl_writer_options options;
+    etwc_etl_writer *writer = NULL;
+    harness_temp_path("shared.etl", path, sizeof path);
+    etwc_etl_writer_defaults(&options);
+    options.buffer_size = 4096;
+    options.compression = ETWC_COMPRESSION_LZNT1;
+    CHECK_OK(etwc_etl_writer_open(path, &options, &writer, NULL));
+    for (uint32_t i = 0; i < EVENTS; i++) {
+        etwc_event event = {.raw_time = options.start_raw_time + i,
+                            .payload = &byte,
+                            .extended = &byte,
+                            .payload_size = 1,
+                            .processor = i % 3,
+                            .kind = ETWC_KIND_SYSTEM,
+                            .pointer_size = 8};
+        CHECK_OK(etwc_etl_writer_write(writer, &event, NULL));
+    }
+    CHECK_OK(etwc_etl_writer_close(writer, ETWC_WRITER_END_AT_LAST_EVENT, NULL));
+    etwc_pool *pool = etwc_pool_new(1 << 20);
+    etwc_etl *etl = open_path(path, pool);
+    pthread_t threads[THREADS];
+    reader_job jobs[THREADS];
+    for (int i = 0; i < THREADS; i++) {
+        jobs[i] = (reader_job){etl, 0};
+        etwc_etl_retain(etl);
+        CHECK(pthread_create(&threads[i], NULL, read_all, &jobs[i]) == 0);
+    }
+    etwc_etl_release(etl);
+    for (int i = 0; i < THREADS; i++)
+        CHECK(pthread_join(threads[i], NULL) == 0);
+    /* The first payload byte of the header event is that of its buffer size: 0. */
+    for (int i = 0; i < THREADS; i++)
+        CHECK_EQ_U64(jobs[i].sum, (uint64_t)ROUNDS * EVENTS * byte);
+    CHECK_EQ_U64(etwc_pool_in_use(pool), 0);
+    etwc_pool_release(pool);
+}
+#endif
 
 HARNESS_MAIN
