@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import itertools
 import random
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
@@ -305,10 +306,20 @@ class CountingFile(io.BytesIO):
         return data
 
 
-def test_a_time_range_reads_only_the_buffers_that_it_needs() -> None:
+@pytest.mark.parametrize("compression", [0, 3])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda time, mark: build.event(time, GUID, id=mark),
+        lambda time, mark: build.message(time, mark, b"text", sequence=1, guid=GUID, ids=(1, 2)),
+    ],
+)
+def test_a_time_range_reads_only_the_buffers_that_it_needs(
+    make: Callable[[int, int], Record], compression: int
+) -> None:
     second = 10_000_000
-    events = [(n % 2, build.event(at(n * second // 4), GUID, id=n)) for n in range(4000)]
-    trace = Trace(Header(buffer_size=4096, processors=2), fill(events, size=4096))
+    events = [(n % 2, make(at(n * second // 4), n)) for n in range(4000)]
+    trace = Trace(Header(buffer_size=4096, processors=2), fill(events, size=4096), compression=compression)
     file = CountingFile(trace.to_bytes())
     origin = unix_ns(START)
     with etwmon.open(file) as opened:

@@ -14,7 +14,7 @@ enum {
      * to yield as much. */
     PEEK_BYTES = 128,
     READ_BYTES = ETL_BUFFER_HEADER_BYTES + PEEK_BYTES,
-    PEEK_OUTPUT_BYTES = 32,
+    PEEK_OUTPUT_BYTES = 40,
     PROCESSOR_COUNT = 1 << 16,
     /* The scan for a buffer reads little at first: the next one may be near. */
     SCAN_CHUNK_MIN_BYTES = 1 << 9,

@@ -110,10 +110,10 @@ finish_ref(const etl_records *r, const uint8_t *record, etl_ref *ref,
     case ETWC_KIND_FULL:
         if (ref->size < least)
             return false;
-        ref->is_cswitch = is_cswitch_opcode(record[ETL_FULL_OPCODE]) &&
-                          memcmp(record + ETL_FULL_GUID,
-                                 etwc_kernel_group_guid(ETWC_CLASS_THREAD)->bytes,
-                                 16) == 0;
+        ref->is_cswitch =
+            is_cswitch_opcode(record[ETL_FULL_OPCODE]) &&
+            memcmp(record + ETL_FULL_GUID,
+                   etwc_kernel_group_guid(ETWC_CLASS_THREAD)->bytes, 16) == 0;
         return true;
     default: /* kernel records with PMC words */
         return ref->size >= least + etl_shape_pmc_bytes(etwc_load_u16(record));
@@ -230,8 +230,15 @@ etl_record_peek_time(etwc_span bytes, int64_t *out)
     if (bytes.len < 24)
         return false;
     uint8_t shape = etl_shape_of(etwc_load_u32(bytes.ptr));
-    if (etl_shapes[shape].time_offset == 0)
+    size_t at = etl_shapes[shape].time_offset;
+    if (shape == ETL_SHAPE_MESSAGE) {
+        etl_message_parts parts;
+        if (!etl_shape_message_parts(bytes.ptr, etwc_load_u16(bytes.ptr), &parts))
+            return false;
+        at = parts.time;
+    }
+    if (at == 0 || at + 8 > bytes.len)
         return false;
-    *out = etwc_load_i64(bytes.ptr + etl_shapes[shape].time_offset);
+    *out = etwc_load_i64(bytes.ptr + at);
     return true;
 }

@@ -34,7 +34,7 @@ typedef struct etl_records {
 size_t etl_records_scan(etl_records *records, etl_ref *refs, size_t capacity,
                         etwc_damage *damage);
 
-/* The stamp of the record that `bytes` (its first 32 or so) starts with; false
+/* The stamp of the record that `bytes` starts with, of which 40 are enough; false
  * when it has none or is no record. */
 ETWC_NODISCARD bool etl_record_peek_time(etwc_span bytes, int64_t *out);
 
