@@ -169,6 +169,20 @@ def test_stamps_anywhere_on_the_clock_are_ordered(raw: int) -> None:
     assert marks(trace.to_bytes()) == [n + 100 for n in steps]
 
 
+def test_stamps_far_from_the_header_event_are_ordered() -> None:
+    far = 1 << 62
+    times = [[-far, 5, far], [-7, 6, 9], [-far - 1, 0, 7]]
+    trace = Trace(Header(raw_time=0, processors=3))
+    trace.buffers = [
+        Buffer([build.event(t, GUID, id=10 * cpu + n) for n, t in enumerate(stream)], cpu=cpu)
+        for cpu, stream in enumerate(times)
+    ]
+    found = marks(trace.to_bytes())
+    # Beyond what merging can tell apart, the lower processor comes first.
+    assert sorted(found[:2]) == [0, 20]
+    assert found[2:] == [10, 21, 1, 11, 22, 12, 2]
+
+
 # ---- Selection -----------------------------------------------------------------------------------
 
 
