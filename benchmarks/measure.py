@@ -57,9 +57,12 @@ def row_rate(what: str, rate: float, least: float | None = None) -> Row:
 
 def _processor_time() -> float:
     """Of this process and of the children that have ended: other work does not count."""
-    times = os.times()
-    children = times.children_user + times.children_system
-    return time.process_time() + children
+    if sys.platform == "win32":
+        return time.perf_counter()  # it does not tell of children
+    import resource
+
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.process_time() + children.ru_utime + children.ru_stime
 
 
 def in_turns(
