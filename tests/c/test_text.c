@@ -18,6 +18,58 @@ check_utf8(const char *utf16_hex, const char *utf8_hex)
     CHECK(size <= ETWC_TEXT_UTF8_MAX(text.len));
 }
 
+static bool
+to_utf16(const char *utf8_hex, uint8_t *out, size_t *out_bytes)
+{
+    uint8_t in[64];
+    uint16_t units[64];
+    size_t count = 0;
+    size_t size = harness_hex(utf8_hex, in, sizeof in);
+    if (!etwc_text_to_utf16((const char *)in, size, units, &count))
+        return false;
+    CHECK(count <= size);
+    for (size_t i = 0; i < count; i++)
+        etwc_store_u16(out + 2 * i, units[i]);
+    *out_bytes = 2 * count;
+    return true;
+}
+
+TEST(utf8_becomes_the_utf16_that_it_came_from)
+{
+    static const char *const pairs[][2] = {
+        {"", ""},
+        {"417a", "4100 7a00"},
+        {"7f c280 dfbf e0a080", "7f00 8000 ff07 0008"},
+        {"e282ac efbfbf", "ac20 ffff"},
+        {"f0908080 f48fbfbf", "00d8 00dc ffdb ffdf"},
+        {"eda0bd 42", "3dd8 4200"},     /* lone surrogates */
+        {"edb98a eda0bd", "4ade 3dd8"}, /* the wrong way round */
+        {"f09f998a edb98a", "3dd8 4ade 4ade"},
+    };
+    for (size_t i = 0; i < ETWC_ARRAY_SIZE(pairs); i++) {
+        uint8_t got[128];
+        uint8_t wanted[128];
+        size_t size = 0;
+        CHECK(to_utf16(pairs[i][0], got, &size));
+        CHECK_EQ_U64(size, harness_hex(pairs[i][1], wanted, sizeof wanted));
+        CHECK_EQ_MEM(got, wanted, size);
+    }
+}
+
+TEST(malformed_utf8_is_refused)
+{
+    static const char *const bad[] = {
+        "80",       "bf",   "c2",   "c241",   "e282",     "e28241",
+        "f09f99",   "c080", "c1bf", "e09fbf", "f08fbfbf", "f4908080",
+        "f8888080", "ff",   "41ff", "c3c3a9", "f7bfbfbf", "eda0bd edb98a",
+    };
+    for (size_t i = 0; i < ETWC_ARRAY_SIZE(bad); i++) {
+        uint8_t got[128];
+        size_t size = 0;
+        CHECK(!to_utf16(bad[i], got, &size));
+    }
+}
+
 /* Right sides: text.encode("utf-8", "surrogatepass") of Python. */
 TEST(utf16_becomes_utf8_at_every_length_of_a_character)
 {

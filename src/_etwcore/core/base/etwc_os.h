@@ -11,8 +11,8 @@
 
 typedef struct etwc_os_file etwc_os_file;
 
-/* Paths are the file system's bytes on POSIX and UTF-8 on Windows, terminated
- * by a zero. On success *out is owned; close it with etwc_os_file_close. A
+/* Paths are the file system's bytes on POSIX and UTF-8 (WTF-8, see etwc_text.h)
+ * on Windows, terminated by a zero. On success *out is owned; close it with etwc_os_file_close. A
  * directory is refused. E_IO carries the system's code. */
 ETWC_NODISCARD etwc_status etwc_os_file_open(const char *path, etwc_os_file **out,
                                              etwc_error *err);

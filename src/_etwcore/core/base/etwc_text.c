@@ -58,6 +58,53 @@ etwc_text_from_utf16(etwc_span text, char *dst)
     return written;
 }
 
+/* Takes one character, lone surrogates included; false when it is malformed or
+ * longer than it need be. */
+static bool
+take_utf8(etwc_span *rest, uint32_t *out)
+{
+    static const uint32_t least[5] = {0, 0, 0x80, 0x800, 0x10000};
+    uint8_t first;
+    if (!etwc_span_u8(rest, &first))
+        return false;
+    if (first < 0x80) {
+        *out = first;
+        return true;
+    }
+    size_t size = first >= 0xF0 ? 4 : first >= 0xE0 ? 3 : 2;
+    if (first < 0xC0 || first >= 0xF8 || rest->len < size - 1)
+        return false;
+    uint32_t c = first & (0x7Fu >> size);
+    for (size_t i = 1; i < size; i++) {
+        if ((rest->ptr[i - 1] & 0xC0) != 0x80)
+            return false;
+        c = c << 6 | (rest->ptr[i - 1] & 0x3Fu);
+    }
+    *out = c;
+    return c >= least[size] && c <= 0x10FFFF && etwc_span_skip(rest, size - 1);
+}
+
+bool
+etwc_text_to_utf16(const char *text, size_t len, uint16_t *dst, size_t *out_units)
+{
+    etwc_span rest = {(const uint8_t *)text, len};
+    size_t units = 0;
+    while (rest.len != 0) {
+        uint32_t c;
+        if (!take_utf8(&rest, &c))
+            return false;
+        if (is_low_surrogate(c) && units != 0 && is_high_surrogate(dst[units - 1]))
+            return false; /* a pair is one character of four bytes */
+        if (c >= 0x10000) {
+            dst[units++] = (uint16_t)(0xD800 + ((c - 0x10000) >> 10));
+            c = 0xDC00 + (c & 0x3FF);
+        }
+        dst[units++] = (uint16_t)c;
+    }
+    *out_units = units;
+    return true;
+}
+
 /* Where the bytes of the text form lie in memory. */
 static const uint8_t guid_order[16] = {3, 2, 1,  0,  5,  4,  7,  6,
                                        8, 9, 10, 11, 12, 13, 14, 15};

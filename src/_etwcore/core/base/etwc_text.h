@@ -17,6 +17,11 @@
  * ETWC_TEXT_UTF8_MAX(text.len) bytes; an odd last byte is ignored. */
 size_t etwc_text_from_utf16(etwc_span text, char *dst);
 
+/* The way back, host order, not terminated: writes at most len units to dst. False
+ * when the bytes are not what etwc_text_from_utf16 writes for any text. */
+ETWC_NODISCARD bool etwc_text_to_utf16(const char *text, size_t len, uint16_t *dst,
+                                       size_t *out_units);
+
 /* "3d6fa8d1-fe05-11d0-9dda-00c04fd7ba7c": 36 characters and a terminator. */
 #define ETWC_GUID_TEXT_SIZE 37
 void etwc_guid_to_text(const etwc_guid *guid, char dst[ETWC_GUID_TEXT_SIZE]);

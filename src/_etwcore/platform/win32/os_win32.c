@@ -16,6 +16,7 @@
 #include <windows.h>
 
 #include "etwc_alloc.h"
+#include "etwc_text.h"
 
 /* One call moves at most this much: sizes of ReadFile are 32 bits wide. */
 #define MAX_TRANSFER ((size_t)1 << 30)
@@ -64,19 +65,22 @@ long_prefix(const wchar_t *path, size_t units, size_t *replaced)
 static etwc_status
 path_to_wide(const char *path, const char *where, wchar_t **out, etwc_error *err)
 {
-    int units = MultiByteToWideChar(CP_UTF8, MB_ERR_INVALID_CHARS, path, -1, NULL, 0);
-    if (units <= 0)
-        return etwc_fail_os(err, where, last_error());
-    wchar_t *wide = etwc_malloc(((size_t)units + PREFIX_UNITS) * sizeof *wide);
+    size_t length = strlen(path) + 1; /* no text has more units than bytes */
+    wchar_t *wide = etwc_malloc((length + PREFIX_UNITS) * sizeof *wide);
     if (wide == NULL)
         return etwc_fail(err, ETWC_E_NOMEM, where);
     wchar_t *plain = wide + PREFIX_UNITS;
-    (void)MultiByteToWideChar(CP_UTF8, MB_ERR_INVALID_CHARS, path, -1, plain, units);
+    size_t units;
+    /* Not MultiByteToWideChar: file names may hold lone surrogates, which it
+     * refuses and Python passes on. */
+    if (!etwc_text_to_utf16(path, length, plain, &units)) {
+        etwc_free(wide);
+        return etwc_fail_os(err, where, ERROR_NO_UNICODE_TRANSLATION);
+    }
     size_t replaced;
-    const wchar_t *prefix = long_prefix(plain, (size_t)units, &replaced);
+    const wchar_t *prefix = long_prefix(plain, units, &replaced);
     size_t prefix_units = wcslen(prefix);
-    memmove(wide + prefix_units, plain + replaced,
-            ((size_t)units - replaced) * sizeof *wide);
+    memmove(wide + prefix_units, plain + replaced, (units - replaced) * sizeof *wide);
     memcpy(wide, prefix, prefix_units * sizeof *wide);
     /* Behind the prefix a slash is an ordinary character. */
     for (wchar_t *c = wide; prefix_units != 0 && *c != L'\0'; c++)
