@@ -10,33 +10,44 @@
 #if defined(_MSC_VER) && !defined(__clang__)
 #include <intrin.h>
 
+/* 32-bit targets have no intrinsic for 64 bits. */
+#if defined(_WIN64)
+typedef __int64 etwc_atomic_word;
+#define ETWC_INTERLOCKED_OR _InterlockedOr64
+#define ETWC_INTERLOCKED_ADD _InterlockedExchangeAdd64
+#else
+typedef long etwc_atomic_word;
+#define ETWC_INTERLOCKED_OR _InterlockedOr
+#define ETWC_INTERLOCKED_ADD _InterlockedExchangeAdd
+#endif
+
 typedef struct etwc_atomic_size {
-    volatile int64_t value;
+    volatile etwc_atomic_word value;
 } etwc_atomic_size;
 
 static inline void
 etwc_atomic_init(etwc_atomic_size *a, size_t value)
 {
-    a->value = (int64_t)value;
+    a->value = (etwc_atomic_word)value;
 }
 
 static inline size_t
 etwc_atomic_load_acquire(etwc_atomic_size *a)
 {
-    return (size_t)_InterlockedOr64(&a->value, 0);
+    return (size_t)ETWC_INTERLOCKED_OR(&a->value, 0);
 }
 
 /* Both return the value before the change. */
 static inline size_t
 etwc_atomic_add_relaxed(etwc_atomic_size *a, size_t n)
 {
-    return (size_t)_InterlockedExchangeAdd64(&a->value, (int64_t)n);
+    return (size_t)ETWC_INTERLOCKED_ADD(&a->value, (etwc_atomic_word)n);
 }
 
 static inline size_t
 etwc_atomic_sub_acq_rel(etwc_atomic_size *a, size_t n)
 {
-    return (size_t)_InterlockedExchangeAdd64(&a->value, -(int64_t)n);
+    return (size_t)ETWC_INTERLOCKED_ADD(&a->value, -(etwc_atomic_word)n);
 }
 
 #else
