@@ -281,6 +281,10 @@ def test_loss_is_told_while_running_and_after(source: Path) -> None:
         during = monitor.loss
     assert monitor.loss == during
     assert (during.events_lost, during.undecoded, during.quality) == (0, 0, "complete")
+    # A trace alone knows what its session lost; it has counted nothing else.
+    with etwmon.open(source) as trace:
+        assert type(trace.loss) is type(during)
+        assert (trace.loss.events_lost, trace.loss.undecoded, trace.loss.dropped) == (0, None, None)
 
 
 def test_a_file_that_was_never_closed_is_estimated_at_best(tmp_path: Path, source: Path) -> None:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
         ThreadMetrics,
     )
     from etwmon._monitor import ETWMonitor
-    from etwmon._samples import MetricSample, MonitorLoss, ProcessMetrics
+    from etwmon._samples import MetricSample, ProcessMetrics
 
 __all__ = [
     "EVENT_KINDS",
@@ -56,7 +56,6 @@ __all__ = [
     "MemoryMetrics",
     "MetricSample",
     "MonitorConfig",
-    "MonitorLoss",
     "NetworkMetrics",
     "ProcessImage",
     "ProcessInfo",
@@ -89,7 +88,6 @@ _LATER = {
     "MemoryMetrics": "_metrics",
     "MetricSample": "_samples",
     "MonitorConfig": "_config",
-    "MonitorLoss": "_samples",
     "NetworkMetrics": "_metrics",
     "ProcessImage": "_metrics",
     "ProcessInfo": "_metrics",

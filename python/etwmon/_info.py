@@ -359,7 +359,10 @@ def _sum_known(values: Sequence[int | None]) -> int | None:
 
 @dataclass(slots=True)
 class LossReport:
-    """What a session lost before anybody could read it.
+    """What was lost, and where: by the session, in the file, by the reader.
+
+    `Trace.loss` tells what the session did; what nobody has counted there is None. The loss of
+    monitors and metrics tells of what became of the events since, too.
 
     Attributes:
         events_lost: events that were lost; None when the file does not know, because it was
@@ -368,6 +371,11 @@ class LossReport:
         flagged_buffers: buffers that say that something was lost around them.
         first_loss: stamp of the first of them, in UTC, or None.
         missing_buffers: buffers that the header claims and the file does not have.
+        dropped: events that found no room in our own ring; metrics never depend on it.
+        filtered: events that were not kept on purpose; they are in the metrics all the same.
+        undecoded: records that metrics need and that were too short to be used.
+        damaged: places in the file where events could not be read.
+        contradictions: context switches that show that others are missing.
     """
 
     events_lost: int | None
@@ -375,6 +383,11 @@ class LossReport:
     flagged_buffers: int
     first_loss: datetime | None
     missing_buffers: int
+    dropped: int | None = None
+    filtered: int | None = None
+    undecoded: int | None = None
+    damaged: int | None = None
+    contradictions: int | None = None
 
     @property
     def is_known(self) -> bool:
@@ -383,10 +396,23 @@ class LossReport:
 
     @property
     def is_lossy(self) -> bool:
-        """Whether something is known to be lost."""
+        """Whether something is known to be lost, for metrics too."""
         return bool(
-            self.events_lost or self.buffers_lost or self.flagged_buffers or self.missing_buffers
+            self.events_lost
+            or self.buffers_lost
+            or self.flagged_buffers
+            or self.missing_buffers
+            or self.undecoded
+            or self.damaged
+            or self.contradictions
         )
+
+    @property
+    def quality(self) -> str:
+        """What can be said of numbers: "complete", "estimated" or "lossy"."""
+        if self.is_lossy:
+            return "lossy"
+        return "complete" if self.is_known else "estimated"
 
     def __bool__(self) -> bool:
         return self.is_lossy or not self.is_known

@@ -15,7 +15,6 @@ from etwmon._flags import kernel_flags
 from etwmon._samples import (
     Interval,
     MetricSample,
-    MonitorLoss,
     ProcessMetrics,
     loss_between,
     whole_intervals,
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from etwmon._etwcore import Snapshot
+    from etwmon._info import LossReport
     from etwmon._sources import Source
 
 SYSTEM_PIDS = frozenset({0, 4})
@@ -102,7 +102,7 @@ class ETWMonitor(BaseMonitor[MetricSample, ProcessMetrics]):
         self._baseline = _Baseline(0, None)
         self._now = 0
         self._whole: list[Interval] | None = None
-        self._last_loss: MonitorLoss | None = None
+        self._last_loss: LossReport | None = None
 
     # ---- Life --------------------------------------------------------------------------
 
@@ -280,7 +280,7 @@ class ETWMonitor(BaseMonitor[MetricSample, ProcessMetrics]):
     # ---- Completeness ------------------------------------------------------------------
 
     @property
-    def loss(self) -> MonitorLoss:
+    def loss(self) -> LossReport:
         """What was lost, up to where the monitor stands (or stood, when it was stopped).
 
         Raises:
@@ -291,17 +291,10 @@ class ETWMonitor(BaseMonitor[MetricSample, ProcessMetrics]):
                 return self._last_loss
             return self._loss_so_far()
 
-    def _loss_so_far(self) -> MonitorLoss:
+    def _loss_so_far(self) -> LossReport:
         trace, aggregate, _ = self._running()
-        parts = [
-            loss_between(trace.loss, aggregate.damage, snapshot.machine, None)
-            for snapshot in aggregate.snapshot()
-        ]
-        total = parts[0]
-        for part in parts[1:]:
-            total.undecoded += part.undecoded
-            total.contradictions += part.contradictions
-        return total
+        machines = [snapshot.machine for snapshot in aggregate.snapshot()]
+        return loss_between(trace.loss, aggregate.damage, machines, ())
 
     # ---- Of a session ------------------------------------------------------------------
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from etwmon._etwcore import ROW_COLUMNS, Aggregate
@@ -28,7 +27,9 @@ from etwmon._metrics import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
+    from typing import Literal
 
     from etwmon._etwcore import MachineFacts, Snapshot
     from etwmon._metrics import Value
@@ -58,68 +59,35 @@ _LOSING_DAMAGE = frozenset(
 )
 
 
-@dataclass(slots=True)
-class MonitorLoss(LossReport):
-    """What a session lost, and what happened to events since.
-
-    Attributes:
-        dropped: events that found no room in our own ring; metrics never depend on it.
-        filtered: events that were not kept on purpose; they are in the metrics all the same.
-        undecoded: records that metrics need and that were too short to be used.
-        damaged: places in the file where events could not be read.
-        contradictions: context switches that show that others are missing.
-    """
-
-    dropped: int = 0
-    filtered: int = 0
-    undecoded: int = 0
-    damaged: int = 0
-    contradictions: int = 0
-
-    @property
-    def is_lossy(self) -> bool:
-        """Whether something is known to be lost that metrics need."""
-        return bool(
-            self.events_lost
-            or self.buffers_lost
-            or self.flagged_buffers
-            or self.missing_buffers
-            or self.undecoded
-            or self.damaged
-            or self.contradictions
-        )
-
-    def __bool__(self) -> bool:
-        return self.is_lossy or not self.is_known
-
-    @property
-    def quality(self) -> str:
-        """What can be said of numbers: "complete", "estimated" or "lossy"."""
-        if self.is_lossy:
-            return "lossy"
-        return "complete" if self.is_known else "estimated"
-
-
 def loss_between(
-    session: LossReport, damage: dict[str, int], now: MachineFacts, before: MachineFacts | None
-) -> MonitorLoss:
-    """Return the loss of an interval.
+    session: LossReport,
+    damage: dict[str, int],
+    now: Sequence[MachineFacts],
+    before: Sequence[MachineFacts],
+) -> LossReport:
+    """Return the loss of an interval, from the facts of each timeline at its ends.
 
     Where the session lost events is not known, nor where the file is damaged: both count for
     every interval.
     """
-    undecoded = now["undecoded"] - (before["undecoded"] if before else 0)
-    contradictions = now["switch_mismatches"] - (before["switch_mismatches"] if before else 0)
-    return MonitorLoss(
+    undecoded = _sum(now, "undecoded") - _sum(before, "undecoded")
+    contradictions = _sum(now, "switch_mismatches") - _sum(before, "switch_mismatches")
+    return LossReport(
         events_lost=session.events_lost,
         buffers_lost=session.buffers_lost,
         flagged_buffers=session.flagged_buffers,
         first_loss=session.first_loss,
         missing_buffers=session.missing_buffers,
+        dropped=0,  # a file is read without a ring,
+        filtered=0,  # and metrics take all of it
         undecoded=undecoded,
         damaged=sum(count for name, count in damage.items() if name in _LOSING_DAMAGE),
         contradictions=contradictions,
     )
+
+
+def _sum(machines: Sequence[MachineFacts], name: Literal["undecoded", "switch_mismatches"]) -> int:
+    return sum(machine[name] for machine in machines)
 
 
 class Interval:
@@ -142,7 +110,7 @@ class Interval:
         self.machine = snapshot.machine
         self.begin = begin
         self.end = self.machine["filetime"]
-        self.loss = loss_between(session, damage, self.machine, base.machine if base else None)
+        self.loss = loss_between(session, damage, [self.machine], [base.machine] if base else [])
         self.is_whole = is_whole
 
     @property
@@ -392,8 +360,8 @@ class ProcessMetrics:
         handles: handles (`HandleMetrics`).
         disk: disk reads and writes (`DiskMetrics`).
         network: network traffic (`NetworkMetrics`).
-        quality: "complete", "estimated" or "lossy"; see `MonitorLoss.quality`.
-        loss: what was lost (`MonitorLoss`).
+        quality: "complete", "estimated" or "lossy"; see `LossReport.quality`.
+        loss: what was lost (`LossReport`).
     """
 
     __slots__ = ("_groups", "_images", "_interval", "_row", "_sources", "_threads", "loss")
@@ -592,7 +560,7 @@ class MetricSample:
         pid: process id.
         name: name of the process, or None.
         quality: "complete", "estimated" or "lossy".
-        loss: what was lost (`MonitorLoss`).
+        loss: what was lost (`LossReport`).
         metrics: the numbers of the interval (`ProcessMetrics`).
     """
 
@@ -630,7 +598,7 @@ class MetricSample:
         return self._times()[1]
 
     @property
-    def loss(self) -> MonitorLoss:
+    def loss(self) -> LossReport:
         """What was lost."""
         return self._interval.loss if self._interval is not None else self.metrics.loss
 
