@@ -342,20 +342,6 @@ aggregate_get_begin(PyObject *op, void *unused)
     return PyLong_FromLongLong(begin);
 }
 
-PyDoc_STRVAR(next_doc,
-             "FILETIME of the next event to be fed; None when advance has not\n"
-             "met one yet, or there is none left.");
-
-static PyObject *
-aggregate_get_next(PyObject *op, void *unused)
-{
-    pyetw_aggregate *self = (pyetw_aggregate *)op;
-    (void)unused;
-    if (self->is_busy || self->chunk_next >= self->chunk_count)
-        Py_RETURN_NONE;
-    return PyLong_FromLongLong(self->chunk[self->chunk_next].filetime);
-}
-
 PyDoc_STRVAR(at_end_doc, "True once everything was fed.");
 
 static PyObject *
@@ -408,7 +394,6 @@ static PyMethodDef aggregate_methods[] = {
 
 static PyGetSetDef aggregate_getset[] = {
     {"begin_filetime", aggregate_get_begin, NULL, begin_doc, NULL},
-    {"next_filetime", aggregate_get_next, NULL, next_doc, NULL},
     {"at_end", aggregate_get_at_end, NULL, at_end_doc, NULL},
     {"position", aggregate_get_position, NULL, position_doc, NULL},
     {"damage", aggregate_get_damage, NULL, damage_doc, NULL},
