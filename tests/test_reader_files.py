@@ -548,12 +548,15 @@ def test_recordings_with_different_clocks_are_merged_by_wall_clock(
         assert trace.count(provider=GUID) == 3 * 49
 
 
-def test_the_same_file_twice_gives_every_event_twice(tmp_path: Path) -> None:
-    path = tmp_path / "a.etl"
-    path.write_bytes(Trace(Header(buffer_size=1024), fill(numbered(50), size=1024)).to_bytes())
-    with etwmon.open([path, path]) as trace:
-        assert [e.id for e in trace.events()][2:] == [n for n in range(1, 51) for _ in range(2)]
-        assert trace.count() == 102
+def test_equal_times_go_to_the_earlier_file(tmp_path: Path) -> None:
+    data = Trace(Header(buffer_size=1024), fill(numbered(50), size=1024)).to_bytes()
+    paths = [tmp_path / name for name in ("b.etl", "a.etl", "c.etl")]
+    for path in paths:
+        path.write_bytes(data)
+    with etwmon.open(paths) as trace:
+        found = [(event.id, event.file) for event in trace.events()]
+        assert found == [(n, str(path)) for n in range(51) for path in paths]
+        assert trace.count() == 153
 
 
 # ---- Odd but well-formed -------------------------------------------------------------------------

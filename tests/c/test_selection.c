@@ -18,7 +18,7 @@ sample(void)
     event.thread_id = 30;
     event.processor = 40;
     event.id = 50;
-    event.opcode = 60;
+    event.opcode = 200;
     event.level = 4;
     event.payload = no_bytes;
     return event;
@@ -64,7 +64,7 @@ TEST(lists_hold_when_they_contain_the_value)
     const uint32_t with[] = {90, 20, 7, 30, 40, 3}; /* unsorted */
     const uint32_t without[] = {19, 21, 29, 31, 39, 41};
     const uint16_t ids[] = {65535, 50, 0}, no_ids[] = {49, 51, 50 + 256};
-    const uint8_t opcodes[] = {255, 60}, no_opcodes[] = {59, 61};
+    const uint8_t opcodes[] = {255, 200}, no_opcodes[] = {199, 72};
     etwc_guid guids[2];
     memset(guids, 0x11, sizeof guids);
     guids[0].bytes[15] = 0x12;
@@ -120,7 +120,7 @@ TEST(all_conditions_must_hold)
 {
     const uint32_t pid = 20, tid = 30, processor = 40;
     const uint16_t id = 50;
-    const uint8_t opcode = 60;
+    const uint8_t opcode = 200;
     etwc_event event = sample();
     etwc_guid guid = event.provider_id;
     const etwc_selection all = {
