@@ -54,7 +54,7 @@ def test(arguments: list[str]) -> None:
             closing.append(f"pytest {interpreter.version}: not run, this Python has no Python.h")
             continue
         interpreter.prepare(["test"])
-        good, line = pytests.run(interpreter)
+        good, line = pytests.run(interpreter, pytests.ON_TWO_PROCESSORS)
         is_good &= good
         closing.append(line)
     say("\n".join(["", *closing]))

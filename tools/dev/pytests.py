@@ -8,12 +8,13 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 
-from .cc import ROOT
+from .cc import JOBS, ROOT
 from .env import Interpreter
 
 COUNTS = re.compile(r"(\d+) (passed|failed|errors?|skipped|xfailed)")
 COLOUR = re.compile(r"\x1b\[[\d;]*m")
 NO_TESTS = 5  # pytest's exit code
+ON_TWO_PROCESSORS = ("-n", str(JOBS), "--dist", "worksteal")
 
 
 def run(

@@ -34,7 +34,7 @@ def run_all(python: Interpreter, words: Sequence[str] = ()) -> None:
     memory: list[Callable[[], tuple[bool, str]]] = [
         lambda: run_ctests(cc, MEMORY, flags[MEMORY]),
         lambda: fuzz.replay_all(cc, "sanitize", flags[MEMORY]),
-        lambda: run_pytest(python, cc, MEMORY, []),
+        lambda: run_pytest(python, cc, MEMORY, [*pytests.ON_TWO_PROCESSORS]),
     ]
     thread: list[Callable[[], tuple[bool, str]]] = [
         lambda: run_ctests(cc, "thread", flags["thread"]),
