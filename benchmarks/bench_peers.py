@@ -149,9 +149,9 @@ def _dissect_values(event: Any) -> None:
     try:
         event.event_values()
     except AttributeError:
-        # It asks structures for a member that newer dissect.cstruct names otherwise; by then
-        # the payload is parsed.
-        pass
+        # It asks structures for a member that newer dissect.cstruct names otherwise: the fields
+        # are taken from the parsed structure, so that both sides deliver them.
+        dict(event._struct.__values__)
 
 
 # ---- etl-parser -----------------------------------------------------------------------------
