@@ -22,6 +22,7 @@ typedef struct cursor_file {
 struct etwc_cursor {
     cursor_file *files; /* owned */
     size_t file_count;
+    const cursor_file *rival; /* next after the picked file; NULL: none */
     etwc_matcher *matcher;
     uint64_t budget;
     uint64_t loaded_bytes; /* since the call began */
@@ -187,12 +188,28 @@ take_items(const etwc_cursor *cursor, cursor_file *file, uint64_t limit,
     return count;
 }
 
-/* The file whose next record is the oldest by wall clock, or one that is idle;
- * NULL when all are done. Files are few, so this is a plain search. */
+static int64_t
+next_filetime(const cursor_file *file)
+{
+    return etwc_clock_filetime(&file->etl->clock,
+                               file->items[file->item].ref->raw_time);
+}
+
+/* By wall clock; the earlier file of the list wins a tie. */
+static bool
+is_before(int64_t filetime, const cursor_file *file, const cursor_file *rival)
+{
+    return rival == NULL || filetime < rival->next_filetime ||
+           (filetime == rival->next_filetime && file < rival);
+}
+
+/* The file whose next record is the oldest, or one that is idle; NULL when all are
+ * done. The second-best is remembered as the rival. */
 static etwc_status
 pick_file(etwc_cursor *cursor, bool has_views, cursor_file **out, etwc_error *err)
 {
     cursor_file *best = NULL;
+    cursor->rival = NULL;
     for (size_t i = 0; i < cursor->file_count; i++) {
         cursor_file *file = &cursor->files[i];
         etwc_status st = file_prepare(cursor, file, has_views, err);
@@ -207,10 +224,13 @@ pick_file(etwc_cursor *cursor, bool has_views, cursor_file **out, etwc_error *er
             *out = file;
             return ETWC_OK;
         }
-        file->next_filetime = etwc_clock_filetime(
-            &file->etl->clock, file->items[file->item].ref->raw_time);
-        if (best == NULL || file->next_filetime < best->next_filetime)
+        file->next_filetime = next_filetime(file);
+        if (is_before(file->next_filetime, file, best)) {
+            cursor->rival = best;
             best = file;
+        } else if (is_before(file->next_filetime, file, cursor->rival)) {
+            cursor->rival = file;
+        }
     }
     *out = best;
     return ETWC_OK;
@@ -229,11 +249,22 @@ next_file(etwc_cursor *cursor, bool has_views, cursor_file **out, etwc_error *er
 
 /* ---- Public ------------------------------------------------------------------- */
 
-/* How many records may be taken before the files are compared again. */
+/* How many records of the picked file come before its rival's next one. The rival
+ * does not move meanwhile, so that the many files of a NEWFILE session are compared
+ * once a stretch and not once a record. */
 static uint64_t
-stretch(const etwc_cursor *cursor, uint64_t left)
+stretch(const etwc_cursor *cursor, const cursor_file *file, uint64_t left)
 {
-    return cursor->file_count == 1 ? left : 1;
+    uint64_t length = 1;
+    if (cursor->file_count == 1 || cursor->rival == NULL)
+        return left;
+    for (const etl_item *item = &file->items[file->item + 1];
+         length < left && item != &file->items[file->item_count]; item++, length++) {
+        int64_t filetime = etwc_clock_filetime(&file->etl->clock, item->ref->raw_time);
+        if (!is_before(filetime, file, cursor->rival))
+            break;
+    }
+    return length;
 }
 
 /* One call's worth of records: fills `events`, from the start again with every
@@ -257,8 +288,8 @@ take(etwc_cursor *cursor, etwc_event *events, size_t capacity, bool is_count,
             return ETWC_END;
         if (file_is_idle(file) || cursor->loaded_bytes > ETL_CALL_BYTES_MAX)
             break;
-        *out_count += take_items(cursor, file, stretch(cursor, left), events + kept,
-                                 capacity - kept, &taken);
+        *out_count += take_items(cursor, file, stretch(cursor, file, left),
+                                 events + kept, capacity - kept, &taken);
         if (file_is_idle(file) && !is_count && *out_count != 0 &&
             etl_merge_is_holding_much(file->merge))
             break;
