@@ -1,36 +1,13 @@
-/*
- * Instances of processes and threads. Every id has a chain of spans: from when on
- * it named which instance. A span has no end of its own: an id names its last
- * instance, also a dead one, until it is given to the next.
- */
+/* Instances of processes and threads, and what their records say about them. */
 #include "etwc_lifetime.h"
 
 #include "etwc_alloc.h"
 #include "etwc_provider.h"
-#include "etwc_table.h"
 #include "etwc_text.h"
+#include "metric_ids.h"
 
 /* ExitStatus of a process that has not ended. */
 #define LIFETIME_STILL_ACTIVE 259u
-
-typedef struct lifetime_span {
-    int64_t from_raw_time;
-    uint32_t index; /* of the instance */
-} lifetime_span;
-
-/* Nearly every id is given once, so the first span lies in the chain itself. */
-typedef struct lifetime_chain {
-    lifetime_span first;
-    lifetime_span *spans; /* owned; NULL while there is one span */
-    size_t capacity;
-    uint32_t count;
-} lifetime_chain;
-
-typedef struct lifetime_ids {
-    etwc_table table; /* id -> number of its chain */
-    lifetime_chain *chains;
-    size_t count, capacity;
-} lifetime_ids;
 
 typedef struct lifetime_process {
     etwc_process_life life;
@@ -45,7 +22,7 @@ typedef struct lifetime_thread {
 } lifetime_thread;
 
 struct etwc_lifetimes {
-    lifetime_ids process_ids, thread_ids;
+    metric_ids process_ids, thread_ids;
     lifetime_process *processes;
     size_t process_count, process_capacity;
     lifetime_thread *threads;
@@ -56,122 +33,6 @@ struct etwc_lifetimes {
     uint64_t span_bytes;
 };
 
-/* ---- Chains ---------------------------------------------------------------------- */
-
-static bool
-ids_init(lifetime_ids *ids)
-{
-    return etwc_table_init(&ids->table);
-}
-
-static void
-ids_reset(lifetime_ids *ids)
-{
-    for (size_t i = 0; i < ids->count; i++)
-        etwc_free(ids->chains[i].spans);
-    etwc_free(ids->chains);
-    etwc_table_reset(&ids->table);
-}
-
-static const lifetime_span *
-chain_spans(const lifetime_chain *chain)
-{
-    return chain->spans != NULL ? chain->spans : &chain->first;
-}
-
-static const lifetime_chain *
-ids_chain(const lifetime_ids *ids, uint32_t id)
-{
-    uint32_t at = etwc_table_find(&ids->table, id);
-    return at == ETWC_TABLE_NONE ? NULL : &ids->chains[at];
-}
-
-/* How many spans of the chain begin at or before the time. */
-static uint32_t
-chain_rank(const lifetime_chain *chain, int64_t raw_time)
-{
-    const lifetime_span *spans = chain_spans(chain);
-    uint32_t low = 0, high = chain->count;
-    /* Most questions are about the last one. */
-    if (spans[high - 1].from_raw_time <= raw_time)
-        return high;
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        if (spans[middle].from_raw_time <= raw_time)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
-}
-
-static uint32_t
-ids_find(const lifetime_ids *ids, uint32_t id, int64_t raw_time)
-{
-    const lifetime_chain *chain = ids_chain(ids, id);
-    if (chain == NULL)
-        return ETWC_TABLE_NONE;
-    uint32_t rank = chain_rank(chain, raw_time);
-    return rank == 0 ? ETWC_TABLE_NONE : chain_spans(chain)[rank - 1].index;
-}
-
-static uint32_t
-ids_last(const lifetime_ids *ids, uint32_t id)
-{
-    const lifetime_chain *chain = ids_chain(ids, id);
-    return chain == NULL ? ETWC_TABLE_NONE : chain_spans(chain)[chain->count - 1].index;
-}
-
-static int64_t
-ids_until(const lifetime_ids *ids, uint32_t id, int64_t raw_time)
-{
-    const lifetime_chain *chain = ids_chain(ids, id);
-    if (chain == NULL)
-        return INT64_MAX;
-    uint32_t rank = chain_rank(chain, raw_time);
-    return rank == chain->count ? INT64_MAX : chain_spans(chain)[rank].from_raw_time;
-}
-
-static bool
-chain_append(lifetime_chain *chain, lifetime_span span)
-{
-    if (chain->spans == NULL) {
-        void *spans = NULL;
-        size_t capacity = 0;
-        if (!etwc_grow(&spans, &capacity, 2, sizeof span))
-            return false;
-        chain->spans = spans;
-        chain->capacity = capacity;
-        chain->spans[0] = chain->first;
-    } else {
-        void *spans = chain->spans;
-        if (!etwc_grow(&spans, &chain->capacity, (size_t)chain->count + 1, sizeof span))
-            return false;
-        chain->spans = spans;
-    }
-    /* A clock that steps back must not break the order of a chain. */
-    if (span.from_raw_time < chain->spans[chain->count - 1].from_raw_time)
-        span.from_raw_time = chain->spans[chain->count - 1].from_raw_time;
-    chain->spans[chain->count++] = span;
-    return true;
-}
-
-static bool
-ids_give(lifetime_ids *ids, uint32_t id, lifetime_span span)
-{
-    uint32_t at = etwc_table_find(&ids->table, id);
-    if (at != ETWC_TABLE_NONE)
-        return chain_append(&ids->chains[at], span);
-    void *chains = ids->chains;
-    if (!etwc_grow(&chains, &ids->capacity, ids->count + 1, sizeof *ids->chains))
-        return false;
-    ids->chains = chains;
-    if (!etwc_table_put(&ids->table, id, (uint32_t)ids->count))
-        return false;
-    ids->chains[ids->count++] = (lifetime_chain){.first = span, .count = 1};
-    return true;
-}
-
 /* ---- The table ------------------------------------------------------------------- */
 
 etwc_lifetimes *
@@ -181,8 +42,8 @@ etwc_lifetimes_new(void)
     if (lifetimes == NULL)
         return NULL;
     lifetimes->strings = etwc_strings_new();
-    if (lifetimes->strings == NULL || !ids_init(&lifetimes->process_ids) ||
-        !ids_init(&lifetimes->thread_ids)) {
+    if (lifetimes->strings == NULL || !metric_ids_init(&lifetimes->process_ids) ||
+        !metric_ids_init(&lifetimes->thread_ids)) {
         etwc_lifetimes_free(lifetimes);
         return NULL;
     }
@@ -194,8 +55,8 @@ etwc_lifetimes_free(etwc_lifetimes *lifetimes)
 {
     if (lifetimes == NULL)
         return;
-    ids_reset(&lifetimes->process_ids);
-    ids_reset(&lifetimes->thread_ids);
+    metric_ids_reset(&lifetimes->process_ids);
+    metric_ids_reset(&lifetimes->thread_ids);
     etwc_free(lifetimes->processes);
     etwc_free(lifetimes->threads);
     etwc_strings_release(lifetimes->strings);
@@ -214,8 +75,8 @@ lifetime_bytes(const etwc_lifetimes *l)
     return l->process_capacity * sizeof *l->processes +
            l->thread_capacity * sizeof *l->threads +
            (l->process_ids.capacity + l->thread_ids.capacity) *
-               (sizeof(lifetime_chain) + 4 * sizeof(etwc_table_slot)) +
-           (l->process_count + l->thread_count) * sizeof(lifetime_span) +
+               (sizeof(metric_chain) + 4 * sizeof(etwc_table_slot)) +
+           (l->process_count + l->thread_count) * sizeof(metric_span) +
            etwc_strings_size(l->strings);
 }
 
@@ -246,8 +107,8 @@ process_new(etwc_lifetimes *l, uint32_t process_id, uint64_t key, int64_t now)
 static bool
 process_give(etwc_lifetimes *l, lifetime_process *process, int64_t from)
 {
-    if (!ids_give(&l->process_ids, process->life.process_id,
-                  (lifetime_span){from, process->life.index}))
+    if (!metric_ids_give(&l->process_ids, process->life.process_id,
+                         (metric_span){from, process->life.index}))
         return false;
     l->process_count++;
     return true;
@@ -256,7 +117,7 @@ process_give(etwc_lifetimes *l, lifetime_process *process, int64_t from)
 static lifetime_process *
 process_last(const etwc_lifetimes *l, uint32_t process_id)
 {
-    uint32_t index = ids_last(&l->process_ids, process_id);
+    uint32_t index = metric_ids_last(&l->process_ids, process_id);
     return index == ETWC_TABLE_NONE ? NULL : &l->processes[index];
 }
 
@@ -296,7 +157,7 @@ static lifetime_process *
 process_succeed(etwc_lifetimes *l, uint32_t process_id, uint64_t key, int64_t from,
                 int64_t now)
 {
-    uint32_t before = ids_last(&l->process_ids, process_id);
+    uint32_t before = metric_ids_last(&l->process_ids, process_id);
     lifetime_process *process = process_new(l, process_id, key, now);
     if (process == NULL || !process_give(l, process, from))
         return NULL;
@@ -340,11 +201,12 @@ process_named(etwc_lifetimes *l, uint32_t process_id, uint64_t key, int64_t now)
 static lifetime_process *
 process_defunct(etwc_lifetimes *l, uint32_t process_id, uint64_t key, int64_t now)
 {
-    const lifetime_chain *chain = ids_chain(&l->process_ids, process_id);
+    const metric_chain *chain = metric_ids_chain(&l->process_ids, process_id);
     if (chain == NULL)
         return process_named(l, process_id, key, now);
     for (uint32_t i = chain->count; i > 0; i--) {
-        lifetime_process *process = &l->processes[chain_spans(chain)[i - 1].index];
+        lifetime_process *process =
+            &l->processes[metric_chain_spans(chain)[i - 1].index];
         if (is_same_process(process, key))
             return process;
     }
@@ -482,20 +344,21 @@ apply_process(etwc_lifetimes *l, const etwc_event *event,
 static const lifetime_process *
 process_of_thread(const etwc_lifetimes *l, const lifetime_thread *thread)
 {
-    uint32_t index =
-        ids_find(&l->process_ids, thread->life.process_id, thread->named_raw_time);
+    uint32_t index = metric_ids_find(&l->process_ids, thread->life.process_id,
+                                     thread->named_raw_time);
     if (index != ETWC_TABLE_NONE)
         return &l->processes[index];
     /* Named before its process's start: the first one must be meant. */
-    const lifetime_chain *chain = ids_chain(&l->process_ids, thread->life.process_id);
-    return chain == NULL ? NULL : &l->processes[chain_spans(chain)[0].index];
+    const metric_chain *chain =
+        metric_ids_chain(&l->process_ids, thread->life.process_id);
+    return chain == NULL ? NULL : &l->processes[metric_chain_spans(chain)[0].index];
 }
 
 static lifetime_thread *
 thread_succeed(etwc_lifetimes *l, const etwc_kernel_thread *said, int64_t from,
                int64_t now)
 {
-    uint32_t before = ids_last(&l->thread_ids, said->thread_id);
+    uint32_t before = metric_ids_last(&l->thread_ids, said->thread_id);
     void *items = l->threads;
     if (l->thread_count >= ETWC_TABLE_NONE ||
         !etwc_grow(&items, &l->thread_capacity, l->thread_count + 1,
@@ -511,8 +374,8 @@ thread_succeed(etwc_lifetimes *l, const etwc_kernel_thread *said, int64_t from,
                  .index = (uint32_t)l->thread_count},
         .named_raw_time = now,
     };
-    if (!ids_give(&l->thread_ids, said->thread_id,
-                  (lifetime_span){from, thread->life.index}))
+    if (!metric_ids_give(&l->thread_ids, said->thread_id,
+                         (metric_span){from, thread->life.index}))
         return NULL;
     l->thread_count++;
     if (before != ETWC_TABLE_NONE && l->threads[before].life.end_raw_time == INT64_MAX)
@@ -527,7 +390,7 @@ is_same_thread(const etwc_lifetimes *l, const lifetime_thread *thread,
 {
     if (thread->life.process_id != said->process_id)
         return false;
-    uint32_t index = ids_find(&l->process_ids, said->process_id, now);
+    uint32_t index = metric_ids_find(&l->process_ids, said->process_id, now);
     const lifetime_process *process = process_of_thread(l, thread);
     return process == NULL || process->life.index == index;
 }
@@ -537,7 +400,7 @@ static bool
 ensure_process(etwc_lifetimes *l, const etwc_kernel_thread *said, int64_t now,
                bool is_start)
 {
-    if (ids_last(&l->process_ids, said->process_id) != ETWC_TABLE_NONE)
+    if (metric_ids_last(&l->process_ids, said->process_id) != ETWC_TABLE_NONE)
         return true;
     lifetime_process *process = process_named(l, said->process_id, 0, now);
     if (process != NULL)
@@ -556,7 +419,7 @@ apply_thread(etwc_lifetimes *l, const etwc_event *event,
         return false;
     if (said->thread_id == 0)
         return true;
-    uint32_t index = ids_last(&l->thread_ids, said->thread_id);
+    uint32_t index = metric_ids_last(&l->thread_ids, said->thread_id);
     lifetime_thread *thread = index == ETWC_TABLE_NONE ? NULL : &l->threads[index];
     bool is_new = thread == NULL || !is_same_thread(l, thread, said, now) ||
                   (is_start && thread->life.begin_raw_time != now);
@@ -674,7 +537,7 @@ const etwc_process_life *
 etwc_lifetimes_process(const etwc_lifetimes *lifetimes, uint32_t process_id,
                        int64_t raw_time)
 {
-    uint32_t index = ids_find(&lifetimes->process_ids, process_id, raw_time);
+    uint32_t index = metric_ids_find(&lifetimes->process_ids, process_id, raw_time);
     return index == ETWC_TABLE_NONE ? NULL : &lifetimes->processes[index].life;
 }
 
@@ -682,7 +545,7 @@ const etwc_thread_life *
 etwc_lifetimes_thread(const etwc_lifetimes *lifetimes, uint32_t thread_id,
                       int64_t raw_time)
 {
-    uint32_t index = ids_find(&lifetimes->thread_ids, thread_id, raw_time);
+    uint32_t index = metric_ids_find(&lifetimes->thread_ids, thread_id, raw_time);
     return index == ETWC_TABLE_NONE ? NULL : &lifetimes->threads[index].life;
 }
 
@@ -710,7 +573,7 @@ int64_t
 etwc_lifetimes_process_until(const etwc_lifetimes *lifetimes, uint32_t process_id,
                              int64_t raw_time)
 {
-    return ids_until(&lifetimes->process_ids, process_id, raw_time);
+    return metric_ids_until(&lifetimes->process_ids, process_id, raw_time);
 }
 
 int64_t
@@ -718,8 +581,8 @@ etwc_lifetimes_thread_until(const etwc_lifetimes *lifetimes, uint32_t thread_id,
                             int64_t raw_time)
 {
     if (thread_id == 0)
-        return ids_until(&lifetimes->process_ids, 0, raw_time);
-    return ids_until(&lifetimes->thread_ids, thread_id, raw_time);
+        return metric_ids_until(&lifetimes->process_ids, 0, raw_time);
+    return metric_ids_until(&lifetimes->thread_ids, thread_id, raw_time);
 }
 
 uint32_t

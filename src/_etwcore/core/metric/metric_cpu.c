@@ -207,7 +207,8 @@ metric_apply_ticks(etwc_aggregate *a, const etwc_event *event)
     uint32_t process = a->threads[row].process;
     /* Nobody tells of the thread, but its header names the process. */
     if (a->processes[process].number == METRIC_NONE &&
-        etwc_lifetimes_process(a->lifetimes, event->process_id, event->raw_time) != NULL)
+        etwc_lifetimes_process(a->lifetimes, event->process_id, event->raw_time) !=
+            NULL)
         process = metric_process_row(a, event->process_id, event->raw_time);
     if (process == METRIC_NONE)
         return;
