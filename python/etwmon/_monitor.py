@@ -12,13 +12,8 @@ from etwmon._config import ETWMonitorConfig
 from etwmon._errors import ETWSessionError
 from etwmon._etwcore import Aggregate
 from etwmon._flags import kernel_flags
-from etwmon._samples import (
-    Interval,
-    MetricSample,
-    ProcessMetrics,
-    loss_between,
-    whole_intervals,
-)
+from etwmon._rows import Interval, loss_between
+from etwmon._samples import MetricSample, ProcessMetrics, whole_intervals
 from etwmon._trace import Trace
 
 if TYPE_CHECKING:

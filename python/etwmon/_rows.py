@@ -1,0 +1,325 @@
+"""From rows of a snapshot to groups of metrics, and where each field comes from."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from etwmon._etwcore import ROW_COLUMNS
+from etwmon._info import LossReport, filetime_to_datetime
+from etwmon._metrics import (
+    FIELDS,
+    SOURCE_TEXTS,
+    CPUMetrics,
+    DiskMetrics,
+    FieldSource,
+    HandleMetrics,
+    IOMetrics,
+    MemoryMetrics,
+    MetricGroup,
+    NetworkMetrics,
+    ProcessInfo,
+    ThreadMetrics,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Literal
+
+    from etwmon._etwcore import MachineFacts, Snapshot
+
+# Bits of the column `known`, as etwc_snapshot.h has them.
+PARENT, SESSION, EXIT_STATUS = 1 << 0, 1 << 1, 1 << 2
+KEY, BEGIN, END = 1 << 4, 1 << 5, 1 << 6
+PEAKS, COUNTERS, THREADS, TICKS = 1 << 8, 1 << 9, 1 << 10, 1 << 11
+
+_NO_SESSION = 0xFFFFFFFF
+_FAULT_KINDS = ("transition", "demand_zero", "copy_on_write", "guard_page", "hard")
+NS_PER_MS = 1e6
+_100NS_PER_SECOND = 10_000_000
+
+# Damage after which events are missing.
+_LOSING_DAMAGE = frozenset(
+    {
+        "bad_buffers",
+        "truncated_buffers",
+        "truncated_records",
+        "decompress_errors",
+        "skipped_buffers",
+        "bad_records",
+        "missing_buffers",
+    }
+)
+
+
+def loss_between(
+    session: LossReport,
+    damage: dict[str, int],
+    now: Sequence[MachineFacts],
+    before: Sequence[MachineFacts],
+) -> LossReport:
+    """Return the loss of an interval, from the facts of each timeline at its ends.
+
+    Where the session lost events is not known, nor where the file is damaged: both count for
+    every interval.
+    """
+    undecoded = _sum(now, "undecoded") - _sum(before, "undecoded")
+    contradictions = _sum(now, "switch_mismatches") - _sum(before, "switch_mismatches")
+    return LossReport(
+        events_lost=session.events_lost,
+        buffers_lost=session.buffers_lost,
+        flagged_buffers=session.flagged_buffers,
+        first_loss=session.first_loss,
+        missing_buffers=session.missing_buffers,
+        dropped=0,  # a file is read without a ring,
+        filtered=0,  # and metrics take all of it
+        undecoded=undecoded,
+        damaged=sum(count for name, count in damage.items() if name in _LOSING_DAMAGE),
+        contradictions=contradictions,
+    )
+
+
+def _sum(machines: Sequence[MachineFacts], name: Literal["undecoded", "switch_mismatches"]) -> int:
+    return sum(machine[name] for machine in machines)
+
+
+class Interval:
+    """What all samples of one interval share: its snapshots and its loss."""
+
+    __slots__ = ("base", "begin", "end", "is_whole", "loss", "machine", "snapshot")
+
+    def __init__(
+        self,
+        snapshot: Snapshot,
+        base: Snapshot | None,
+        begin: int,
+        session: LossReport,
+        damage: dict[str, int],
+        *,
+        is_whole: bool,
+    ) -> None:
+        self.snapshot = snapshot
+        self.base = base
+        self.machine = snapshot.machine
+        self.begin = begin
+        self.end = self.machine["filetime"]
+        self.loss = loss_between(session, damage, [self.machine], [base.machine] if base else [])
+        self.is_whole = is_whole
+
+    @property
+    def seconds(self) -> float:
+        """Length in seconds."""
+        return (self.end - self.begin) / _100NS_PER_SECOND
+
+    def has(self, source: str) -> bool:
+        """Whether the trace has events of that source, or had them switched on."""
+        return self.machine["presence"][source] != 0
+
+
+# ---- From a row to groups ------------------------------------------------------------------
+
+
+class Row:
+    """The values of one row in an interval, by column."""
+
+    __slots__ = ("interval", "number", "values")
+
+    def __init__(self, interval: Interval, number: int) -> None:
+        self.interval = interval
+        self.number = number
+        row = interval.snapshot.row(number, interval.base)
+        self.values = dict(zip(ROW_COLUMNS, row, strict=True))
+
+    def count(self, source: str, column: str) -> int | None:
+        """Return a counter, or None when the trace does not have its source."""
+        return self.values[column] if self.interval.has(source) else None
+
+    def known(self, bit: int, column: str) -> int | None:
+        """Return a value that a bit of `known` guards."""
+        return self.values[column] if self.values["known"] & bit else None
+
+    def group(self, name: str) -> MetricGroup:
+        """Make one group."""
+        return _MAKERS[name](self)
+
+
+def _make_process(row: Row) -> ProcessInfo:
+    values = row.values
+    name, command_line, user_sid, package, application = row.interval.snapshot.texts(row.number)
+    session = row.known(SESSION, "logon_session_id")
+    return ProcessInfo(
+        pid=values["process_id"],
+        name=name,
+        parent_pid=row.known(PARENT, "parent_id"),
+        session_id=None if session == _NO_SESSION else session,
+        create_time=filetime_to_datetime(values["begin_filetime"]),
+        exit_time=filetime_to_datetime(values["end_filetime"]),
+        exit_code=row.known(EXIT_STATUS, "exit_status"),
+        command_line=command_line,
+        start_key=row.known(KEY, "start_key"),
+        user_sid=user_sid,
+        package_full_name=package,
+        application_id=application,
+    )
+
+
+def _mode_times(row: Row) -> tuple[int | None, int | None]:
+    source = row.interval.machine["mode_source"]
+    if source is None or (source == "ticks" and not row.values["known"] & TICKS):
+        return None, None
+    prefix = "sample" if source == "samples" else "tick"
+    return row.values[f"{prefix}_kernel_ns"], row.values[f"{prefix}_user_ns"]
+
+
+def _cpu_time(row: Row) -> int | None:
+    if row.interval.machine["cpu_source"] == "switches":
+        return row.values["run_ns"]
+    kernel, user = _mode_times(row)
+    return None if kernel is None or user is None else kernel + user
+
+
+def _wall_ns(row: Row) -> int:
+    """Length of the interval; of a whole life, the part of the trace that it spans."""
+    begin, end = row.interval.begin, row.interval.end
+    if row.interval.is_whole:
+        values = row.values
+        if values["known"] & BEGIN:
+            begin = max(begin, values["begin_filetime"])
+        if values["known"] & END:
+            end = min(end, values["end_filetime"])
+    return max(end - begin, 0) * 100
+
+
+def _make_cpu(row: Row) -> CPUMetrics:
+    kernel, user = _mode_times(row)
+    cpu_time = _cpu_time(row)
+    wall = _wall_ns(row)
+    return CPUMetrics(
+        cpu_percent=None if cpu_time is None or wall == 0 else 100.0 * cpu_time / wall,
+        kernel_time=None if kernel is None else kernel / NS_PER_MS,
+        user_time=None if user is None else user / NS_PER_MS,
+        context_switches=row.count("switches", "context_switches"),
+        cpu_time_ns=cpu_time,
+        kernel_time_ns=kernel,
+        user_time_ns=user,
+        life_kernel_time_ns=row.known(TICKS, "life_tick_kernel_ns"),
+        life_user_time_ns=row.known(TICKS, "life_tick_user_ns"),
+        samples=row.count("samples", "samples"),
+        samples_in_dpc=row.count("samples", "samples_in_dpc"),
+        samples_in_isr=row.count("samples", "samples_in_isr"),
+    )
+
+
+def _make_memory(row: Row) -> MemoryMetrics:
+    has_faults = row.interval.has("page_faults")
+    kinds = {kind: row.values[f"faults_{kind}"] for kind in _FAULT_KINDS}
+    return MemoryMetrics(
+        working_set_size=row.known(COUNTERS, "working_set_size"),
+        private_bytes=row.known(COUNTERS, "private_bytes"),
+        virtual_bytes=row.known(COUNTERS, "virtual_size"),
+        page_faults=sum(kinds.values()) if has_faults else None,
+        hard_faults=row.count("hard_faults", "hard_faults"),
+        peak_working_set=row.known(PEAKS, "peak_working_set_size"),
+        paged_pool=row.known(COUNTERS, "paged_pool"),
+        non_paged_pool=row.known(COUNTERS, "non_paged_pool"),
+        hard_fault_bytes=row.count("hard_faults", "hard_fault_bytes"),
+        faults_by_kind=kinds if has_faults else None,
+    )
+
+
+def _make_threads(row: Row) -> ThreadMetrics:
+    if not row.values["known"] & THREADS:
+        return ThreadMetrics()
+    return ThreadMetrics(
+        thread_count=row.values["thread_count"],
+        thread_ids=row.interval.snapshot.thread_ids(row.number),
+        threads_started=row.values["threads_started"],
+        threads_ended=row.values["threads_ended"],
+    )
+
+
+def _make_io(row: Row) -> IOMetrics:
+    return IOMetrics(
+        read_operations=row.count("file", "file_read_ops"),
+        write_operations=row.count("file", "file_write_ops"),
+        other_operations=row.count("file", "file_other_ops"),
+    )
+
+
+def _make_handles(row: Row) -> HandleMetrics:
+    return HandleMetrics(handle_count=row.known(COUNTERS, "handle_count"))
+
+
+def _make_disk(row: Row) -> DiskMetrics:
+    return DiskMetrics(
+        read_operations=row.count("disk", "disk_read_ops"),
+        write_operations=row.count("disk", "disk_write_ops"),
+        read_bytes=row.count("disk", "disk_read_bytes"),
+        write_bytes=row.count("disk", "disk_write_bytes"),
+        flushes=row.count("disk", "disk_flushes"),
+        read_time_ns=row.count("disk", "disk_read_ns"),
+        write_time_ns=row.count("disk", "disk_write_ns"),
+    )
+
+
+def _make_network(row: Row) -> NetworkMetrics:
+    return NetworkMetrics(
+        tcp_sent_bytes=row.count("network", "tcp_send_bytes"),
+        tcp_received_bytes=row.count("network", "tcp_recv_bytes"),
+        tcp_sent_packets=row.count("network", "tcp_send_ops"),
+        tcp_received_packets=row.count("network", "tcp_recv_ops"),
+        udp_sent_bytes=row.count("network", "udp_send_bytes"),
+        udp_received_bytes=row.count("network", "udp_recv_bytes"),
+        udp_sent_packets=row.count("network", "udp_send_ops"),
+        udp_received_packets=row.count("network", "udp_recv_ops"),
+    )
+
+
+_MAKERS = {
+    "process": _make_process,
+    "cpu": _make_cpu,
+    "memory": _make_memory,
+    "threads": _make_threads,
+    "io": _make_io,
+    "handles": _make_handles,
+    "disk": _make_disk,
+    "network": _make_network,
+}
+
+
+# ---- Where a field comes from --------------------------------------------------------------
+
+
+def _source_of(path: str, machine: MachineFacts) -> str | None:
+    """Return the source of the core that a field is made of, or None."""
+    needs = FIELDS[path].needs
+    if needs == "cpu":
+        return machine["cpu_source"]
+    if needs == "mode":
+        return machine["mode_source"]
+    return needs or None
+
+
+def _reason(path: str, machine: MachineFacts) -> str:
+    rule = FIELDS[path]
+    source = _source_of(path, machine)
+    if source is None:
+        if not rule.needs:
+            return rule.why
+        wanted = ("switches", "samples", "ticks") if rule.needs == "cpu" else ("samples", "ticks")
+        return "the trace has none of: " + ", ".join(SOURCE_TEXTS[one] for one in wanted)
+    if machine["presence"][source] == 0:
+        return f"the trace has no {SOURCE_TEXTS[source]}"
+    return rule.why or "nothing was recorded yet"
+
+
+def field_source(path: str, value: object, interval: Interval) -> FieldSource:
+    if value is None:
+        return FieldSource(path, None, None, "", _reason(path, interval.machine))
+    source = _source_of(path, interval.machine) or "process"
+    is_sampled = source in {"samples", "ticks"} and path.startswith("cpu.")
+    quality = interval.loss.quality
+    if quality == "complete":
+        quality = "sample" if is_sampled else "exact"
+    return FieldSource(
+        path, "sample" if is_sampled else "event", quality, SOURCE_TEXTS[source], None
+    )
