@@ -138,20 +138,25 @@ def _dissect(package: Any, path: Path, task: str) -> Work:
                     getattr(header, name, None)  # not every kind of header has them
                 header.payload
                 if task == "fields":
-                    _dissect_values(record.event)
+                    _dissect_values(record)
                 seen += 1
         return seen
 
     return work
 
 
-def _dissect_values(event: Any) -> None:
+def _dissect_values(record: Any) -> None:
+    # It asks structures for a member that newer dissect.cstruct names otherwise: the fields are
+    # taken from the parsed structure then, so that both sides deliver them. Manifests that it
+    # cannot compile raise errors of several classes.
     try:
-        event.event_values()
-    except AttributeError:
-        # It asks structures for a member that newer dissect.cstruct names otherwise: the fields
-        # are taken from the parsed structure, so that both sides deliver them.
-        dict(event._struct.__values__)
+        event = record.event
+        try:
+            event.event_values()
+        except AttributeError:
+            dict(event._struct.__values__)
+    except Exception:
+        pass
 
 
 # ---- etl-parser -----------------------------------------------------------------------------
