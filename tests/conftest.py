@@ -14,7 +14,9 @@ and an elevated process). The last two are skipped elsewhere, with the reason.
 from __future__ import annotations
 
 import os
+import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -80,3 +82,11 @@ def demo_trace(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def repository() -> Path:
     """The root of the source tree."""
     return REPOSITORY
+
+
+@pytest.fixture
+def ctrl_c() -> Iterator[None]:
+    """Makes Ctrl-C raise KeyboardInterrupt: a run in the background has it switched off."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)

@@ -140,6 +140,7 @@ class Reader:
         return [self.content[offset : offset + size], *map(_thread.interrupt_main, armed)][0]  # type: ignore[arg-type,return-value]
 
 
+@pytest.mark.usefixtures("ctrl_c")
 def test_interrupt_loses_no_event_of_a_batch(written: bytes) -> None:
     reader = Reader(written)
     trace = etwmon._etwcore.Trace(((reader, None),), 1 << 29)

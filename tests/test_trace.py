@@ -352,6 +352,7 @@ def _interrupted(action: Callable[[], object]) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals to a thread are POSIX")
+@pytest.mark.usefixtures("ctrl_c")
 @pytest.mark.parametrize("use", ["events", "batches"])
 def test_interrupt_ends_a_fruitless_search(traces: Path, use: str) -> None:
     """Nothing matches, so C does not come back to the interpreter by itself."""
@@ -362,6 +363,7 @@ def test_interrupt_ends_a_fruitless_search(traces: Path, use: str) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals to a thread are POSIX")
+@pytest.mark.usefixtures("ctrl_c")
 @pytest.mark.parametrize("use", ["count", "summary"])
 def test_interrupt_ends_a_scan(traces: Path, use: str) -> None:
     with etwmon.open([traces / "net.4.5.2.x64.etl"] * 20) as trace:
