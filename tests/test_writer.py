@@ -210,6 +210,7 @@ def test_the_largest_record_fits(path: Path) -> None:
         ({"mode": 0x2002, "maximum_file_size_mb": 127}, "maximum size of two buffers"),
         ({"mode": 2, "maximum_file_size_mb": 1, "compression": "xpress"}, "cannot be compressed"),
         ({"mode": 0x10000000, "processors": 2}, "number of processors is 1"),
+        ({"mode": 0x04000000}, "needs a compression"),
         ({"compression": "zip"}, "unknown compression 'zip'"),
         ({"clock": "sun"}, "unknown clock 'sun'"),
         ({"clock": "system", "start_raw": 5}, "raw start is the start time"),
@@ -227,6 +228,7 @@ def test_the_largest_record_fits(path: Path) -> None:
         ({"first_sequence": 0}, "sequence numbers start at 1"),
         ({"group_masks": [1]}, "must have 8 numbers"),
         ({"group_masks": [1 << 32] * 8}, "number from 0 to 4294967295"),
+        ({"kernel_event_version": 80}, "needs group_masks"),
         ({"logger_id": 65536}, "number from 0 to 65535"),
     ],
 )

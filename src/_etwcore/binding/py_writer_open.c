@@ -169,8 +169,12 @@ parse_name(PyObject *value, const char *fallback, PyObject **out_bytes, etwc_spa
 static int
 parse_masks(PyObject *value, etwc_etl_writer_options *o)
 {
-    if (value == Py_None)
-        return 0;
+    if (value == Py_None) {
+        if (o->kernel_event_version == 0)
+            return 0;
+        PyErr_SetString(PyExc_ValueError, "kernel_event_version needs group_masks");
+        return -1;
+    }
     PyObject *masks = PySequence_Tuple(value);
     if (masks == NULL)
         return -1;

@@ -89,6 +89,8 @@ check_sizes(const etwc_etl_writer_options *o, etwc_error *err)
         return refuse(err, "not a compression format");
     if (o->first_sequence < 1)
         return refuse(err, "sequence numbers start at 1");
+    if (o->log_file_mode & ETL_MODE_COMPRESSED && !is_compressed(o))
+        return refuse(err, "the mode of compressed files needs a compression");
     if (o->log_file_mode & ETL_MODE_CIRCULAR && is_compressed(o))
         return refuse(err, "a circular file cannot be compressed");
     if (o->log_file_mode & ETL_MODE_CIRCULAR &&
