@@ -70,4 +70,6 @@ def _unknown(name: str) -> str:
     if near:
         listed = ", ".join(repr(names[known]) for known in near[:_SUGGESTIONS])
         text += f"; did you mean {listed}?"
+    else:
+        text += "."
     return text + " Other providers are selected by GUID."
