@@ -221,6 +221,7 @@ def test_bomb_that_looks_like_a_trace_meets_the_limit(original: Path, tmp_path: 
     with pytest.raises(etwmon.ETWTraceFileError, match="limit") as caught:
         etwmon.open(path, unpack_limit=8 << 20)
     assert "unpack_limit" in (caught.value.hint or "")
+    assert caught.value.name == "E_LIMIT"
     assert caught.value.path == str(path)
     assert _left_over(tmp_path) == []
 
@@ -245,15 +246,42 @@ def test_damaged_archives_are_refused(original: Path, tmp_path: Path) -> None:
         with pytest.raises(etwmon.ETWTraceFileError, match="damaged") as caught:
             etwmon.open(path)
         assert caught.value.__cause__ is not None
+        assert caught.value.name == "E_CORRUPT"
         assert _left_over(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    "method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA]
+)
+def test_a_zip_with_any_wrong_byte_is_read_or_refused(method: int, traces: Path) -> None:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", method) as archive:
+        archive.writestr("a.etl", (traces / "SelfDescribingSingleEvent.etl").read_bytes())
+    whole = buffer.getvalue()
+    refused = 0
+    # What surrounds the member, and the first bytes of its stream.
+    for place in [*range(60), *range(len(whole) - 110, len(whole))]:
+        for value in (0, 255, whole[place] ^ 0x80):
+            damaged = bytearray(whole)
+            damaged[place] = value
+            try:
+                etwmon.open(damaged).close()
+            except etwmon.ETWTraceFileError as error:
+                refused += 1
+                assert error.code  # noqa: PT017
+                assert error.name in {"E_NOT_TRACE", "E_CORRUPT", "E_NOT_SUPPORTED"}  # noqa: PT017
+                assert error.hint  # noqa: PT017
+    assert refused > 100
 
 
 def test_zip_without_trace(tmp_path: Path) -> None:
     path = tmp_path / "other.zip"
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("readme.txt", "nothing")
-    with pytest.raises(etwmon.ETWTraceFileError, match=r"no \.etl"):
+    with pytest.raises(etwmon.ETWTraceFileError, match=r"no \.etl") as caught:
         etwmon.open(path)
+    assert caught.value.name == "E_NOT_TRACE"
+    assert caught.value.hint
 
 
 # ---- Failures -----------------------------------------------------------------------------
@@ -322,6 +350,7 @@ def test_failing_file_object_ends_after_what_was_before(original: Path) -> None:
         assert len(seen) > 500
         assert caught.value.__cause__ is file.failure
         assert caught.value.path == "failing.etl"
+        assert (caught.value.name, bool(caught.value.code)) == ("E_CALLBACK", True)
         assert (caught.value.offset or 0) > 190_000
         assert next(events, None) is None
         in_batches: list[int] = []

@@ -8,6 +8,7 @@ from uuid import UUID
 from etwmon._selection import Packed
 
 EVENT_KINDS: Final[tuple[str, ...]]
+STATUS_NAMES: Final[tuple[str, ...]]
 
 # What a decoded field can be; lists and dicts hold the same.
 FieldValue: TypeAlias = (

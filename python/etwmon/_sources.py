@@ -137,9 +137,15 @@ class FileReader:
 
     def _own_failure(self, error: Exception, offset: int | None) -> ETWTraceFileError:
         """Whatever the file object raises becomes our error, with its own as the cause."""
+        name = "E_CALLBACK"
+        code = _code(name)
+        if isinstance(error, OSError) and error.errno is not None:
+            name, code = "E_IO", error.errno
         return ETWTraceFileError(
             f"the file object failed: {error!r}",
             function="read_at",
+            code=code,
+            name=name,
             hint="the cause says more",
             path=self._label,
             offset=offset,
@@ -255,22 +261,25 @@ def _is_archive(magic: bytes) -> bool:
 
 
 def _unpack(opened: Opened, file: IO[bytes], magic: bytes, label: str | None, limit: int) -> None:
-    import gzip
-    import zipfile
-    import zlib
-
     try:
         if magic in _ZIP_MAGICS:
             _unpack_zip(opened, file, label, limit)
         else:
+            import gzip
+
             with gzip.GzipFile(fileobj=file, mode="rb") as member:
                 _unpack_member(opened, member, label, limit)  # type: ignore[arg-type]
-    except ETWError:
+    except (ETWError, MemoryError):
         raise
-    except (zipfile.BadZipFile, zlib.error, EOFError, gzip.BadGzipFile) as error:
-        raise _archive_error(f"the archive is damaged: {error}", label) from error
-    except (RuntimeError, NotImplementedError) as error:
-        raise _archive_error(f"the archive cannot be unpacked: {error}", label) from error
+    except RuntimeError as error:  # a password, or a method of compression that nobody knows
+        raise _archive_error(
+            f"the archive cannot be unpacked: {error}", label, "E_NOT_SUPPORTED"
+        ) from error
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise  # of the system: no room for the temporary file, ...
+        # What is damaged fails in many ways: BadZipFile, EOFError, LZMAError, IndexError, ...
+        raise _archive_error(f"the archive is damaged: {error}", label, "E_CORRUPT") from error
 
 
 def _unpack_zip(opened: Opened, file: IO[bytes], label: str | None, limit: int) -> None:
@@ -283,7 +292,7 @@ def _unpack_zip(opened: Opened, file: IO[bytes], label: str | None, limit: int) 
             if not info.is_dir() and info.filename.lower().endswith(".etl")
         ]
         if not members:
-            raise _archive_error("the archive holds no .etl file", label)
+            raise _archive_error("the archive holds no .etl file", label, "E_NOT_TRACE")
         for info in members:
             name = label if len(members) == 1 else f"{label or ''}!{info.filename}"
             with archive.open(info) as member:
@@ -301,17 +310,36 @@ def _unpack_member(opened: Opened, member: IO[bytes], label: str | None, limit: 
         while part := member.read(_COPY_BYTES):
             # A bomb is seldom a trace: look before writing on.
             if size == 0 and part[_BUFFER_TYPE] != _HEADER_BUFFER:
-                raise _archive_error("the archive's file is not an ETW trace", label)
+                raise _archive_error(
+                    "the archive's file is not an ETW trace", label, "E_NOT_TRACE"
+                )
             size += len(part)
             if size > limit:
-                raise _archive_error(
-                    "the unpacked trace exceeds the limit",
-                    label,
-                    hint="unpack it yourself, or open it with a larger unpack_limit",
-                )
+                raise _archive_error("the unpacked trace exceeds the limit", label, "E_LIMIT")
             target.write(part)
     return size
 
 
-def _archive_error(message: str, label: str | None, hint: str | None = None) -> ETWTraceFileError:
-    return ETWTraceFileError(message, function="unpack", hint=hint, path=label)
+_ARCHIVE_HINTS = {
+    "E_NOT_TRACE": "open a recorded .etl file, or a .zip or .gz that holds one",
+    "E_NOT_SUPPORTED": "unpack it yourself, and open the .etl file",
+    "E_CORRUPT": "get the archive again; what a tool can still unpack of it can be opened as .etl",
+    "E_LIMIT": "unpack it yourself, or open it with a larger unpack_limit",
+}
+
+
+def _archive_error(message: str, label: str | None, status: str) -> ETWTraceFileError:
+    return ETWTraceFileError(
+        message,
+        function="unpack",
+        code=_code(status),
+        name=status,
+        hint=_ARCHIVE_HINTS[status],
+        path=label,
+    )
+
+
+def _code(status: str) -> int:
+    from etwmon._etwcore import STATUS_NAMES
+
+    return STATUS_NAMES.index(status)

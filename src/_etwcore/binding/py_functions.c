@@ -51,25 +51,41 @@ static PyMethodDef functions[] = {
     {NULL, NULL, 0, NULL},
 };
 
-/* Names of the kinds; a batch gives their numbers. */
-static PyObject *
-event_kinds(void)
+typedef const char *(*name_of)(size_t number);
+
+static const char *
+kind_name(size_t number)
 {
-    PyObject *tuple = PyTuple_New(ETWC_KIND_COUNT);
-    for (uint8_t i = 0; tuple != NULL && i < ETWC_KIND_COUNT; i++) {
-        PyObject *name = PyUnicode_InternFromString(etwc_event_kind_name(i));
-        if (name == NULL || PyTuple_SetItem(tuple, i, name) < 0)
+    return etwc_event_kind_name((uint8_t)number);
+}
+
+static const char *
+status_name(size_t number)
+{
+    return etwc_status_name((etwc_status)number);
+}
+
+/* The names that belong to the numbers from 0 on. */
+static int
+add_names(PyObject *module, const char *attribute, name_of name, size_t count)
+{
+    PyObject *tuple = PyTuple_New((Py_ssize_t)count);
+    for (size_t i = 0; tuple != NULL && i < count; i++) {
+        PyObject *text = PyUnicode_InternFromString(name(i));
+        if (text == NULL || PyTuple_SetItem(tuple, (Py_ssize_t)i, text) < 0)
             Py_CLEAR(tuple);
     }
-    return tuple;
+    int result = PyModule_AddObjectRef(module, attribute, tuple);
+    Py_XDECREF(tuple);
+    return result;
 }
 
 int
 pyetw_functions_exec(PyObject *module, pyetw_state *state)
 {
     (void)state;
-    PyObject *kinds = event_kinds();
-    int result = PyModule_AddObjectRef(module, "EVENT_KINDS", kinds);
-    Py_XDECREF(kinds);
-    return result < 0 ? -1 : PyModule_AddFunctions(module, functions);
+    if (add_names(module, "EVENT_KINDS", kind_name, ETWC_KIND_COUNT) < 0 ||
+        add_names(module, "STATUS_NAMES", status_name, ETWC_STATUS_COUNT) < 0)
+        return -1;
+    return PyModule_AddFunctions(module, functions);
 }
