@@ -46,9 +46,16 @@ def test_a_stopped_monitor_says_so_and_can_start_again(source: Path) -> None:
     monitor = ETWMonitor(EVERYBODY, source=source)
     with monitor:
         first = monitor.collect_metrics()
-    for call in (monitor.collect_metrics, lambda: monitor.get_process_metrics(4)):
-        with pytest.raises(ETWSessionError, match="does not run"):
+    for name, call in (
+        ("collect_metrics", monitor.collect_metrics),
+        ("get_process_metrics", lambda: monitor.get_process_metrics(4)),
+        ("replay", lambda: monitor.replay(1.0)),
+    ):
+        with pytest.raises(ETWSessionError, match="does not run") as raised:
             call()
+        assert (raised.value.function, raised.value.name) == (name, "E_STATE")
+        assert raised.value.code
+        assert raised.value.hint
     with monitor:
         assert monitor.collect_metrics() == first
 
@@ -58,6 +65,8 @@ def test_without_a_source_there_is_no_live_session() -> None:
     with pytest.raises(ETWSessionError) as raised:
         monitor.start_monitoring()
     assert "source=" in (raised.value.hint or "")
+    assert (raised.value.function, raised.value.name) == ("start_monitoring", "E_NOT_SUPPORTED")
+    assert raised.value.code
 
 
 def test_the_configuration_is_checked_and_copied_at_the_start(source: Path) -> None:
@@ -196,9 +205,16 @@ def test_each_consumer_has_its_own_interval(source: Path) -> None:
 
 def test_an_interval_without_length_is_refused(source: Path) -> None:
     with ETWMonitor(source=source) as monitor:
-        for interval in (0, -1.0, float("nan")):
+        for interval in (0, -1.0, float("nan"), float("inf")):
             with pytest.raises(ValueError, match="interval"):
                 monitor.replay(interval)
+
+
+def test_an_interval_longer_than_the_trace_is_all_of_it(source: Path) -> None:
+    with ETWMonitor(source=source) as monitor:
+        whole = monitor.collect_metrics()
+    with ETWMonitor(source=source) as monitor:
+        assert list(monitor.replay(1e300)) == [whole]
 
 
 # ---- One process -------------------------------------------------------------------------------

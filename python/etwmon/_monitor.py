@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import threading
 import warnings
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 from etwmon._base import BaseMonitor
 from etwmon._config import ETWMonitorConfig
 from etwmon._errors import ETWSessionError
-from etwmon._etwcore import Aggregate
+from etwmon._etwcore import STATUS_NAMES, Aggregate
 from etwmon._flags import kernel_flags
 from etwmon._rows import Interval, loss_between
 from etwmon._samples import MetricSample, ProcessMetrics, whole_intervals
@@ -27,6 +28,8 @@ SYSTEM_PIDS = frozenset({0, 4})
 SYSTEM_NAMES = frozenset({"system", "idle", "registry"})
 
 _100NS_PER_SECOND = 10_000_000
+# Longer than any trace; moments stay within 64 bits.
+_LONGEST_S = 1e11
 
 
 class _Filter:
@@ -155,11 +158,12 @@ class ETWMonitor(BaseMonitor[MetricSample, ProcessMetrics]):
             warnings.warn(f"{self!r} was not stopped", ResourceWarning, source=self, stacklevel=2)
             self.stop_monitoring()
 
-    def _running(self) -> tuple[Trace, Aggregate, _Filter]:
+    def _running(self, function: str) -> tuple[Trace, Aggregate, _Filter]:
         if self._trace is None or self._aggregate is None or self._filter is None:
-            raise ETWSessionError(
+            raise _session_error(
                 "the monitor does not run",
-                function="collect_metrics",
+                "E_STATE",
+                function=function,
                 hint="call start_monitoring, or use the monitor in a with statement",
             )
         return self._trace, self._aggregate, self._filter
@@ -177,7 +181,7 @@ class ETWMonitor(BaseMonitor[MetricSample, ProcessMetrics]):
             ETWTraceFileError: when the source cannot be read to its end.
         """
         with self._lock:
-            _, aggregate, _ = self._running()
+            _, aggregate, _ = self._running("collect_metrics")
             if aggregate.at_end and self._baseline.snapshots is not None:
                 return []
             aggregate.advance()
@@ -215,11 +219,11 @@ class ETWMonitor(BaseMonitor[MetricSample, ProcessMetrics]):
             ValueError: when the length is not above 0.
             ETWSessionError: when the monitor does not run.
         """
-        if not interval > 0:
+        if not 0 < interval < math.inf:
             raise ValueError(f"interval is {interval!r}, not a length in seconds above 0")
-        step = max(1, round(interval * _100NS_PER_SECOND))
+        step = max(1, round(min(interval, _LONGEST_S) * _100NS_PER_SECOND))
         with self._lock:
-            _, aggregate, _ = self._running()
+            _, aggregate, _ = self._running("replay")
             if aggregate.at_end:
                 return iter(())
             # Its snapshots are those of the beginning when nothing was read yet.
@@ -234,7 +238,7 @@ class ETWMonitor(BaseMonitor[MetricSample, ProcessMetrics]):
             number += 1
             moment = begin + number * step
             with self._lock:
-                _, aggregate, _ = self._running()
+                _, aggregate, _ = self._running("replay")
                 has_more = aggregate.advance(moment)
                 samples, baseline = self._collect(baseline, moment if has_more else None)
             yield samples
@@ -245,7 +249,7 @@ class ETWMonitor(BaseMonitor[MetricSample, ProcessMetrics]):
     def _collect(
         self, baseline: _Baseline, moment: int | None
     ) -> tuple[list[MetricSample], _Baseline]:
-        trace, aggregate, wanted = self._running()
+        trace, aggregate, wanted = self._running("collect_metrics")
         snapshots = aggregate.snapshot(moment)
         samples: list[MetricSample] = []
         session, damage = trace.loss, aggregate.damage
@@ -263,7 +267,7 @@ class ETWMonitor(BaseMonitor[MetricSample, ProcessMetrics]):
         return samples, _Baseline(end, snapshots)
 
     def _whole_intervals(self) -> list[Interval]:
-        trace, aggregate, _ = self._running()
+        trace, aggregate, _ = self._running("get_process_metrics")
         if self._has_begun():
             return whole_intervals(trace, aggregate)
         if self._whole is None:
@@ -287,7 +291,7 @@ class ETWMonitor(BaseMonitor[MetricSample, ProcessMetrics]):
             return self._loss_so_far()
 
     def _loss_so_far(self) -> LossReport:
-        trace, aggregate, _ = self._running()
+        trace, aggregate, _ = self._running("loss")
         machines = [snapshot.machine for snapshot in aggregate.snapshot()]
         return loss_between(trace.loss, aggregate.damage, machines, ())
 
@@ -317,8 +321,9 @@ class ETWMonitor(BaseMonitor[MetricSample, ProcessMetrics]):
     def _not_on_this_source(self, function: str, value: str = "") -> ETWSessionError:
         if self._source is None:
             return _no_live_session(function)
-        return ETWSessionError(
+        return _session_error(
             f"{function}({value}): the source is a recorded trace",
+            "E_NOT_SUPPORTED",
             function=function,
             hint="what a trace holds was decided when it was recorded",
         )
@@ -334,8 +339,15 @@ def _no_live_session(function: str = "start_monitoring") -> ETWSessionError:
         message = "this version has no live sessions"
     else:
         message = f"there is no Event Tracing for Windows on this system ({sys.platform})"
-    return ETWSessionError(
+    return _session_error(
         message,
+        "E_NOT_SUPPORTED",
         function=function,
         hint='read a recorded trace: ETWMonitor(config, source="trace.etl")',
+    )
+
+
+def _session_error(message: str, status: str, *, function: str, hint: str) -> ETWSessionError:
+    return ETWSessionError(
+        message, function=function, code=STATUS_NAMES.index(status), name=status, hint=hint
     )
