@@ -3,7 +3,9 @@
  * (etl-format.md chapters 6 and 10).
  */
 #include "etl_merge.h"
+#include "etl_shape.h"
 #include "etwc_alloc.h"
+#include "etwc_provider.h"
 
 enum { ITEM_CAPACITY = 512, DEFAULT_BUDGET = 1000000, COUNT_CHUNK = 64 };
 
@@ -160,6 +162,14 @@ view_item(const cursor_file *file, const etl_item *item, etwc_event *event)
     event->running_thread_id = stream->running_thread;
 }
 
+/* The same as etl_record_is_cswitch, for a record whose view is at hand. */
+static inline bool
+is_cswitch(const etwc_event *event)
+{
+    return event->kernel_class == ETWC_CLASS_THREAD &&
+           (event->opcode & ~1u) == ETL_OPCODE_CSWITCH;
+}
+
 /* Takes up to `limit` records, all of them at hand, while there is room for one
  * more view; returns the number of selected ones. *taken is that of all. */
 static size_t
@@ -175,8 +185,12 @@ take_items(const etwc_cursor *cursor, cursor_file *file, uint64_t limit,
     for (; item != end && count < capacity; item++) {
         const uint8_t *image = item->stream->records.image;
         if (is_everything) {
-            view_item(file, item, &events[count++]);
-        } else if (is_candidate(cursor, file, item)) {
+            view_item(file, item, &events[count]);
+            if (is_cswitch(&events[count++]))
+                item->stream->running_thread = etl_record_new_thread(image, item->ref);
+            continue;
+        }
+        if (is_candidate(cursor, file, item)) {
             view_item(file, item, &events[count]);
             count += etwc_matcher_matches(cursor->matcher, &events[count]);
         }

@@ -201,8 +201,9 @@ refill(etl_merge *m, merge_key *winner, etwc_error *err)
 
 /* ---- Life ----------------------------------------------------------------------- */
 
-/* Used-up buffers may hold this part of the pool: 1 / HOLDING_SHARE. */
-enum { HOLDING_SHARE = 8 };
+/* Used-up buffers may hold this part of the pool, 1 / HOLDING_SHARE, and as much as
+ * the buffers in use when that is less; few of them are worth no early return. */
+enum { HOLDING_SHARE = 8, HOLDING_FREE_BYTES = 256 << 10 };
 
 static void
 init_streams(etl_merge *m, const etwc_matcher *matcher, int64_t start_raw,
@@ -277,7 +278,10 @@ etl_merge_release_retired(etl_merge *m)
 bool
 etl_merge_is_holding_much(const etl_merge *m)
 {
-    return m->set.retired_bytes > etwc_pool_limit(m->set.etl->pool) / HOLDING_SHARE;
+    uint64_t in_use = (uint64_t)m->stream_count * m->set.etl->step_bytes;
+    uint64_t share = etwc_pool_limit(m->set.etl->pool) / HOLDING_SHARE;
+    uint64_t most = in_use > HOLDING_FREE_BYTES ? in_use : HOLDING_FREE_BYTES;
+    return m->set.retired_bytes > (most < share ? most : share);
 }
 
 /* ---- Delivery --------------------------------------------------------------------- */

@@ -6,11 +6,6 @@
 #include "etl_shape.h"
 #include "etwc_provider.h"
 
-enum {
-    KERNEL_VERSION_WORDS =
-        ETL_KERNEL_PEBS_FLAG | (ETL_KERNEL_PMC_MAX << ETL_KERNEL_PMC_SHIFT)
-};
-
 /* A bit for each header type of kernel records. */
 #define KERNEL_TYPES                                                         \
     (UINT32_C(1) << ETL_TYPE_SYSTEM32 | UINT32_C(1) << ETL_TYPE_SYSTEM64 |   \
@@ -127,7 +122,7 @@ static inline bool
 is_plain_kernel(uint64_t first)
 {
     unsigned type = (unsigned)(first >> 16) & 0xFF;
-    return (first & (UINT64_C(0xFF000000) | KERNEL_VERSION_WORDS)) ==
+    return (first & (UINT64_C(0xFF000000) | ETL_SHAPE_PMC_MASK)) ==
                (uint64_t)ETL_MARKER_TRACE << 24 &&
            type < 32 && ((KERNEL_TYPES >> type) & 1) != 0;
 }

@@ -57,6 +57,12 @@ etl_shape_is_kernel(uint8_t shape)
     return etl_shapes[shape].size_shift != 0;
 }
 
+/* Bits of a kernel record's version that promise PEBS and PMC words. */
+enum {
+    ETL_SHAPE_PMC_MASK =
+        ETL_KERNEL_PEBS_FLAG | (ETL_KERNEL_PMC_MAX << ETL_KERNEL_PMC_SHIFT)
+};
+
 /* Bytes of PEBS and PMC words between a kernel header and its payload. */
 static inline size_t
 etl_shape_pmc_bytes(unsigned version)

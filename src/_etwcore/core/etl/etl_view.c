@@ -48,14 +48,15 @@ view_kernel(const etl_record_context *context, const uint8_t *record,
     event->opcode = record[ETL_KERNEL_OPCODE];
     if (etwc_load_u16(record + ETL_KERNEL_OPCODE) == ETL_HOOK_IMAGE_LOAD)
         group = ETWC_CLASS_IMAGE;
-    event->provider_id = *etwc_kernel_group_guid(group);
-    event->kernel_class = etwc_kernel_class_is_group(group) ? group : ETWC_CLASS_NONE;
+    event->provider_id = etwc_kernel_group_of(group)->guid;
+    event->kernel_class = etwc_kernel_group_of(group)->kernel_class;
     if (shape->kind != ETWC_KIND_PERFINFO)
         set_ids(event, record + ETL_SYSTEM_THREAD_ID);
     if (shape->kind == ETWC_KIND_SYSTEM)
         set_ticks(event, record + ETL_SYSTEM_KERNEL_TIME, context->is_private);
-    size_t words = etl_shape_pmc_bytes(version);
-    if (words != 0) {
+    size_t words = 0;
+    if (ETWC_UNLIKELY((version & ETL_SHAPE_PMC_MASK) != 0)) {
+        words = etl_shape_pmc_bytes(version);
         event->extended = record + shape->header_bytes;
         event->extended_size = (uint32_t)words;
         event->extended_form =

@@ -50,10 +50,39 @@ typedef enum etwc_kernel_class {
         ETWC_CLASS_NONE = 0xFF
 } etwc_kernel_class;
 
-/* GUID that the API delivers for a kernel group; all zero for unknown ones. */
-const etwc_guid *etwc_kernel_group_guid(uint8_t group);
+/* What records of a kernel group are delivered as. */
+typedef struct etwc_kernel_group {
+    etwc_guid guid;
+    uint8_t kernel_class; /* etwc_kernel_class, or ETWC_CLASS_NONE */
+    const char *name;
+} etwc_kernel_group;
+
+/* By group number; the last one, all zero, stands for every unknown group. */
+enum { ETWC_KERNEL_GROUP_COUNT = 0x1F };
+extern const etwc_kernel_group etwc_kernel_groups[ETWC_KERNEL_GROUP_COUNT + 1];
+
+static inline const etwc_kernel_group *
+etwc_kernel_group_of(uint8_t group)
+{
+    return &etwc_kernel_groups[group < ETWC_KERNEL_GROUP_COUNT
+                                   ? group
+                                   : ETWC_KERNEL_GROUP_COUNT];
+}
+
 /* True when a kernel class has that group number. */
-bool etwc_kernel_class_is_group(uint8_t group);
+static inline bool
+etwc_kernel_class_is_group(uint8_t group)
+{
+    return group < ETWC_KERNEL_GROUP_COUNT;
+}
+
+/* GUID that the API delivers for a kernel group; all zero for unknown ones. */
+static inline const etwc_guid *
+etwc_kernel_group_guid(uint8_t group)
+{
+    return &etwc_kernel_group_of(group)->guid;
+}
+
 /* The group of kernel records that are delivered with that GUID and opcode; false
  * when there is none. */
 ETWC_NODISCARD bool etwc_kernel_group_find(const etwc_guid *provider, uint8_t opcode,
