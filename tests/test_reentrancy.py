@@ -10,6 +10,7 @@ import io
 import pickle
 import weakref
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -272,3 +273,47 @@ def test_time_that_python_cannot_tell(tmp_path: Path) -> None:
         assert event.to_dict()["time"] is None
         assert '"time": null' in event.to_json()
         assert f"filetime={event.filetime}" in repr(event)
+
+
+def test_time_before_the_epoch_of_filetimes(tmp_path: Path) -> None:
+    path = tmp_path / "early.etl"
+    with etwmon.TraceWriter(path, start_time=10_000_000, start_raw=0) as writer:
+        writer.write(-25_000_000, b"", provider=GUID, id=1)
+    with etwmon.open(path) as trace:
+        event = next(trace.events(id=1))
+        assert event.filetime == -15_000_000
+        assert event.time == datetime(1600, 12, 31, 23, 59, 58, 500_000, tzinfo=UTC)
+
+
+# ---- The core's own guards, behind those of the Python layer ----------------------------------
+
+
+def test_source_that_returns_too_much_is_refused(written: bytes) -> None:
+    class Generous(Reader):
+        def read_at(self, offset: int, size: int) -> bytes:
+            return bytes(size + 1)
+
+    with pytest.raises(ValueError, match="not at most"):
+        etwmon._etwcore.Trace(((Generous(written), None),), 1 << 29)
+
+
+@pytest.mark.parametrize("index", range(7))
+def test_packed_list_of_a_wrong_size_is_refused(written: bytes, index: int) -> None:
+    trace = etwmon._etwcore.Trace(((memoryview(written), None),), 1 << 29)
+    parts: list[bytes | int | None] = [*[None] * 8, 0, None, None]
+    parts[index] = b"123"
+    if index == 2:  # opcodes are single bytes
+        assert trace.count(tuple(parts)) == 0  # type: ignore[arg-type]
+    else:
+        with pytest.raises(ValueError, match="wrong size"):
+            trace.count(tuple(parts))  # type: ignore[arg-type]
+
+
+def test_column_of_a_released_batch_shows_nothing(written: bytes) -> None:
+    batch = next(etwmon.open(written).batches(10))
+    view = batch["pid"]
+    exporter = view.obj
+    view.release()
+    batch.release()
+    with pytest.raises(ValueError, match="released"):
+        memoryview(exporter)
