@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import threading
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID
@@ -294,3 +295,13 @@ def test_stacks_belong_to_the_events_that_their_records_name(traces: Path) -> No
         (item,) = (item for item in event.extended if item.type == 6)
         assert event.stack == _frames(memoryview(item.data)[8:])
         assert event.to_dict(stack=True)["stack"] == event.stack
+
+
+@pytest.mark.parametrize("name", ["net.4.5.2.x64.etl", "syzygy_win7_process_data_64_v3.etl"])
+def test_decoding_counts_what_the_events_say(traces: Path, name: str) -> None:
+    with etwmon.open(traces / name) as trace:
+        counts = Counter(e.partial_reason or e.decoded for e in trace.events(cpu=range(64)))
+        assert trace.decoding(cpu=range(64)) == counts
+        assert sum(counts.values()) == trace.count()
+        some = Counter(e.partial_reason or e.decoded for e in trace.events(provider="Process"))
+        assert trace.decoding(provider="Process") == some

@@ -39,6 +39,7 @@ def test_vectors_decode_as_published(vectors: list[Vector], tmp_path: Path) -> N
         assert plain_fields(event) == vector["fields"], vector["name"]
         assert list(event.fields()) == list(vector["fields"]), vector["name"]
         assert event.decoded == "full", vector["name"]
+        assert event.partial_reason is None, vector["name"]
 
 
 def test_each_field_can_be_asked_for_alone(vectors: list[Vector], tmp_path: Path) -> None:
@@ -75,6 +76,8 @@ def test_every_cut_gives_a_prefix_of_the_fields(vectors: list[Vector], tmp_path:
         assert event.decoded in ("partial", "full"), where
         if event.decoded == "full":
             assert may_end_there(vector, names), where
+        else:
+            assert event.partial_reason in {"short", "invalid"}, where
 
 
 def may_end_there(vector: Vector, names: list[str]) -> bool:
@@ -91,6 +94,12 @@ def may_end_there(vector: Vector, names: list[str]) -> bool:
     return names == whole and (isinstance(last, str) or whole[-1] == "Stack")
 
 
+def ends_of(vector: Vector, reason: str) -> set[str]:
+    """Why a payload with a few bytes more is partial: behind a list they may be a cut element."""
+    last = list(vector["fields"].values())[-1]
+    return {reason, "short"} if isinstance(last, list) else {reason}
+
+
 def test_bytes_behind_the_layout_make_it_partial(vectors: list[Vector], tmp_path: Path) -> None:
     longer = [
         payload_of(vector, bytes.fromhex(vector["payload_hex"]) + b"\xee\xee\xee")
@@ -98,6 +107,7 @@ def test_bytes_behind_the_layout_make_it_partial(vectors: list[Vector], tmp_path
     ]
     for vector, event in zip(vectors, read_events(tmp_path / "l.etl", longer), strict=True):
         assert event.decoded == "partial", vector["name"]
+        assert event.partial_reason in ends_of(vector, "trailing"), vector["name"]
         assert plain_fields(event) == vector["fields"], vector["name"]
 
 
@@ -114,6 +124,7 @@ def test_a_newer_version_gives_the_known_fields(vectors: list[Vector], tmp_path:
     )
     for vector, event in zip(listed, events, strict=True):
         assert event.decoded == "partial", vector["name"]
+        assert event.partial_reason in ends_of(vector, "newer"), vector["name"]
         assert plain_fields(event) == vector["fields"], vector["name"]
 
 

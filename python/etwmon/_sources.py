@@ -310,9 +310,7 @@ def _unpack_member(opened: Opened, member: IO[bytes], label: str | None, limit: 
         while part := member.read(_COPY_BYTES):
             # A bomb is seldom a trace: look before writing on.
             if size == 0 and part[_BUFFER_TYPE] != _HEADER_BUFFER:
-                raise _archive_error(
-                    "the archive's file is not an ETW trace", label, "E_NOT_TRACE"
-                )
+                raise _archive_error("the archive's file is not an ETW trace", label, "E_NOT_TRACE")
             size += len(part)
             if size > limit:
                 raise _archive_error("the unpacked trace exceeds the limit", label, "E_LIMIT")

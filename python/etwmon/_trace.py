@@ -98,6 +98,16 @@ class Trace:
 
         return Summary.from_tuples(self._core.summary(pack_selection(selection)))
 
+    def decoding(self, **selection: Unpack[Selection]) -> dict[str, int]:
+        """Count the selected events by how much of their payload can be decoded.
+
+        Returns:
+            Counts that are not 0: "full", "none" (no layout is known), and the partial ones
+            by their reason: "short", "newer", "trailing", "invalid" (see
+            `Event.partial_reason`).
+        """
+        return self._core.decoding(pack_selection(selection))
+
     def processes(self) -> list[ProcessMetrics]:
         """Return every process that the trace tells of, over its whole recorded life.
 

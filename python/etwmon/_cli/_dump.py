@@ -73,7 +73,7 @@ class EventLines:
             for name, value in event.fields().items()
         ]
         if event.decoded == "partial":
-            texts.append("(partial)")
+            texts.append(f"(partial: {event.partial_reason})")
         return texts
 
     @staticmethod

@@ -273,6 +273,14 @@ get_decoded(PyObject *op, void *unused)
     return pyetw_fields_completeness(event->trace->state, &event->view);
 }
 
+static PyObject *
+get_partial_reason(PyObject *op, void *unused)
+{
+    pyetw_event *event = (pyetw_event *)op;
+    (void)unused;
+    return pyetw_fields_partial_reason(event->trace->state, &event->view);
+}
+
 PyDoc_STRVAR(
     fields_doc,
     "fields($self, /)\n--\n\n"
@@ -385,6 +393,11 @@ static PyGetSetDef event_getset[] = {
     {"decoded", get_decoded, NULL,
      "How much of the payload is explained: \"full\", \"partial\" (short, or newer\n"
      "than known) or \"none\".",
+     NULL},
+    {"partial_reason", get_partial_reason, NULL,
+     "Why it is \"partial\": \"short\" (ends before its layout), \"newer\" (of a version\n"
+     "above those known), \"trailing\" (longer than its version) or \"invalid\" (a count\n"
+     "or size in it contradicts it); else None.",
      NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };

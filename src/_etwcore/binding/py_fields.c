@@ -418,3 +418,12 @@ pyetw_fields_completeness(pyetw_state *state, const etwc_event *event)
     uint8_t completeness = (uint8_t)etwc_decode_completeness(event, &reason);
     return Py_XNewRef(field_name(state, etwc_completeness_name(completeness)));
 }
+
+PyObject *
+pyetw_fields_partial_reason(pyetw_state *state, const etwc_event *event)
+{
+    etwc_partial_reason reason;
+    if (etwc_decode_completeness(event, &reason) != ETWC_DECODED_PARTIAL)
+        Py_RETURN_NONE;
+    return Py_XNewRef(field_name(state, etwc_partial_reason_name((uint8_t)reason)));
+}

@@ -13,6 +13,8 @@
 PyObject *pyetw_fields_name(pyetw_state *state, const etwc_event *event);
 /* "full", "partial" or "none". */
 PyObject *pyetw_fields_completeness(pyetw_state *state, const etwc_event *event);
+/* "short", "newer", "trailing" or "invalid"; None when it is not partial. */
+PyObject *pyetw_fields_partial_reason(pyetw_state *state, const etwc_event *event);
 /* Fields by name, in the order of the payload; empty without a layout. */
 PyObject *pyetw_fields_dict(pyetw_state *state, const etwc_event *event);
 /* One field; KeyError, which lists the fields there are, when there is none. */

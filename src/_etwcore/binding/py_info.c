@@ -2,6 +2,7 @@
 #include "py_info.h"
 
 #include "etwc_alloc.h"
+#include "etwc_decode.h"
 #include "etwc_provider.h"
 #include "etwc_summary.h"
 #include "etwc_text.h"
@@ -230,4 +231,70 @@ pyetw_info_summary(pyetw_trace *trace, PyObject *tuple)
     etwc_summary_free(summary);
     etwc_cursor_close(cursor);
     return list;
+}
+
+/* ---- Decoding -------------------------------------------------------------------- */
+
+/* Events by how much of their payload is explained; the partial ones by reason. */
+typedef struct decoding {
+    uint64_t by_completeness[ETWC_DECODED_FULL + 1];
+    uint64_t by_reason[ETWC_PARTIAL_INVALID + 1];
+} decoding;
+
+static etwc_status
+feed_decoding(void *context, const etwc_event *events, size_t count, etwc_error *err)
+{
+    decoding *found = context;
+    (void)err;
+    for (size_t i = 0; i < count; i++) {
+        etwc_partial_reason reason;
+        etwc_completeness completeness = etwc_decode_completeness(&events[i], &reason);
+        found->by_completeness[completeness]++;
+        if (completeness == ETWC_DECODED_PARTIAL)
+            found->by_reason[reason]++;
+    }
+    return ETWC_OK;
+}
+
+static int
+add_count(PyObject *dict, const char *name, uint64_t count)
+{
+    if (count == 0)
+        return 0;
+    PyObject *number = PyLong_FromUnsignedLongLong(count);
+    int result = number ? PyDict_SetItemString(dict, name, number) : -1;
+    Py_XDECREF(number);
+    return result;
+}
+
+static PyObject *
+decoding_dict(const decoding *found)
+{
+    static const uint8_t whole[] = {ETWC_DECODED_FULL, ETWC_DECODED_NONE};
+    PyObject *dict = PyDict_New();
+    int result = dict ? 0 : -1;
+    for (size_t i = 0; result == 0 && i < sizeof whole; i++)
+        result = add_count(dict, etwc_completeness_name(whole[i]),
+                           found->by_completeness[whole[i]]);
+    for (uint8_t reason = 1; result == 0 && reason <= ETWC_PARTIAL_INVALID; reason++)
+        result =
+            add_count(dict, etwc_partial_reason_name(reason), found->by_reason[reason]);
+    if (result < 0)
+        Py_CLEAR(dict);
+    return dict;
+}
+
+PyObject *
+pyetw_info_decoding(pyetw_trace *trace, PyObject *tuple)
+{
+    etwc_selection selection;
+    if (pyetw_selection_parse(trace, tuple, &selection) < 0)
+        return NULL;
+    etwc_cursor *cursor = pyetw_trace_open_cursor(trace, &selection);
+    if (cursor == NULL)
+        return NULL;
+    decoding found = {0};
+    int result = pyetw_trace_scan(trace, cursor, true, feed_decoding, &found);
+    etwc_cursor_close(cursor);
+    return result == 0 ? decoding_dict(&found) : NULL;
 }

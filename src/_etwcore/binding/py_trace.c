@@ -461,6 +461,18 @@ trace_summary(PyObject *op, PyObject *selection)
     return pyetw_info_summary((pyetw_trace *)op, selection);
 }
 
+PyDoc_STRVAR(
+    decoding_doc,
+    "decoding($self, selection, /)\n--\n\n"
+    "Numbers of events, without those that are 0: \"full\", \"none\", and the\n"
+    "partial ones by reason (see Event.partial_reason).");
+
+static PyObject *
+trace_decoding(PyObject *op, PyObject *selection)
+{
+    return pyetw_info_decoding((pyetw_trace *)op, selection);
+}
+
 PyDoc_STRVAR(files_doc, "files($self, /)\n--\n\n"
                         "The facts of each file's header and index, a dict for each.");
 
@@ -508,6 +520,7 @@ static PyMethodDef trace_methods[] = {
     {"batches", trace_batches, METH_VARARGS, batches_doc},
     {"count", trace_count, METH_O, count_doc},
     {"summary", trace_summary, METH_O, summary_doc},
+    {"decoding", trace_decoding, METH_O, decoding_doc},
     {"files", trace_files, METH_NOARGS, files_doc},
     {"damage", trace_damage, METH_NOARGS, damage_doc},
     {NULL, NULL, 0, NULL},
