@@ -170,6 +170,19 @@ is_cswitch(const etwc_event *event)
            (event->opcode & ~1u) == ETL_OPCODE_CSWITCH;
 }
 
+/* Records that are all wanted, as many as there are places for. */
+static void
+view_all(const cursor_file *file, const etl_item *item, const etl_item *end,
+         etwc_event *event)
+{
+    for (; item != end; item++, event++) {
+        view_item(file, item, event);
+        if (is_cswitch(event))
+            item->stream->running_thread =
+                etl_record_new_thread(item->stream->records.image, item->ref);
+    }
+}
+
 /* Takes up to `limit` records, all of them at hand, while there is room for one
  * more view; returns the number of selected ones. *taken is that of all. */
 static size_t
@@ -180,16 +193,14 @@ take_items(const etwc_cursor *cursor, cursor_file *file, uint64_t limit,
     size_t at_hand = file->item_count - file->item;
     const etl_item *end = first + (at_hand < limit ? at_hand : (size_t)limit);
     const etl_item *item = first;
-    bool is_everything = etwc_matcher_is_empty(cursor->matcher);
     size_t count = 0;
+    if (etwc_matcher_is_empty(cursor->matcher)) {
+        count = (size_t)(end - first) < capacity ? (size_t)(end - first) : capacity;
+        item = first + count;
+        view_all(file, first, item, events);
+    }
     for (; item != end && count < capacity; item++) {
         const uint8_t *image = item->stream->records.image;
-        if (is_everything) {
-            view_item(file, item, &events[count]);
-            if (is_cswitch(&events[count++]))
-                item->stream->running_thread = etl_record_new_thread(image, item->ref);
-            continue;
-        }
         if (is_candidate(cursor, file, item)) {
             view_item(file, item, &events[count]);
             count += etwc_matcher_matches(cursor->matcher, &events[count]);

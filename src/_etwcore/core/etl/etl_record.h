@@ -46,8 +46,8 @@ typedef struct etl_record_context {
     bool has_old_instance;
 } etl_record_context;
 
-/* Fills the fields that come from the record itself; processor, running thread,
- * block and file index are the caller's. */
+/* Fills the fields that come from the record itself; the caller sets the others:
+ * processor, logger, running thread, block and file index. */
 void etl_record_view(const etl_record_context *context, const uint8_t *image,
                      const etl_ref *ref, etwc_event *event);
 

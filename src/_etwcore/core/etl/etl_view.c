@@ -12,6 +12,46 @@ enum {
     HOOK_CSWITCH = 0x0524
 };
 
+/* Members are set one by one: compilers clear a struct of this size with a string
+ * instruction that takes longer than all the rest of a view. These are the ones that
+ * a plain kernel record leaves alone; reset_rest does the others. */
+static inline void
+reset_common(etwc_event *event, const etl_record_context *context, const etl_ref *ref)
+{
+    const etl_shape *shape = &etl_shapes[ref->shape];
+    event->raw_time = ref->raw_time;
+    event->filetime = etwc_clock_filetime(context->clock, ref->raw_time);
+    event->keyword = 0;
+    event->activity_id = (etwc_guid){{0}};
+    event->extended = NULL;
+    event->extended_size = 0;
+    event->extended_form = ETWC_EXTENDED_NONE;
+    event->id = 0;
+    event->task = 0;
+    event->event_property = 0;
+    event->channel = 0;
+    event->level = 0;
+    event->flags = shape->flags;
+    event->kind = shape->kind;
+    event->pointer_size = shape->pointer_size;
+}
+
+static inline void
+reset_rest(etwc_event *event)
+{
+    event->provider_id = (etwc_guid){{0}};
+    event->payload = NULL;
+    event->payload_size = 0;
+    event->process_id = ETWC_NO_ID;
+    event->thread_id = ETWC_NO_ID;
+    event->kernel_ticks = 0;
+    event->user_ticks = 0;
+    event->version = 0;
+    event->opcode = 0;
+    event->kernel_class = ETWC_CLASS_NONE;
+    event->kernel_group = 0;
+}
+
 static void
 set_ids(etwc_event *event, const uint8_t *thread_then_process)
 {
@@ -35,13 +75,14 @@ set_payload(etwc_event *event, const uint8_t *record, size_t at, size_t size)
     event->payload_size = (uint32_t)(size - at);
 }
 
-/* SYSTEM, COMPACT and PERFINFO. */
-static void
+/* SYSTEM, COMPACT and PERFINFO: nearly all records of a busy trace. */
+static inline void
 view_kernel(const etl_record_context *context, const uint8_t *record,
             const etl_ref *ref, etwc_event *event)
 {
     const etl_shape *shape = &etl_shapes[ref->shape];
     unsigned version = etwc_load_u16(record);
+    size_t at = shape->header_bytes;
     uint8_t group = record[ETL_KERNEL_GROUP];
     event->kernel_group = group;
     event->version = (uint8_t)version;
@@ -50,19 +91,23 @@ view_kernel(const etl_record_context *context, const uint8_t *record,
         group = ETWC_CLASS_IMAGE;
     event->provider_id = etwc_kernel_group_of(group)->guid;
     event->kernel_class = etwc_kernel_group_of(group)->kernel_class;
+    event->process_id = ETWC_NO_ID;
+    event->thread_id = ETWC_NO_ID;
+    event->kernel_ticks = 0;
+    event->user_ticks = 0;
     if (shape->kind != ETWC_KIND_PERFINFO)
         set_ids(event, record + ETL_SYSTEM_THREAD_ID);
     if (shape->kind == ETWC_KIND_SYSTEM)
         set_ticks(event, record + ETL_SYSTEM_KERNEL_TIME, context->is_private);
-    size_t words = 0;
     if (ETWC_UNLIKELY((version & ETL_SHAPE_PMC_MASK) != 0)) {
-        words = etl_shape_pmc_bytes(version);
-        event->extended = record + shape->header_bytes;
+        size_t words = etl_shape_pmc_bytes(version);
+        event->extended = record + at;
         event->extended_size = (uint32_t)words;
         event->extended_form =
             version & ETL_KERNEL_PEBS_FLAG ? ETWC_EXTENDED_PEBS_PMC : ETWC_EXTENDED_PMC;
+        at += words;
     }
-    set_payload(event, record, shape->header_bytes + words, ref->size);
+    set_payload(event, record, at, ref->size);
 }
 
 /* FULL and INSTANCE. */
@@ -147,44 +192,23 @@ view_message(const etl_record_context *context, const uint8_t *record,
     set_payload(event, record, parts.payload, ref->size);
 }
 
-/* Every member, one by one: compilers clear a struct of this size with a string
- * instruction that takes longer than all the rest of a view. */
-static inline void
-reset_event(etwc_event *event, const etl_record_context *context, const etl_ref *ref)
+/* Out of line, so that the way of kernel records needs few registers. */
+static ETWC_NOINLINE void
+view_other(const etl_record_context *context, const uint8_t *record, const etl_ref *ref,
+           etwc_event *event)
 {
-    const etl_shape *shape = &etl_shapes[ref->shape];
-    static const etwc_guid no_guid;
-    event->raw_time = ref->raw_time;
-    event->filetime = etwc_clock_filetime(context->clock, ref->raw_time);
-    event->keyword = 0;
-    event->provider_id = no_guid;
-    event->activity_id = no_guid;
-    event->payload = NULL;
-    event->extended = NULL;
-    event->block = NULL;
-    event->payload_size = 0;
-    event->extended_size = 0;
-    event->process_id = ETWC_NO_ID;
-    event->thread_id = ETWC_NO_ID;
-    event->kernel_ticks = 0;
-    event->user_ticks = 0;
-    event->processor = 0;
-    event->running_thread_id = ETWC_NO_ID;
-    event->file_index = 0;
-    event->id = 0;
-    event->task = 0;
-    event->flags = shape->flags;
-    event->event_property = 0;
-    event->logger_id = 0;
-    event->version = 0;
-    event->channel = 0;
-    event->level = 0;
-    event->opcode = 0;
-    event->kind = shape->kind;
-    event->extended_form = ETWC_EXTENDED_NONE;
-    event->pointer_size = shape->pointer_size;
-    event->kernel_class = ETWC_CLASS_NONE;
-    event->kernel_group = 0;
+    reset_rest(event);
+    switch (etl_shapes[ref->shape].kind) {
+    case ETWC_KIND_EVENT:
+        view_event(context, record, ref, event);
+        break;
+    case ETWC_KIND_MESSAGE:
+        view_message(context, record, ref, event);
+        break;
+    default:
+        view_classic(context, record, ref, event);
+        break;
+    }
 }
 
 void
@@ -192,23 +216,11 @@ etl_record_view(const etl_record_context *context, const uint8_t *image,
                 const etl_ref *ref, etwc_event *event)
 {
     const uint8_t *record = image + ref->offset;
-    const etl_shape *shape = &etl_shapes[ref->shape];
-    reset_event(event, context, ref);
-    switch (shape->kind) {
-    case ETWC_KIND_EVENT:
-        view_event(context, record, ref, event);
-        break;
-    case ETWC_KIND_MESSAGE:
-        view_message(context, record, ref, event);
-        break;
-    case ETWC_KIND_FULL:
-    case ETWC_KIND_INSTANCE:
-        view_classic(context, record, ref, event);
-        break;
-    default:
+    reset_common(event, context, ref);
+    if (ETWC_LIKELY(etl_shape_is_kernel(ref->shape)))
         view_kernel(context, record, ref, event);
-        break;
-    }
+    else
+        view_other(context, record, ref, event);
 }
 
 const uint8_t *
