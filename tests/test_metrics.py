@@ -180,6 +180,11 @@ def test_groups_of_the_test_program_equal_the_known_facts(traces: Path) -> None:
     assert one.threads.thread_ids == []
     assert one.all_threads is not None
     assert len(one.all_threads) == fact["threads_started"]
+    assert sum(thread.samples or 0 for thread in one.all_threads) == fact["samples"]
+    for thread in one.all_threads:  # there are samples, and no context switches
+        assert (thread.cpu_time_ns, thread.context_switches) == (None, None)
+    told = [thread.kernel_ticks for thread in one.all_threads if thread.kernel_ticks is not None]
+    assert sum(told) == ticks[0]
     assert one.images is not None
     assert len(one.images) == fact["images_loaded"]
     assert one.quality == "complete"

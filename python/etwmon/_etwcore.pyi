@@ -262,7 +262,7 @@ class MachineFacts(TypedDict):
 ROW_COLUMNS: tuple[str, ...]
 
 _Texts: TypeAlias = tuple[str | None, str | None, str | None, str | None, str | None]
-_ThreadTuple: TypeAlias = tuple[int, int, int, int, int, int, int, int, str | None]
+_ThreadTuple: TypeAlias = tuple[int, int, int, int, int, int, int | None, int | None, str | None]
 _ImageTuple: TypeAlias = tuple[str | None, int, int, int, int, int, int]
 
 @final

@@ -310,10 +310,10 @@ class ProcessThread:
         name: its name, or None.
         begin_time: when it started, in UTC; None when before the trace.
         end_time: when it ended; None when it has not.
-        cpu_time_ns: ns on processors by context switches; 0 when the trace has none.
-        context_switches: switches to it.
-        samples: profile samples that hit it.
-        kernel_ticks: clock ticks in kernel mode that a header last told.
+        cpu_time_ns: ns on processors by context switches; None when the trace has none.
+        context_switches: switches to it; None likewise.
+        samples: profile samples that hit it; None when the trace has none.
+        kernel_ticks: clock ticks in kernel mode that a header last told; None when none did.
         user_ticks: the same in user mode.
     """
 
@@ -321,11 +321,11 @@ class ProcessThread:
     name: str | None
     begin_time: datetime | None
     end_time: datetime | None
-    cpu_time_ns: int
-    context_switches: int
-    samples: int
-    kernel_ticks: int
-    user_ticks: int
+    cpu_time_ns: int | None
+    context_switches: int | None
+    samples: int | None
+    kernel_ticks: int | None
+    user_ticks: int | None
 
 
 @dataclass(slots=True)

@@ -161,15 +161,19 @@ class ProcessMetrics:
         None in the sample of an interval, and when the trace has no thread events.
         """
         if self._threads is None and self._interval is not None and self._has("thread"):
+            has_switches, has_samples = self._has("switches"), self._has("samples")
             self._threads = [
                 ProcessThread(
                     thread_id,
                     name,
                     filetime_to_datetime(begin),
                     filetime_to_datetime(end),
-                    *numbers,
+                    run_ns if has_switches else None,
+                    switches if has_switches else None,
+                    samples if has_samples else None,
+                    *ticks,
                 )
-                for thread_id, begin, end, *numbers, name in (
+                for thread_id, begin, end, run_ns, switches, samples, *ticks, name in (
                     self._interval.snapshot.threads(self._number)
                 )
             ]

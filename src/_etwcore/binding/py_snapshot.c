@@ -311,6 +311,14 @@ PyDoc_STRVAR(threads_doc,
              "kernel_ticks, user_ticks, name). Empty unless everything was asked for.");
 
 static PyObject *
+ticks_of(const etwc_thread_row *thread, uint64_t ticks)
+{
+    if (!thread->has_ticks)
+        Py_RETURN_NONE;
+    return PyLong_FromUnsignedLongLong(ticks);
+}
+
+static PyObject *
 snapshot_threads(PyObject *op, PyObject *number)
 {
     pyetw_snapshot *self = (pyetw_snapshot *)op;
@@ -325,11 +333,10 @@ snapshot_threads(PyObject *op, PyObject *number)
         if ((Py_ssize_t)t->row != index)
             continue;
         PyObject *tuple = Py_BuildValue(
-            "(kLLKKKKKN)", (unsigned long)t->thread_id, (long long)t->begin_filetime,
+            "(kLLKKKNNN)", (unsigned long)t->thread_id, (long long)t->begin_filetime,
             (long long)t->end_filetime, (unsigned long long)t->run_ns,
             (unsigned long long)t->context_switches, (unsigned long long)t->samples,
-            (unsigned long long)t->kernel_ticks, (unsigned long long)t->user_ticks,
-            text_of(t->name));
+            ticks_of(t, t->kernel_ticks), ticks_of(t, t->user_ticks), text_of(t->name));
         if (tuple == NULL || PyList_Append(list, tuple) < 0)
             Py_CLEAR(list);
         Py_XDECREF(tuple);

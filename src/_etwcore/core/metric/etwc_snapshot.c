@@ -201,6 +201,7 @@ fill_threads(const etwc_aggregate *a, int64_t now, etwc_snapshot *to)
             .run_ns = thread->run_ticks, /* made ns when all runs are added */
             .context_switches = thread->context_switches,
             .samples = thread->samples,
+            .has_ticks = thread->has_ticks,
             .kernel_ticks = thread->kernel_ticks,
             .user_ticks = thread->user_ticks,
             .thread_id = thread->thread_id,

@@ -167,7 +167,8 @@ typedef struct etwc_thread_row {
     uint64_t user_ticks;
     const etwc_text_entry *name; /* NULL when unknown */
     uint32_t thread_id;
-    uint32_t row; /* of its process */
+    uint32_t row;   /* of its process */
+    bool has_ticks; /* whether a record header told its ticks */
 } etwc_thread_row;
 
 typedef struct etwc_image_row {
