@@ -5,6 +5,7 @@ Switches, by environment:
     ETWMON_WARNINGS=1          every warning on
     ETWMON_WERROR=1            every warning on, and an error
     ETWMON_SANITIZE=a[,b]      address, undefined, thread: with asserts, for test runs only
+    ETWMON_LTO=0               no link-time optimisation
     ETWMON_LIMITED_API=1       compiled with Py_LIMITED_API=0x030B0000: an abi3 extension
 
 `python setup.py build_ext --inplace` compiles again only what changed.
@@ -13,6 +14,8 @@ Switches, by environment:
 from __future__ import annotations
 
 import os
+import shlex
+import subprocess
 import sys
 import sysconfig
 from concurrent.futures import ThreadPoolExecutor
@@ -54,6 +57,25 @@ def compile_flags() -> list[str]:
     return flags
 
 
+def lto_flags() -> list[str]:
+    """Link-time optimisation, where it is known to work: with gcc. The way of an event leads
+    through several files of the core; joined, they are about a tenth faster.
+    """
+    if IS_MSVC or SANITIZE or os.environ.get("ETWMON_LTO") == "0":
+        return []
+    cc = os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc"
+    try:
+        version = subprocess.run(
+            [shlex.split(cc)[0], "--version"], capture_output=True, text=True, check=False
+        ).stdout
+    except OSError:
+        return []
+    return ["-flto=auto"] if "Free Software Foundation" in version else []
+
+
+LTO = lto_flags()
+
+
 class IncrementalBuild(build_ext):  # type: ignore[misc]
     """Compiles on two processors, and only sources that changed unless a header did."""
 
@@ -91,9 +113,9 @@ setup(
             "etwmon._etwcore",
             sources=[str(file) for folder in FOLDERS for file in sorted(folder.glob("*.c"))],
             include_dirs=[str(folder) for folder in FOLDERS],
-            depends=HEADERS,
-            extra_compile_args=compile_flags(),
-            extra_link_args=[f"-fsanitize={SANITIZE}"] if SANITIZE else [],
+            depends=[*HEADERS, "setup.py"],
+            extra_compile_args=[*compile_flags(), *LTO],
+            extra_link_args=[f"-fsanitize={SANITIZE}"] if SANITIZE else LTO and ["-O2", *LTO],
             define_macros=[("Py_LIMITED_API", "0x030B0000")] if IS_LIMITED else [],
             py_limited_api=IS_LIMITED,
         )

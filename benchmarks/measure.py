@@ -22,6 +22,7 @@ from tools.dev.cc import BUILD, Tree, compilers
 FOLDER = BUILD / "bench"
 # As setup.py compiles the extension.
 FLAGS = ["-O2", "-DNDEBUG", "-fPIC", "-fwrapv", "-fvisibility=hidden"]
+LTO = ["-flto=auto", "-ffat-lto-objects"]  # with gcc
 PROGRAMS = ("gen_trace", "bench_scan")
 
 
@@ -107,7 +108,11 @@ class Bench:
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.compiler = compilers()[0]
-        self.tree = Tree("bench/c", self.compiler, FLAGS)
+        version = subprocess.run(
+            [self.compiler, "--version"], check=True, capture_output=True, text=True
+        ).stdout
+        is_gcc = "Free Software Foundation" in version
+        self.tree = Tree("bench/c", self.compiler, [*FLAGS, *(LTO if is_gcc else [])])
         sources = [ROOT / "benchmarks" / f"{name}.c" for name in PROGRAMS]
         self.tree.programs(sources, self.tree.core())
 
