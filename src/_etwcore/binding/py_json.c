@@ -71,9 +71,16 @@ json_value(pyetw_state *state, PyObject *value, int depth)
         return json_list(state, value, depth + 1);
     if (PyBytes_Check(value) || PyMemoryView_Check(value))
         return PyObject_CallMethod(value, "hex", NULL);
-    if (PyObject_HasAttrString(value, "isoformat"))
-        return PyObject_CallMethod(value, "isoformat", NULL);
-    return PyObject_Str(value);
+    PyObject *format = PyObject_GetAttrString(value, "isoformat");
+    if (format == NULL) {
+        if (!PyErr_ExceptionMatches(PyExc_AttributeError))
+            return NULL;
+        PyErr_Clear();
+        return PyObject_Str(value);
+    }
+    PyObject *text = PyObject_CallObject(format, NULL);
+    Py_DECREF(format);
+    return text;
 }
 
 PyObject *
