@@ -21,6 +21,7 @@ ALLOWED = {
     "etwmon._selection",
     "etwmon._sources",
     "etwmon._trace",
+    *(["_datetime"] if sys.version_info[:2] == (3, 12) else []),  # see module.c
     # loaded by `site` as a rule, which does not run here
     "_collections_abc",
     "_stat",

@@ -13,10 +13,29 @@ pyetw_state_of(PyTypeObject *type)
     return PyType_GetModuleState(type);
 }
 
+/* CPython 3.12 crashes when a second isolated sub-interpreter imports datetime before
+ * the main one has: the types of _datetime are then left with objects of the first.
+ * We import it on first use, so the main interpreter does it here. */
+static int
+settle_datetime(void)
+{
+#if PY_VERSION_HEX >= 0x030C0000 && PY_VERSION_HEX < 0x030D0000
+    if (PyInterpreterState_GetID(PyInterpreterState_Get()) == 0) {
+        PyObject *module = PyImport_ImportModule("_datetime");
+        if (module == NULL)
+            return -1;
+        Py_DECREF(module);
+    }
+#endif
+    return 0;
+}
+
 static int
 module_exec(PyObject *module)
 {
     pyetw_state *state = pyetw_state_of_module(module);
+    if (settle_datetime() < 0)
+        return -1;
     static int (*const parts[])(PyObject *, pyetw_state *) = {
         pyetw_errors_exec, pyetw_functions_exec, pyetw_trace_exec,    pyetw_events_exec,
         pyetw_event_exec,  pyetw_batches_exec,   pyetw_batch_exec,    pyetw_column_exec,
