@@ -116,7 +116,8 @@ def test_a_long_function_is_found() -> None:
 
 # Tables that Python's API wants writable although nobody writes them.
 PYTHON_TABLE = re.compile(
-    r"(_methods|_members|_getset|_slots|_spec\w*|_module|_fields|_desc|^functions)$|^names\.\d+$"
+    r"(_methods|_members|_getset|_slots|_spec\w*|_module|_fields|_desc|^functions|^names\.\d+)"
+    r"(\.lto_priv\.\d+)?$"  # what optimising across files adds
 )
 LINKER_OWN = re.compile(r"^(\.|_|completed|__)")
 
