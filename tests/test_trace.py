@@ -468,6 +468,7 @@ def test_isolated_interpreters_read_traces(traces: Path) -> None:
             assert next(trace.batches())["pid"].readonly
     """)
     program = textwrap.dedent(f"""
+        import datetime  # CPython 3.12 crashes when only sub-interpreters load it, one by one
         import sys
         sys.path[:0] = {sys.path!r}
         import etwmon
