@@ -219,6 +219,28 @@ TEST(packets_of_batched_context_switches)
     CHECK_EQ_U64(decoded.rest.len, 7);
 }
 
+/* Page faults of version 2 are two pointers. */
+TEST(layout_is_told_when_all_fields_are_there)
+{
+    static payload p;
+    etwc_decoded whole, longer, shorter, unknown;
+    memset(&p, 0, sizeof p);
+    p.pointer_size = 8;
+    p.size = 16;
+    etwc_event event = event_of(&p, ETWC_CLASS_PAGE_FAULT, 10, 2);
+    etwc_decode_fields(&event, NULL, 0, &whole);
+    CHECK(whole.layout != NULL);
+    event.payload_size = 17;
+    etwc_decode_fields(&event, NULL, 0, &longer);
+    CHECK(longer.layout == whole.layout);
+    event.payload_size = 15;
+    etwc_decode_fields(&event, NULL, 0, &shorter);
+    CHECK(shorter.layout == NULL);
+    event.opcode = 255;
+    etwc_decode_fields(&event, NULL, 0, &unknown);
+    CHECK(unknown.layout == NULL);
+}
+
 /* ---- Tables ---------------------------------------------------------------- */
 
 TEST(known_layouts_are_in_order_and_name_their_fields_once)

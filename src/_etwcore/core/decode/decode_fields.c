@@ -10,6 +10,13 @@ static const uint8_t value_types[] = {
 #undef VALUE_TYPE
 };
 
+/* Little-endian numbers; a pointer's size is the event's. */
+static const uint8_t number_sizes[DECODE_TYPE_COUNT] = {
+    [DECODE_U8] = 1,   [DECODE_U16] = 2,      [DECODE_U32] = 4, [DECODE_U64] = 8,
+    [DECODE_I8] = 1,   [DECODE_I16] = 2,      [DECODE_I32] = 4, [DECODE_I64] = 8,
+    [DECODE_TIME] = 8, [DECODE_FILETIME] = 8,
+};
+
 static const struct {
     const etwc_symbols *symbols;
     uint8_t format;
@@ -44,13 +51,13 @@ begin_value(const decode_row *row, const char *name)
     };
 }
 
-/* The most frequent kind: written where it goes, member by member. */
-static void
-emit_scalar(value_sink *sink, const decode_row *row, const char *name,
-            const decode_item *item)
+/* The most frequent kinds: written where they go, member by member. NULL when
+ * there is no room. */
+static inline etwc_value *
+emit_plain(value_sink *sink, const decode_row *row, const char *name)
 {
     if (sink->count++ >= sink->capacity)
-        return;
+        return NULL;
     etwc_value *value = &sink->values[sink->count - 1];
     value->name = name;
     value->symbols = views[row->view].symbols;
@@ -58,6 +65,16 @@ emit_scalar(value_sink *sink, const decode_row *row, const char *name,
     value->type = value_types[row->type];
     value->format = views[row->view].format;
     value->element_type = value->element_size = 0;
+    return value;
+}
+
+static void
+emit_scalar(value_sink *sink, const decode_row *row, const char *name,
+            const decode_item *item)
+{
+    etwc_value *value = emit_plain(sink, row, name);
+    if (value == NULL)
+        return;
     switch (value->type) {
     case ETWC_VALUE_UINT:
     case ETWC_VALUE_INT:
@@ -204,6 +221,24 @@ emit_row(value_sink *sink, const decode_row *row, const decode_item *item,
         emit_array(sink, row, item, pointer_size);
 }
 
+/* What most rows are: one number, and all of it there. False: take the long way. */
+static inline bool
+emit_number(value_sink *sink, decode_walk *walk, const decode_row *row)
+{
+    size_t size =
+        row->type == DECODE_PTR ? walk->pointer_size : number_sizes[row->type];
+    if (row->repeat != DECODE_ONE || size == 0 || size > walk->rest.len)
+        return false;
+    uint64_t number = decode_load_number(walk->rest.ptr, size, row->type);
+    walk->rest.ptr += size;
+    walk->rest.len -= size;
+    walk->numbers[walk->row++] = walk->last = number;
+    etwc_value *value = row->name != NULL ? emit_plain(sink, row, row->name) : NULL;
+    if (value != NULL)
+        value->v.u = number;
+    return true;
+}
+
 /* Says how it ended: the payload's own faults come before its version. */
 static void
 conclude(etwc_decoded *out, const decode_walk *walk, decode_result result,
@@ -257,12 +292,15 @@ etwc_decode_fields(const etwc_event *event, etwc_value *values, size_t capacity,
         for (size_t i = 0; i < form->row_count && result == DECODE_OK; i++) {
             const decode_row *row = &form->rows[i];
             decode_item item;
+            if (emit_number(&sink, &walk, row))
+                continue;
             result = decode_walk_row(&walk, row, &item);
             if (row->name != NULL && (result == DECODE_OK || item.count > 0))
                 emit_row(&sink, row, &item, event, walk.pointer_size);
         }
     } while (decode_walk_retry(&walk, event));
     out->count = sink.count;
+    out->layout = result == DECODE_OK ? form : NULL;
     conclude(out, &walk, result, is_newer);
 }
 

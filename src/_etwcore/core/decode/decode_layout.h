@@ -335,6 +335,17 @@ decode_load(const uint8_t *p, size_t size)
     }
 }
 
+/* The same for a type that may be signed. */
+static inline uint64_t
+decode_load_number(const uint8_t *p, size_t size, uint8_t type)
+{
+    uint64_t number = decode_load(p, size);
+    if (type < DECODE_I8 || type > DECODE_I64)
+        return number;
+    uint64_t sign = (uint64_t)1 << (size * 8 - 1);
+    return (number ^ sign) - sign;
+}
+
 static inline void
 decode_store(void *slot, size_t size, uint64_t value)
 {

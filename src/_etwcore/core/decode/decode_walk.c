@@ -9,19 +9,6 @@ static const uint8_t type_sizes[] = {
 #undef TYPE_SIZE
 };
 
-static bool
-is_signed(uint8_t type)
-{
-    return type >= DECODE_I8 && type <= DECODE_I64;
-}
-
-static uint64_t
-sign_extend(uint64_t value, size_t size)
-{
-    uint64_t sign = (uint64_t)1 << (size * 8 - 1);
-    return (value ^ sign) - sign;
-}
-
 size_t
 decode_element_size(const decode_row *row, size_t pointer_size)
 {
@@ -141,9 +128,7 @@ read_one(decode_walk *walk, const decode_row *row, decode_item *out)
         out->number = (uint64_t)out->bytes.ptr[0] << 8 | out->bytes.ptr[1];
         return DECODE_OK;
     }
-    out->number = decode_load(out->bytes.ptr, size);
-    if (is_signed(row->type))
-        out->number = sign_extend(out->number, size);
+    out->number = decode_load_number(out->bytes.ptr, size, row->type);
     walk->last = out->number;
     return DECODE_OK;
 }

@@ -17,6 +17,8 @@ typedef struct etwc_decoded {
     uint8_t reason;       /* etwc_partial_reason */
     size_t count;         /* values of the event, nested ones included */
     etwc_span rest;       /* bytes that no field explains; borrowed */
+    const void *layout;   /* static: events with the same one have fields of the same
+                           * names in the same order; NULL when some are missing */
 } etwc_decoded;
 
 /* Decodes all fields in the order of the payload. Writes at most `capacity`
