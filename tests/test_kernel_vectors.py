@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -160,3 +161,21 @@ def test_wrong_counts_deliver_what_is_there(tmp_path: Path) -> None:
     for event, count in zip(read_events(tmp_path / "w.etl", payloads), expected, strict=True):
         assert event["CounterStatus"] == statuses * count
         assert event.decoded == ("full" if event["CounterCount"] == 2 else "partial")
+
+
+def test_events_of_one_layout_share_nothing_but_names(tmp_path: Path) -> None:
+    page_fault = "3d6fa8d3-fe05-11d0-9dda-00c04fd7ba7c"
+    pairs = [(7, 0), (0, 0), (0, 9), (2**64 - 1, 2**31)]
+    whole = [struct.pack("<QQ", *pair) for pair in pairs]
+    payloads = [whole[0], whole[0][:12], *whole[1:], whole[1] + b"\0"]
+    expected = [{"VirtualAddress": a, "ProgramCounter": b} for a, b in pairs]
+    expected = [expected[0], {"VirtualAddress": 7}, *expected[1:], expected[1]]
+    events = read_events(
+        tmp_path / "f.etl", [Payload(page_fault, 10, 2, data) for data in payloads]
+    )
+    for _ in range(2):
+        found = [event.fields() for event in events]
+        assert found == expected
+        for fields in found:  # what a caller does to his own is nobody else's
+            fields["VirtualAddress"] = 1
+            fields["more"] = 2

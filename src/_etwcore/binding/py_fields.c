@@ -21,75 +21,130 @@
 /* Values of nearly every event; more of them take a second, larger round. */
 enum { USUAL_VALUES = 64, SHORT_TEXT = 128, SYMBOL_TEXT = 256 };
 
-/* ---- Names ----------------------------------------------------------------- */
+/* ---- Names and layouts ------------------------------------------------------ */
 
-struct pyetw_field_name {
-    const char *text; /* static, of the core's tables; NULL: free */
-    PyObject *name;   /* interned */
+/* Names and layouts are static in the core, so their addresses identify them. */
+struct pyetw_known {
+    const void *address; /* NULL: free */
+    PyObject *object;    /* of a name: it, interned; of a layout: names to 0 */
+    PyObject **names;    /* of a layout: borrowed names in the order of the values */
 };
 
-enum { FIRST_NAMES = 512 };
+enum { FIRST_KNOWN = 512 };
 
-static struct pyetw_field_name *
-name_slot(struct pyetw_field_name *names, size_t capacity, const char *text)
+static struct pyetw_known *
+known_slot(struct pyetw_known *known, size_t capacity, const void *address)
 {
-    size_t at = (size_t)(((uintptr_t)text * UINT64_C(0x9E3779B97F4A7C15)) >> 32);
-    for (at &= capacity - 1; names[at].text != NULL && names[at].text != text;)
+    size_t at = (size_t)(((uintptr_t)address * UINT64_C(0x9E3779B97F4A7C15)) >> 32);
+    for (at &= capacity - 1; known[at].address != NULL && known[at].address != address;)
         at = (at + 1) & (capacity - 1);
-    return &names[at];
+    return &known[at];
 }
 
 static int
-grow_names(pyetw_state *state)
+grow_known(pyetw_state *state)
 {
-    size_t capacity =
-        state->field_name_capacity ? state->field_name_capacity * 2 : FIRST_NAMES;
-    struct pyetw_field_name *names = PyMem_Calloc(capacity, sizeof *names);
-    if (names == NULL) {
+    size_t capacity = state->known_capacity ? state->known_capacity * 2 : FIRST_KNOWN;
+    struct pyetw_known *known = PyMem_Calloc(capacity, sizeof *known);
+    if (known == NULL) {
         PyErr_NoMemory();
         return -1;
     }
-    for (size_t i = 0; i < state->field_name_capacity; i++) {
-        if (state->field_names[i].text != NULL)
-            *name_slot(names, capacity, state->field_names[i].text) =
-                state->field_names[i];
+    for (size_t i = 0; i < state->known_capacity; i++) {
+        const struct pyetw_known *old = &state->known[i];
+        if (old->address != NULL)
+            *known_slot(known, capacity, old->address) = *old;
     }
-    PyMem_Free(state->field_names);
-    state->field_names = names;
-    state->field_name_capacity = capacity;
+    PyMem_Free(state->known);
+    state->known = known;
+    state->known_capacity = capacity;
     return 0;
 }
 
-/* Borrowed. Field names are static texts, so their addresses identify them. */
+/* NULL when the address was not seen yet; valid until the next one is added. */
+static inline const struct pyetw_known *
+find_known(const pyetw_state *state, const void *address)
+{
+    if (state->known_capacity == 0)
+        return NULL;
+    const struct pyetw_known *slot =
+        known_slot(state->known, state->known_capacity, address);
+    return slot->address != NULL ? slot : NULL;
+}
+
+/* Takes what `added` holds, unless it fails: then NULL. */
+static const struct pyetw_known *
+add_known(pyetw_state *state, struct pyetw_known added)
+{
+    if (state->known_count >= state->known_capacity / 2 && grow_known(state) < 0)
+        return NULL;
+    struct pyetw_known *slot =
+        known_slot(state->known, state->known_capacity, added.address);
+    *slot = added;
+    state->known_count++;
+    return slot;
+}
+
+/* Borrowed. */
 static PyObject *
 field_name(pyetw_state *state, const char *text)
 {
-    struct pyetw_field_name *slot;
-    if (state->field_name_capacity != 0) {
-        slot = name_slot(state->field_names, state->field_name_capacity, text);
-        if (slot->text != NULL)
-            return slot->name;
-    }
-    if (state->field_name_count >= state->field_name_capacity / 2 &&
-        grow_names(state) < 0)
-        return NULL;
+    const struct pyetw_known *known = find_known(state, text);
+    if (known != NULL)
+        return known->object;
     PyObject *name = PyUnicode_InternFromString(text);
     if (name == NULL)
         return NULL;
-    slot = name_slot(state->field_names, state->field_name_capacity, text);
-    *slot = (struct pyetw_field_name){text, name};
-    state->field_name_count++;
+    if (add_known(state, (struct pyetw_known){.address = text, .object = name}) == NULL)
+        Py_CLEAR(name);
     return name;
+}
+
+/* A layout by the values of an event of it. */
+static const struct pyetw_known *
+add_layout(pyetw_state *state, const void *address, const etwc_value *begin,
+           const etwc_value *end)
+{
+    const struct pyetw_known *result = NULL;
+    PyObject *zero = PyLong_FromLong(0);
+    struct pyetw_known layout = {.address = address, .object = PyDict_New()};
+    if (zero == NULL || layout.object == NULL)
+        goto done;
+    layout.names = PyMem_Calloc((size_t)(end - begin) + 1, sizeof *layout.names);
+    PyObject **next = layout.names;
+    if (next == NULL) {
+        PyErr_NoMemory();
+        goto done;
+    }
+    for (const etwc_value *at = begin; at < end; at += 1 + at->extent) {
+        *next = field_name(state, at->name);
+        if (*next == NULL || PyDict_SetItem(layout.object, *next, zero) < 0)
+            goto done;
+        next++;
+    }
+    /* A finalizer that ran meanwhile may have added it. */
+    result = find_known(state, address);
+    if (result == NULL)
+        result = add_known(state, layout);
+done:
+    Py_XDECREF(zero);
+    if (result == NULL || result->object != layout.object) {
+        PyMem_Free(layout.names);
+        Py_XDECREF(layout.object);
+    }
+    return result;
 }
 
 void
 pyetw_fields_clear(pyetw_state *state)
 {
-    for (size_t i = 0; i < state->field_name_capacity; i++)
-        Py_XDECREF(state->field_names[i].name);
-    PyMem_Free(state->field_names);
-    state->field_names = NULL;
-    state->field_name_capacity = state->field_name_count = 0;
+    for (size_t i = 0; i < state->known_capacity; i++) {
+        Py_XDECREF(state->known[i].object);
+        PyMem_Free(state->known[i].names);
+    }
+    PyMem_Free(state->known);
+    state->known = NULL;
+    state->known_capacity = state->known_count = 0;
 }
 
 /* ---- Texts ----------------------------------------------------------------- */
@@ -205,13 +260,23 @@ array_list(pyetw_state *state, const etwc_value *value)
     return list;
 }
 
-/* Puts the values from begin to end into the dictionary by their names. */
+static inline bool
+is_zero(const etwc_value *value)
+{
+    return (value->type == ETWC_VALUE_UINT || value->type == ETWC_VALUE_INT) &&
+           value->v.u == 0;
+}
+
+/* Puts the values from begin to end into the dictionary by their names. `names`:
+ * those of its layout, whose copy it is, so that zeros are there; NULL: none. */
 static int
-fill_dict(pyetw_state *state, PyObject *dict, const etwc_value *begin,
-          const etwc_value *end)
+fill_dict(pyetw_state *state, PyObject *dict, PyObject *const *names,
+          const etwc_value *begin, const etwc_value *end)
 {
     for (const etwc_value *at = begin; at < end; at += 1 + at->extent) {
-        PyObject *name = field_name(state, at->name);
+        PyObject *name = names ? *names++ : field_name(state, at->name);
+        if (names != NULL && is_zero(at))
+            continue;
         PyObject *item = name ? value_object(state, at) : NULL;
         int result = item ? PyDict_SetItem(dict, name, item) : -1;
         Py_XDECREF(item);
@@ -226,7 +291,7 @@ struct_dict(pyetw_state *state, const etwc_value *value)
 {
     PyObject *dict = PyDict_New();
     if (dict != NULL &&
-        fill_dict(state, dict, value + 1, value + 1 + value->extent) < 0)
+        fill_dict(state, dict, NULL, value + 1, value + 1 + value->extent) < 0)
         Py_CLEAR(dict);
     return dict;
 }
@@ -237,8 +302,13 @@ value_object(pyetw_state *state, const etwc_value *value)
     etwc_span bytes = value->v.bytes;
     switch ((etwc_value_type)value->type) {
     case ETWC_VALUE_UINT:
+        if (value->v.u <= INT32_MAX) /* most; the faster way to the same int */
+            return PyLong_FromLong((long)value->v.u);
         return PyLong_FromUnsignedLongLong(value->v.u);
     case ETWC_VALUE_INT:
+        if (value->v.i >= INT32_MIN && value->v.i <= INT32_MAX)
+            return PyLong_FromLong((long)value->v.i);
+        return PyLong_FromLongLong(value->v.i);
     case ETWC_VALUE_FILETIME:
     case ETWC_VALUE_CLOCK:
         return PyLong_FromLongLong(value->v.i);
@@ -307,15 +377,32 @@ free_values(etwc_value *values, const etwc_value *usual)
         PyMem_Free(values);
 }
 
+/* With the fields of a known layout in place, a copy of them costs less than to
+ * let the dictionary grow. */
+static PyObject *
+values_dict(pyetw_state *state, const void *address, const etwc_value *begin,
+            const etwc_value *end)
+{
+    const struct pyetw_known *layout = address ? find_known(state, address) : NULL;
+    if (address != NULL && layout == NULL &&
+        (layout = add_layout(state, address, begin, end)) == NULL)
+        return NULL;
+    PyObject *const *names = layout ? layout->names : NULL;
+    PyObject *dict = layout ? PyDict_Copy(layout->object) : PyDict_New();
+    if (dict != NULL && fill_dict(state, dict, names, begin, end) < 0)
+        Py_CLEAR(dict);
+    return dict;
+}
+
 PyObject *
 pyetw_fields_dict(pyetw_state *state, const etwc_event *event)
 {
     etwc_value usual[USUAL_VALUES];
     etwc_decoded decoded;
     etwc_value *values = decode_values(event, NULL, usual, &decoded);
-    PyObject *dict = values ? PyDict_New() : NULL;
-    if (dict != NULL && fill_dict(state, dict, values, values + decoded.count) < 0)
-        Py_CLEAR(dict);
+    if (values == NULL)
+        return NULL;
+    PyObject *dict = values_dict(state, decoded.layout, values, values + decoded.count);
     free_values(values, usual);
     return dict;
 }

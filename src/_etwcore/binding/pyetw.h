@@ -42,10 +42,10 @@ typedef struct pyetw_state {
     /* dead Event objects for reuse: memory without references */
     PyObject *free_events[PYETW_FREE_EVENTS];
     size_t free_event_count;
-    /* py_fields.c: interned names of fields by the address of their text */
-    struct pyetw_field_name *field_names;
-    size_t field_name_capacity; /* a power of two, or 0 */
-    size_t field_name_count;
+    /* py_fields.c: names and layouts of fields by their address in the core */
+    struct pyetw_known *known;
+    size_t known_capacity; /* a power of two, or 0 */
+    size_t known_count;
 } pyetw_state;
 
 extern struct PyModuleDef pyetw_module;
