@@ -12,15 +12,18 @@ enum {
     TABLE_BYTES = 256,
     CODE_BITS = 15, /* the longest code */
     DIRECT_BITS = 11,
-    LITERALS = 256, /* symbols below are bytes, the others matches */
+    LITERALS = 256,    /* symbols below are bytes, the others matches */
+    MIDDLE_INPUT = 32, /* more than a round of the fast loop reads */
+    LONG_CODE = SYMBOLS << 4,
+    MATCH_ENTRY = LITERALS << 4, /* entries below are literals */
 };
 
 /* Codes of up to DIRECT_BITS are looked up at once: an entry is symbol << 4 | code
- * length, or 0 for the beginning of a longer code. Those are rare; they are found by
- * comparing, with codes and bounds moved up to CODE_BITS. */
+ * length, or LONG_CODE for the beginning of a longer code. Those are rare; they are
+ * found by comparing, with codes and bounds moved up to CODE_BITS. */
 typedef struct huff_table {
     uint16_t entries[1U << DIRECT_BITS];
-    uint16_t symbols[SYMBOLS];     /* in the order of their codes */
+    uint16_t symbols[SYMBOLS];     /* by length, 0 (unused) included, then by code */
     uint32_t first[CODE_BITS + 2]; /* by length: the first code; also the end */
     uint32_t index[CODE_BITS + 2]; /* by length: its place in `symbols` */
 } huff_table;
@@ -56,54 +59,64 @@ bits_drop(bit_reader *r, unsigned n)
         bits_fetch(r);
 }
 
+/* Writes `n` times `entry`, for an `n` that is a power of two. */
+static inline uint16_t *
+fill_entries(uint16_t *to, size_t n, unsigned entry)
+{
+    uint64_t four = entry * 0x0001000100010001U;
+    if (n < 4) {
+        for (size_t i = 0; i < n; i++)
+            to[i] = (uint16_t)entry;
+        return to + n;
+    }
+    for (uint16_t *end = to + n; to < end; to += 4)
+        memcpy(to, &four, sizeof four);
+    return to;
+}
+
 /* Canonical codes: shorter ones first, equally long ones by symbol. False unless
  * they fill the code space exactly. */
 ETWC_NODISCARD static bool
 build_table(const uint8_t *packed, huff_table *table)
 {
-    uint8_t lengths[SYMBOLS];
-    uint32_t counts[CODE_BITS + 1] = {0};
+    uint32_t even[CODE_BITS + 1] = {0}; /* two counts, for they wait for themselves */
+    uint32_t odd[CODE_BITS + 1] = {0};
     uint32_t next[CODE_BITS + 1];
     for (unsigned i = 0; i < TABLE_BYTES; i++) {
-        lengths[2 * i] = packed[i] & 15;
-        lengths[2 * i + 1] = packed[i] >> 4;
-        counts[lengths[2 * i]]++;
-        counts[lengths[2 * i + 1]]++;
+        even[packed[i] & 15]++;
+        odd[packed[i] >> 4]++;
     }
+    next[0] = 0;
     table->first[1] = 0;
-    table->index[1] = 0;
+    table->index[1] = even[0] + odd[0];
     for (unsigned length = 1; length <= CODE_BITS; length++) {
-        uint32_t space = counts[length] << (CODE_BITS - length);
+        uint32_t count = even[length] + odd[length];
         next[length] = table->index[length];
-        table->first[length + 1] = table->first[length] + space;
-        table->index[length + 1] = table->index[length] + counts[length];
+        table->first[length + 1] =
+            table->first[length] + (count << (CODE_BITS - length));
+        table->index[length + 1] = table->index[length] + count;
     }
     if (table->first[CODE_BITS + 1] != 1U << CODE_BITS)
         return false;
-    for (unsigned symbol = 0; symbol < SYMBOLS; symbol++)
-        if (lengths[symbol] != 0)
-            table->symbols[next[lengths[symbol]]++] = (uint16_t)symbol;
-    size_t at = 0;
-    for (unsigned length = 1; length <= DIRECT_BITS; length++) {
-        size_t span = (size_t)1 << (DIRECT_BITS - length);
-        for (uint32_t i = table->index[length]; i < table->index[length + 1]; i++)
-            for (size_t end = at + span; at < end; at++)
-                table->entries[at] =
-                    (uint16_t)((unsigned)table->symbols[i] << 4 | length);
+    for (unsigned i = 0; i < TABLE_BYTES; i++) {
+        table->symbols[next[packed[i] & 15]++] = (uint16_t)(2 * i);
+        table->symbols[next[packed[i] >> 4]++] = (uint16_t)(2 * i + 1);
     }
-    memset(table->entries + at, 0,
-           sizeof table->entries - at * sizeof table->entries[0]);
+    uint16_t *to = table->entries;
+    for (unsigned length = 1; length <= DIRECT_BITS; length++) {
+        size_t n = (size_t)1 << (DIRECT_BITS - length);
+        for (uint32_t i = table->index[length]; i < table->index[length + 1]; i++)
+            to = fill_entries(to, n, (unsigned)table->symbols[i] << 4 | length);
+    }
+    while (to < table->entries + ETWC_ARRAY_SIZE(table->entries))
+        *to++ = LONG_CODE;
     return true;
 }
 
-/* The entry of the code that `bits` begins with. */
-static inline unsigned
-find_entry(const huff_table *table, uint32_t bits)
+/* The entry of a code that is longer than DIRECT_BITS; `code` are CODE_BITS. */
+static unsigned
+find_long_entry(const huff_table *table, uint32_t code)
 {
-    unsigned entry = table->entries[bits >> (32 - DIRECT_BITS)];
-    if (ETWC_LIKELY(entry != 0))
-        return entry;
-    uint32_t code = bits >> (32 - CODE_BITS);
     unsigned length = DIRECT_BITS + 1;
     while (code >= table->first[length + 1]) /* ends: the last bound is above all */
         length++;
@@ -111,23 +124,51 @@ find_entry(const huff_table *table, uint32_t bits)
     return (unsigned)table->symbols[table->index[length] + place] << 4 | length;
 }
 
+/* The entry of the code that `bits` begins with. */
+static inline unsigned
+find_entry(const huff_table *table, uint32_t bits)
+{
+    unsigned entry = table->entries[bits >> (32 - DIRECT_BITS)];
+    if (ETWC_LIKELY(entry != LONG_CODE))
+        return entry;
+    return find_long_entry(table, bits >> (32 - CODE_BITS));
+}
+
 /* Reads the length, less 3, of a match whose length code is full. */
 static etwc_status
-read_long_length(bit_reader *r, uint32_t *out_length)
+read_long_length(etwc_span *in, uint32_t *out_length)
 {
     uint8_t byte;
-    if (!etwc_span_u8(&r->in, &byte))
+    if (!etwc_span_u8(in, &byte))
         return ETWC_E_NEED_MORE;
     *out_length = (uint32_t)byte + 15;
     if (byte < 255)
         return ETWC_OK;
     uint16_t word;
-    if (!etwc_span_u16(&r->in, &word))
+    if (!etwc_span_u16(in, &word))
         return ETWC_E_NEED_MORE;
     *out_length = word;
-    if (word == 0 && !etwc_span_u32(&r->in, out_length))
+    if (word == 0 && !etwc_span_u32(in, out_length))
         return ETWC_E_NEED_MORE;
     return *out_length < 15 ? ETWC_E_CORRUPT : ETWC_OK;
+}
+
+/* Copies a match of `length` and 3 bytes to dst[*at..capacity). */
+static inline etwc_status
+copy_match(uint8_t *dst, size_t *at, size_t capacity, size_t distance, uint32_t length)
+{
+    size_t room = capacity - *at;
+    size_t size = (size_t)length + 3;
+    if (ETWC_UNLIKELY(distance > *at || room < 3 || length > room - 3))
+        return ETWC_E_CORRUPT;
+    if (ETWC_LIKELY(room - size >= COPY_STEP)) {
+        copy_in_steps(dst + *at, distance, size);
+        *at += size;
+        return ETWC_OK;
+    }
+    for (size_t end = *at + size; *at < end; ++*at)
+        dst[*at] = dst[*at - distance];
+    return ETWC_OK;
 }
 
 /* Decodes one match into dst[*at..capacity). */
@@ -137,7 +178,7 @@ decode_match(bit_reader *r, unsigned code, uint8_t *dst, size_t *at, size_t capa
     uint32_t length = code & 15;
     unsigned distance_bits = code >> 4;
     if (length == 15) {
-        etwc_status st = read_long_length(r, &length);
+        etwc_status st = read_long_length(&r->in, &length);
         if (st != ETWC_OK)
             return st;
     }
@@ -148,17 +189,121 @@ decode_match(bit_reader *r, unsigned code, uint8_t *dst, size_t *at, size_t capa
     }
     if (r->made_up > r->count)
         return ETWC_E_NEED_MORE;
-    if (distance > *at || capacity - *at < 3 || length > capacity - *at - 3)
-        return ETWC_E_CORRUPT;
-    size_t size = (size_t)length + 3;
-    if (capacity - *at - size >= COPY_STEP) {
-        copy_in_steps(dst + *at, distance, size);
-        *at += size;
-        return ETWC_OK;
+    return copy_match(dst, at, capacity, distance, length);
+}
+
+/* A register of 64 bits for the middle of the input. Bits below the unused ones may
+ * be set: they are those of the words to come. */
+typedef struct wide_reader {
+    const uint8_t *next;
+    uint64_t bits;
+    unsigned count;
+} wide_reader;
+
+/* Fetches words until 48 or more bits are unused; reads 8 bytes of input. */
+static inline void
+wide_fill(wide_reader *w)
+{
+    uint64_t words = etwc_load_u64(w->next);
+    words = words << 32 | words >> 32;
+    words = (words & 0x0000FFFF0000FFFFU) << 16 | (words >> 16 & 0x0000FFFF0000FFFFU);
+    w->bits |= words >> w->count;
+    w->next += (63 - w->count) >> 4 << 1;
+    w->count |= 48;
+}
+
+static inline void
+wide_drop(wide_reader *w, unsigned n)
+{
+    w->bits <<= n;
+    w->count -= n;
+}
+
+/* The entry of the next code; LONG_CODE when that is a long one. */
+static inline unsigned
+wide_entry(const huff_table *table, const wide_reader *w)
+{
+    return table->entries[w->bits >> (64 - DIRECT_BITS)];
+}
+
+static inline uint8_t
+wide_literal(wide_reader *w, unsigned entry)
+{
+    wide_drop(w, entry & 15);
+    return (uint8_t)(entry >> 4);
+}
+
+/* Keeps the words that the register of the format would hold now, and gives back
+ * those after them. */
+static inline void
+wide_narrow(wide_reader *w)
+{
+    wide_fill(w);
+    w->next -= (w->count - 16) >> 4 << 1;
+    w->count = 16 + w->count % 16;
+    w->bits &= ~(UINT64_MAX >> w->count);
+}
+
+/* Decodes one match, given the entry of its code. */
+static inline etwc_status
+decode_match_wide(wide_reader *w, const uint8_t *end, unsigned entry, uint8_t *dst,
+                  size_t *at, size_t capacity)
+{
+    uint32_t length = entry >> 4 & 15;
+    unsigned distance_bits = entry >> 8 & 15;
+    wide_drop(w, entry & 15);
+    if (length == 15) {
+        wide_narrow(w);
+        etwc_span in = {w->next, (size_t)(end - w->next)};
+        etwc_status st = read_long_length(&in, &length);
+        if (st != ETWC_OK)
+            return st;
+        w->next = in.ptr;
     }
-    for (size_t end = *at + size; *at < end; ++*at)
-        dst[*at] = dst[*at - distance];
-    return ETWC_OK;
+    size_t distance =
+        ((size_t)1 << distance_bits) + (size_t)(w->bits >> 1 >> (63 - distance_bits));
+    wide_drop(w, distance_bits);
+    return copy_match(dst, at, capacity, distance, length);
+}
+
+/* Decodes as much of a block as lies away from the ends of the input and of the
+ * block. A round drops 2 short codes of literals and one more symbol: with the 15 bits
+ * of a distance, at most the 48 that there are, unless that code is a long one. */
+static etwc_status
+decode_middle(bit_reader *r, const huff_table *table, uint8_t *dst, size_t *out_at,
+              size_t block_end, size_t capacity)
+{
+    const uint8_t *end = r->in.ptr + r->in.len;
+    wide_reader w = {r->in.ptr, (uint64_t)r->bits << 32, (unsigned)r->count};
+    size_t at = *out_at;
+    etwc_status st = ETWC_OK;
+    size_t limit = block_end > 2 ? block_end - 2 : 0; /* room for 3 literals */
+    while (st == ETWC_OK && end - w.next >= MIDDLE_INPUT && at < limit) {
+        wide_fill(&w);
+        unsigned entry = wide_entry(table, &w);
+        if (entry < MATCH_ENTRY) {
+            dst[at++] = wide_literal(&w, entry);
+            entry = wide_entry(table, &w);
+        }
+        if (entry < MATCH_ENTRY) {
+            dst[at++] = wide_literal(&w, entry);
+            entry = wide_entry(table, &w);
+        }
+        if (ETWC_UNLIKELY(entry == LONG_CODE)) {
+            wide_fill(&w);
+            entry = find_long_entry(table, (uint32_t)(w.bits >> (64 - CODE_BITS)));
+        }
+        if (entry < MATCH_ENTRY)
+            dst[at++] = wide_literal(&w, entry);
+        else
+            st = decode_match_wide(&w, end, entry, dst, &at, capacity);
+    }
+    wide_narrow(&w);
+    r->in = (etwc_span){w.next, (size_t)(end - w.next)};
+    r->bits = (uint32_t)(w.bits >> 32);
+    r->count = (int32_t)w.count;
+    *out_at = at;
+    return st;
 }
 
 /* Decodes one block; on entry `in` starts at its table. */
@@ -175,7 +320,10 @@ decode_block(etwc_span *in, uint8_t *dst, size_t *at, size_t capacity)
     bits_fetch(&r);
     bits_fetch(&r);
     size_t block_end = capacity - *at > BLOCK_SIZE ? *at + BLOCK_SIZE : capacity;
-    while (*at < block_end) {
+    etwc_status st = ETWC_OK;
+    if (r.in.len >= MIDDLE_INPUT)
+        st = decode_middle(&r, &table, dst, at, block_end, capacity);
+    while (st == ETWC_OK && *at < block_end) {
         unsigned entry = find_entry(&table, r.bits);
         unsigned symbol = entry >> 4;
         bits_drop(&r, entry & 15);
@@ -185,12 +333,10 @@ decode_block(etwc_span *in, uint8_t *dst, size_t *at, size_t capacity)
             dst[(*at)++] = (uint8_t)symbol;
             continue;
         }
-        etwc_status st = decode_match(&r, symbol - LITERALS, dst, at, capacity);
-        if (st != ETWC_OK)
-            return st;
+        st = decode_match(&r, symbol - LITERALS, dst, at, capacity);
     }
     *in = r.in;
-    return ETWC_OK;
+    return st;
 }
 
 etwc_status
