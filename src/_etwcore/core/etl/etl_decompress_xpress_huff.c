@@ -13,7 +13,7 @@ enum {
     CODE_BITS = 15, /* the longest code */
     DIRECT_BITS = 11,
     LITERALS = 256,    /* symbols below are bytes, the others matches */
-    MIDDLE_INPUT = 32, /* more than a round of the fast loop reads */
+    MIDDLE_INPUT = 48, /* more than a round of the fast loop reads */
     LONG_CODE = SYMBOLS << 4,
     MATCH_ENTRY = LITERALS << 4, /* entries below are literals */
 };
@@ -259,6 +259,7 @@ decode_match_wide(wide_reader *w, const uint8_t *end, unsigned entry, uint8_t *d
         if (st != ETWC_OK)
             return st;
         w->next = in.ptr;
+        wide_fill(w);
     }
     size_t distance =
         ((size_t)1 << distance_bits) + (size_t)(w->bits >> 1 >> (63 - distance_bits));
@@ -267,8 +268,9 @@ decode_match_wide(wide_reader *w, const uint8_t *end, unsigned entry, uint8_t *d
 }
 
 /* Decodes as much of a block as lies away from the ends of the input and of the
- * block. A round drops 2 short codes of literals and one more symbol: with the 15 bits
- * of a distance, at most the 48 that there are, unless that code is a long one. */
+ * block. A round may drop a short code, another one and the 15 bits of a distance;
+ * of the 48 bits there are, that leaves DIRECT_BITS. So the next entry can be looked
+ * up before more bits are fetched, and need not wait for them. */
 static etwc_status
 decode_middle(bit_reader *r, const huff_table *table, uint8_t *dst, size_t *out_at,
               size_t block_end, size_t capacity)
@@ -277,14 +279,10 @@ decode_middle(bit_reader *r, const huff_table *table, uint8_t *dst, size_t *out_
     wide_reader w = {r->in.ptr, (uint64_t)r->bits << 32, (unsigned)r->count};
     size_t at = *out_at;
     etwc_status st = ETWC_OK;
-    size_t limit = block_end > 2 ? block_end - 2 : 0; /* room for 3 literals */
+    size_t limit = block_end - 1; /* a round may write 2 literals */
     while (st == ETWC_OK && end - w.next >= MIDDLE_INPUT && at < limit) {
-        wide_fill(&w);
         unsigned entry = wide_entry(table, &w);
-        if (entry < MATCH_ENTRY) {
-            dst[at++] = wide_literal(&w, entry);
-            entry = wide_entry(table, &w);
-        }
+        wide_fill(&w);
         if (entry < MATCH_ENTRY) {
             dst[at++] = wide_literal(&w, entry);
             entry = wide_entry(table, &w);
