@@ -333,7 +333,9 @@ def test_a_time_range_reads_only_the_buffers_that_it_needs(
 ) -> None:
     second = 10_000_000
     events = [(n % 2, make(at(n * second // 4), n)) for n in range(4000)]
-    trace = Trace(Header(buffer_size=4096, processors=2), fill(events, size=4096), compression=compression)
+    trace = Trace(
+        Header(buffer_size=4096, processors=2), fill(events, size=4096), compression=compression
+    )
     file = CountingFile(trace.to_bytes())
     origin = unix_ns(START)
     with etwmon.open(file) as opened:

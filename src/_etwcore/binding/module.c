@@ -90,7 +90,7 @@ module_clear(PyObject *module)
     PyTypeObject *event_type = state->event_type;
     state->event_type = NULL;
     pyetw_event_drop_free(state);
-    Py_XDECREF(event_type);
+    Py_XDECREF((PyObject *)event_type);
 #define STATE_CLEAR(name) Py_CLEAR(state->name);
     STATE_OBJECTS(STATE_CLEAR)
 #undef STATE_CLEAR

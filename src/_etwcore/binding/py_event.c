@@ -395,8 +395,10 @@ static PyGetSetDef event_getset[] = {
      "than known) or \"none\".",
      NULL},
     {"partial_reason", get_partial_reason, NULL,
-     "Why it is \"partial\": \"short\" (ends before its layout), \"newer\" (of a version\n"
-     "above those known), \"trailing\" (longer than its version) or \"invalid\" (a count\n"
+     "Why it is \"partial\": \"short\" (ends before its layout), \"newer\" (of a "
+     "version\n"
+     "above those known), \"trailing\" (longer than its version) or \"invalid\" (a "
+     "count\n"
      "or size in it contradicts it); else None.",
      NULL},
     {NULL, NULL, NULL, NULL, NULL},

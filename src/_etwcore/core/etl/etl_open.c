@@ -165,8 +165,8 @@ etl_file_read_header(etwc_etl *etl, etwc_error *err)
     init_clock(etl);
 
     uint32_t first_size = etwc_load_u32(bytes + ETL_BUFFER_BUFFER_SIZE);
-    bool is_usable =
-        h->buffer_size >= ETL_BUFFER_HEADER_BYTES && h->buffer_size <= ETL_STRIDE_MAX_BYTES;
+    bool is_usable = h->buffer_size >= ETL_BUFFER_HEADER_BYTES &&
+                     h->buffer_size <= ETL_STRIDE_MAX_BYTES;
     etl->step_bytes = is_usable ? h->buffer_size : first_size;
     /* No buffer is larger; it also bounds what a compressed one may unpack to. */
     if (etl->step_bytes > ETL_STRIDE_MAX_BYTES)
