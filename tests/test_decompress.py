@@ -145,6 +145,23 @@ def test_encoding_is_repeatable_and_shrinks_records(each: Format) -> None:
     assert len(packed) < len(data) * 0.6
 
 
+def test_literals_end_where_the_output_does(formats: dict[str, Format]) -> None:
+    data = random.Random(11).randbytes(600)  # no three bytes of it come twice
+    assert len({data[i : i + 3] for i in range(598)}) == 598
+    status, packed = formats["xpress_huff"].encode(data)
+    assert status == OK
+    for capacity in range(len(data) + 1):
+        assert formats["xpress_huff"].decode(packed, capacity) == (OK, data[:capacity])
+
+
+def test_literals_end_where_a_block_does(formats: dict[str, Format]) -> None:
+    for seed in range(4):
+        data = random.Random(seed).randbytes(3 * MAX_BLOCK + seed)
+        status, packed = formats["xpress_huff"].encode(data)
+        assert status == OK
+        assert formats["xpress_huff"].decode(packed, len(data)) == (OK, data)
+
+
 def test_an_encoding_that_does_not_fit_is_refused(each: Format) -> None:
     data = random.Random(3).randbytes(5000)
     assert each.encode(data, capacity=len(data) - 1)[0] == E_NEED_MORE
