@@ -279,7 +279,7 @@ finish(etwc_snapshot *snapshot)
 {
     etwc_aggregate_free(aggregate);
     etwc_lifetimes_free(lives);
-    etwc_snapshot_release(snapshot); /* it outlives what it was taken from */
+    etwc_snapshot_free(snapshot); /* it outlives what it was taken from */
 }
 
 /* The n-th row with that pid, from 0. */
@@ -344,7 +344,7 @@ TEST(a_snapshot_changes_nothing)
     switch_to(0, 100, 99, 10);
     etwc_snapshot *early = look(120);
     CHECK_EQ_U64(RUN(early, A), 20);
-    etwc_snapshot_release(early);
+    etwc_snapshot_free(early);
     switch_to(0, 150, 10, 20);
     etwc_snapshot *s = look(150);
     CHECK_EQ_U64(RUN(s, A), 50);
@@ -590,7 +590,7 @@ TEST(a_first_pass_knows_the_owner_from_the_beginning)
     etwc_snapshot *early = look(20);
     CHECK_EQ_U64(RUN(early, A), 10);
     CHECK_EQ_U64(row_of(early, A, 0)->gauges.thread_count, 1);
-    etwc_snapshot_release(early);
+    etwc_snapshot_free(early);
     etwc_aggregate_free(aggregate);
     open_aggregate();
     late_rundown();
@@ -651,7 +651,7 @@ TEST(packed_context_switches_are_unknown_not_none)
     etwc_snapshot *s = look(2);
     CHECK_EQ_U64(etwc_snapshot_machine(s)->presence[ETWC_SOURCE_switches],
                  ETWC_ENABLED);
-    etwc_snapshot_release(s);
+    etwc_snapshot_free(s);
     memset(payload, 0, sizeof payload);
     event = event_of(ETWC_CLASS_THREAD, 37, 2, 0, 10, (put){96});
     feed(&event);
@@ -712,7 +712,7 @@ TEST(an_interrupt_across_a_cut_belongs_to_the_later_interval)
     etwc_process_row part;
     etwc_row_difference(row_of(s, A, 0), row_of(cut, A, 0), &part);
     CHECK_EQ_I64((int64_t)part.counters.run_ticks, -4);
-    etwc_snapshot_release(cut);
+    etwc_snapshot_free(cut);
     finish(s);
 }
 
@@ -831,7 +831,7 @@ slice(int64_t now)
         etwc_row_difference(&rows[i], i < earlier ? &bases[i] : NULL, &part);
         slice_sum[i] += part.counters.run_ticks + (part.counters.disk_read_bytes << 32);
     }
-    etwc_snapshot_release(slice_base);
+    etwc_snapshot_free(slice_base);
     slice_base = next;
 }
 
@@ -874,7 +874,7 @@ TEST(any_failed_allocation_leaves_a_usable_aggregate)
         CHECK(st == ETWC_OK || st == ETWC_E_NOMEM);
         etwc_alloc_fail_after(0, false);
         if (st == ETWC_OK)
-            etwc_snapshot_release(snapshot);
+            etwc_snapshot_free(snapshot);
         etwc_aggregate_free(aggregate);
     }
     etwc_alloc_fail_after(0, false);

@@ -483,7 +483,7 @@ static void
 snapshot_dealloc(PyObject *op)
 {
     PyTypeObject *type = Py_TYPE(op);
-    etwc_snapshot_release(((pyetw_snapshot *)op)->snapshot);
+    etwc_snapshot_free(((pyetw_snapshot *)op)->snapshot);
     freefunc release = PyType_GetSlot(type, Py_tp_free);
     release(op);
     Py_DECREF(type);
@@ -536,7 +536,7 @@ pyetw_snapshot_new(pyetw_state *state, etwc_snapshot *snapshot)
     allocfunc alloc = PyType_GetSlot(state->snapshot_type, Py_tp_alloc);
     pyetw_snapshot *self = (pyetw_snapshot *)alloc(state->snapshot_type, 0);
     if (self == NULL) {
-        etwc_snapshot_release(snapshot);
+        etwc_snapshot_free(snapshot);
         return NULL;
     }
     self->state = state;

@@ -189,7 +189,7 @@ etwc_kernel_group_find(const etwc_guid *provider, uint8_t opcode, uint8_t *out)
     /* Image loads moved to a class of their own, but kept their old group. */
     enum { OPCODE_IMAGE_LOAD = 10 };
     uint8_t found = etwc_kernel_class_of(provider);
-    if (found >= ETWC_KERNEL_GROUP_COUNT)
+    if (!etwc_kernel_class_is_group(found))
         return false;
     *out = found == ETWC_CLASS_IMAGE && opcode == OPCODE_IMAGE_LOAD ? ETWC_CLASS_PROCESS
                                                                     : found;

@@ -61,19 +61,19 @@ typedef struct etwc_kernel_group {
 enum { ETWC_KERNEL_GROUP_COUNT = 0x1F };
 extern const etwc_kernel_group etwc_kernel_groups[ETWC_KERNEL_GROUP_COUNT + 1];
 
-static inline const etwc_kernel_group *
-etwc_kernel_group_of(uint8_t group)
-{
-    return &etwc_kernel_groups[group < ETWC_KERNEL_GROUP_COUNT
-                                   ? group
-                                   : ETWC_KERNEL_GROUP_COUNT];
-}
-
 /* True when a kernel class has that group number. */
 static inline bool
 etwc_kernel_class_is_group(uint8_t group)
 {
     return group < ETWC_KERNEL_GROUP_COUNT;
+}
+
+static inline const etwc_kernel_group *
+etwc_kernel_group_of(uint8_t group)
+{
+    return &etwc_kernel_groups[etwc_kernel_class_is_group(group)
+                                   ? group
+                                   : ETWC_KERNEL_GROUP_COUNT];
 }
 
 /* GUID that the API delivers for a kernel group; all zero for unknown ones. */

@@ -3,7 +3,6 @@
 
 #include "etwc_aggregate.h"
 #include "etwc_alloc.h"
-#include "etwc_atomic.h"
 #include "metric_rows.h"
 
 /* Python reads rows as a buffer, and every row of a snapshot is copied. */
@@ -12,7 +11,6 @@ _Static_assert(sizeof(etwc_process_row) <= 640, "a row stays small");
 _Static_assert(offsetof(etwc_process_row, counters) == 48, "identity is 48 bytes");
 
 struct etwc_snapshot {
-    etwc_atomic_size references;
     etwc_machine_row machine;
     etwc_process_row *rows;
     etwc_row_texts *texts;
@@ -27,15 +25,9 @@ struct etwc_snapshot {
 };
 
 void
-etwc_snapshot_retain(etwc_snapshot *snapshot)
+etwc_snapshot_free(etwc_snapshot *snapshot)
 {
-    (void)etwc_atomic_add_relaxed(&snapshot->references, 1);
-}
-
-void
-etwc_snapshot_release(etwc_snapshot *snapshot)
-{
-    if (snapshot == NULL || etwc_atomic_sub_acq_rel(&snapshot->references, 1) != 1)
+    if (snapshot == NULL)
         return;
     etwc_free(snapshot->rows);
     etwc_free(snapshot->texts);
@@ -366,9 +358,8 @@ etwc_aggregate_snapshot(etwc_aggregate *a, int64_t raw_time, unsigned what,
     etwc_snapshot *to = etwc_calloc(1, sizeof *to);
     if (to == NULL)
         return etwc_fail(err, ETWC_E_NOMEM, "metric.snapshot");
-    etwc_atomic_init(&to->references, 1);
     if (!snapshot_allocate(a, what, to)) {
-        etwc_snapshot_release(to);
+        etwc_snapshot_free(to);
         return etwc_fail(err, ETWC_E_NOMEM, "metric.snapshot");
     }
     int64_t now = raw_time > a->last_raw_time ? raw_time : a->last_raw_time;

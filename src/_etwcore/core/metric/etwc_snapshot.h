@@ -243,8 +243,7 @@ enum {
     ETWC_SNAPSHOT_ALL = 1   /* also all threads and images of the trace */
 };
 
-void etwc_snapshot_retain(etwc_snapshot *snapshot);
-void etwc_snapshot_release(etwc_snapshot *snapshot); /* accepts NULL */
+void etwc_snapshot_free(etwc_snapshot *snapshot); /* accepts NULL */
 
 const etwc_machine_row *etwc_snapshot_machine(const etwc_snapshot *snapshot);
 /* Arrays, borrowed from the snapshot; *out_count may be 0. */
