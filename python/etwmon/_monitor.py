@@ -42,13 +42,13 @@ class _Filter:
         self._excludes_system = config.exclude_system_processes
         self._decided: dict[tuple[int, int], bool] = {}
 
-    def wants(self, timeline: int, row: int, pid: int, name: str | None) -> bool:
+    def wants(self, timeline: int, row_id: int, pid: int, name: str | None) -> bool:
         """Whether samples of that row are wanted."""
-        decided = self._decided.get((timeline, row))
+        decided = self._decided.get((timeline, row_id))
         if decided is None:
             decided = self._decide(pid, name.casefold() if name else None)
             if name is not None:  # one that is not known yet can come later
-                self._decided[timeline, row] = decided
+                self._decided[timeline, row_id] = decided
         return decided
 
     def _decide(self, pid: int, name: str | None) -> bool:
@@ -259,9 +259,10 @@ class ETWMonitor(BaseMonitor[MetricSample, ProcessMetrics]):
             part = Interval(snapshot, base, baseline.filetime, session, damage, is_whole=False)
             end = max(end, part.end)
             pids = snapshot.column("process_id").tolist()
+            row_ids = snapshot.column("row_id").tolist()
             for row in snapshot.active(baseline.filetime, base):
                 name = snapshot.name(row)
-                if wanted.wants(timeline, row, pids[row], name):
+                if wanted.wants(timeline, row_ids[row], pids[row], name):
                     samples.append(MetricSample(part, row, pids[row], name))
         self._now = end
         return samples, _Baseline(end, snapshots)

@@ -532,6 +532,21 @@ TEST(a_reused_pid_and_tid_make_new_rows)
     check_reuse_of_ids();
 }
 
+TEST(rows_are_found_by_their_id_wherever_they_lie)
+{
+    begin(1);
+    reuse_of_ids();
+    etwc_snapshot *s = look(100);
+    size_t count;
+    const etwc_process_row *rows = etwc_snapshot_rows(s, &count);
+    CHECK(count >= 2);
+    for (size_t i = 0; i < count; i++)
+        for (size_t hint = 0; hint <= count; hint++)
+            CHECK(etwc_snapshot_find(s, rows[i].row_id, hint) == &rows[i]);
+    CHECK(etwc_snapshot_find(s, rows[count - 1].row_id + 1, 0) == NULL);
+    finish(s);
+}
+
 TEST(a_reused_pid_and_tid_make_new_rows_after_a_first_pass)
 {
     first_pass(1);
@@ -822,13 +837,13 @@ static void
 slice(int64_t now)
 {
     etwc_snapshot *next = look(now);
-    size_t count, earlier = 0;
+    size_t count;
     const etwc_process_row *rows = etwc_snapshot_rows(next, &count);
-    const etwc_process_row *bases =
-        slice_base ? etwc_snapshot_rows(slice_base, &earlier) : NULL;
     for (size_t i = 0; i < count && i < ETWC_ARRAY_SIZE(slice_sum); i++) {
         etwc_process_row part;
-        etwc_row_difference(&rows[i], i < earlier ? &bases[i] : NULL, &part);
+        const etwc_process_row *base =
+            slice_base ? etwc_snapshot_find(slice_base, rows[i].row_id, i) : NULL;
+        etwc_row_difference(&rows[i], base, &part);
         slice_sum[i] += part.counters.run_ticks + (part.counters.disk_read_bytes << 32);
     }
     etwc_snapshot_free(slice_base);

@@ -155,14 +155,11 @@ column_count(void)
 
 /* The same row in an earlier snapshot; NULL when it was not there yet. */
 static const etwc_process_row *
-base_row(PyObject *base, Py_ssize_t index)
+base_row(PyObject *base, const etwc_process_row *row, size_t index)
 {
     if (base == Py_None)
         return NULL;
-    size_t count;
-    const etwc_process_row *rows =
-        etwc_snapshot_rows(((pyetw_snapshot *)base)->snapshot, &count);
-    return (size_t)index < count ? &rows[index] : NULL;
+    return etwc_snapshot_find(((pyetw_snapshot *)base)->snapshot, row->row_id, index);
 }
 
 static bool
@@ -192,7 +189,7 @@ snapshot_row(PyObject *op, PyObject *args)
     if (row == NULL)
         return NULL;
     etwc_process_row part;
-    etwc_row_difference(row, base_row(base, index), &part);
+    etwc_row_difference(row, base_row(base, row, (size_t)index), &part);
     size_t count = column_count();
     PyObject *tuple = PyTuple_New((Py_ssize_t)count);
     for (size_t i = 0; tuple != NULL && i < count; i++) {
@@ -262,7 +259,7 @@ snapshot_active(PyObject *op, PyObject *args)
     static const etwc_row_counters nothing;
     PyObject *list = PyList_New(0);
     for (size_t i = 0; list != NULL && i < count; i++) {
-        const etwc_process_row *before = base_row(base, (Py_ssize_t)i);
+        const etwc_process_row *before = base_row(base, &rows[i], i);
         const etwc_row_counters *counted = before ? &before->counters : &nothing;
         if ((rows[i].known & ETWC_ROW_END) && rows[i].end_filetime <= since &&
             memcmp(&rows[i].counters, counted, sizeof *counted) == 0)
@@ -509,8 +506,8 @@ static PyGetSetDef snapshot_getset[] = {
 PyDoc_STRVAR(
     snapshot_doc,
     "All rows of an aggregate at one moment, immutable. len() is the number of\n"
-    "rows; a row has the same number in later snapshots. ROW_COLUMNS of the\n"
-    "module names the columns.");
+    "rows. Positions are of this snapshot alone: the column row_id tells which row\n"
+    "of another one is the same. ROW_COLUMNS of the module names the columns.");
 
 static PyType_Slot snapshot_slots[] = {
     {Py_tp_doc, (void *)snapshot_doc},

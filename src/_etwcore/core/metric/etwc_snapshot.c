@@ -8,7 +8,7 @@
 /* Python reads rows as a buffer, and every row of a snapshot is copied. */
 _Static_assert(sizeof(etwc_process_row) % 8 == 0, "columns are aligned");
 _Static_assert(sizeof(etwc_process_row) <= 640, "a row stays small");
-_Static_assert(offsetof(etwc_process_row, counters) == 48, "identity is 48 bytes");
+_Static_assert(offsetof(etwc_process_row, counters) == 56, "identity is 56 bytes");
 
 struct etwc_snapshot {
     etwc_machine_row machine;
@@ -144,6 +144,7 @@ fill_row(etwc_aggregate *a, const metric_process *process, int64_t now,
     etwc_process_row *row = &to->rows[process->number];
     etwc_row_texts *texts = &to->texts[process->number];
     *row = process->row;
+    row->row_id = process->number;
     *texts = (etwc_row_texts){0};
     if (process->life != METRIC_NONE)
         fill_identity(a, etwc_lifetimes_process_at(a->lifetimes, process->life), now,
@@ -399,6 +400,24 @@ etwc_snapshot_rows(const etwc_snapshot *snapshot, size_t *out_count)
     return snapshot->rows;
 }
 
+const etwc_process_row *
+etwc_snapshot_find(const etwc_snapshot *snapshot, uint64_t row_id, size_t hint)
+{
+    size_t low = 0, high = snapshot->row_count;
+    if (hint < high && snapshot->rows[hint].row_id == row_id)
+        return &snapshot->rows[hint];
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (snapshot->rows[middle].row_id < row_id)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < snapshot->row_count && snapshot->rows[low].row_id == row_id
+               ? &snapshot->rows[low]
+               : NULL;
+}
+
 const etwc_row_texts *
 etwc_snapshot_texts(const etwc_snapshot *snapshot)
 {
@@ -479,10 +498,11 @@ etwc_machine_cpu_source(const etwc_machine_row *machine)
 
 /* run_ticks and run_ns come out signed: see etwc_row_difference. */
 static const etwc_column row_columns[] = {
-    IDENTITY_COLUMN(process_id, 'I') IDENTITY_COLUMN(parent_id, 'I')
-        IDENTITY_COLUMN(logon_session_id, 'I') IDENTITY_COLUMN(exit_status, 'I')
-            IDENTITY_COLUMN(flags, 'I') IDENTITY_COLUMN(known, 'I') IDENTITY_COLUMN(
-                start_key, 'Q') IDENTITY_COLUMN(begin_filetime, 'q')
+    IDENTITY_COLUMN(process_id, 'I') IDENTITY_COLUMN(parent_id, 'I') IDENTITY_COLUMN(
+        logon_session_id, 'I') IDENTITY_COLUMN(exit_status, 'I')
+        IDENTITY_COLUMN(flags, 'I') IDENTITY_COLUMN(known,
+                                                    'I') IDENTITY_COLUMN(start_key, 'Q')
+            IDENTITY_COLUMN(row_id, 'Q') IDENTITY_COLUMN(begin_filetime, 'q')
                 IDENTITY_COLUMN(end_filetime, 'q') ETWC_ROW_COUNTER_LIST(COUNTER_COLUMN)
                     ETWC_ROW_TIME_LIST(TIME_COLUMN) ETWC_ROW_GAUGE_LIST(GAUGE_COLUMN)};
 

@@ -3,8 +3,9 @@
  * reference counting, and readable from any thread.
  *
  * Every number counts from the beginning of the trace; what happened in an
- * interval is the difference of two snapshots. The row of a process has the same
- * number in every snapshot of one aggregate.
+ * interval is the difference of two snapshots. Rows of different snapshots belong
+ * together by their row_id, which one aggregate never gives twice; positions in a
+ * snapshot mean nothing to the next.
  */
 #ifndef ETWC_SNAPSHOT_H
 #define ETWC_SNAPSHOT_H
@@ -122,6 +123,7 @@ enum {
 };
 
 typedef struct etwc_process_row {
+    uint64_t row_id;        /* from 0, in the order of appearance; rows are sorted */
     uint64_t start_key;     /* UniqueProcessKey */
     int64_t begin_filetime; /* 0 when unknown */
     int64_t end_filetime;
@@ -249,6 +251,10 @@ const etwc_machine_row *etwc_snapshot_machine(const etwc_snapshot *snapshot);
 /* Arrays, borrowed from the snapshot; *out_count may be 0. */
 const etwc_process_row *etwc_snapshot_rows(const etwc_snapshot *snapshot,
                                            size_t *out_count);
+/* The row of that id, NULL when the snapshot has none. `hint` is where it may lie:
+ * its position in another snapshot. */
+const etwc_process_row *etwc_snapshot_find(const etwc_snapshot *snapshot,
+                                           uint64_t row_id, size_t hint);
 const etwc_row_texts *etwc_snapshot_texts(const etwc_snapshot *snapshot); /* per row */
 const etwc_live_thread *etwc_snapshot_live(const etwc_snapshot *snapshot,
                                            size_t *out_count);
