@@ -551,7 +551,7 @@ def test_a_provider_that_nobody_knows_is_wrong_usage(traces: Path, etwmon: Etwmo
 def test_every_command_explains_itself() -> None:
     runner = CliRunner()
     names = sorted(cli.commands)
-    assert names == ["demo", "dump", "info", "processes", "report", "summary"]
+    assert names == ["demo", "dump", "info", "intervals", "processes", "report", "summary"]
     listed = runner.invoke(cli, ["--help"]).output
     for name in names:
         assert f"\n  {name} " in listed

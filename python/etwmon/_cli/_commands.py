@@ -12,10 +12,13 @@ from typing import Any, TypeVar
 import click
 
 import etwmon
+from etwmon._cli import _chosen as chosen
 from etwmon._cli import _facts as facts
 from etwmon._cli import _options as options
 from etwmon._cli import _screens as screens
 from etwmon._cli._dump import HEADING, EventLines
+from etwmon._cli._fields import Fields, fields, joined
+from etwmon._cli._intervals import DEFAULT_FIELDS, Intervals, intervals_config
 from etwmon._cli._output import Output
 
 _USAGE = 2
@@ -31,6 +34,17 @@ def _files(command: _Command) -> _Command:
 
 def _json(command: _Command) -> _Command:
     return click.option("--json", "as_json", is_flag=True, help="Print one object a line.")(command)
+
+
+def _metrics(command: _Command) -> _Command:
+    return click.option(
+        "--metrics",
+        "paths",
+        metavar="NAMES",
+        type=fields,
+        multiple=True,
+        help="Groups and fields: cpu,memory,disk.read_bytes; or all.",
+    )(command)
 
 
 class ReaderGoneError(Exception):
@@ -217,15 +231,34 @@ def _exit_if_incomplete(ctx: click.Context, out: Output, completeness: facts.Com
 @cli.command()
 @_files
 @click.option("--tree", is_flag=True, help="Show processes below their parents.")
+@_metrics
 @_json
-def processes(files: tuple[Path, ...], tree: bool, as_json: bool) -> None:
+def processes(
+    files: tuple[Path, ...], tree: bool, paths: tuple[Fields, ...], as_json: bool
+) -> None:
     """List processes with their times and CPU time.
 
-    Every process that the trace tells of is listed; a PID that was reused, twice.
+    Every process that the trace tells of is listed; a PID that was reused, twice. With
+    --metrics, the columns are the chosen fields.
     """
+    if tree and paths:
+        raise click.UsageError("--tree and --metrics exclude each other")
     out = Output(as_json)
     with facts.open_trace(files) as trace:
-        _processes(out, trace, tree=tree)
+        if paths:
+            _chosen(out, trace, joined(paths))
+        else:
+            _processes(out, trace, tree=tree)
+
+
+def _chosen(out: Output, trace: etwmon.Trace, paths: Fields) -> None:
+    with out.progress("Reading processes"):
+        found = trace.processes()
+    if out.json:
+        for one in chosen.objects(found, paths):
+            out.object(one)
+    else:
+        out.lines(chosen.lines(found, paths, out.width))
 
 
 def _processes(out: Output, trace: etwmon.Trace, *, tree: bool, most: int | None = None) -> None:
@@ -240,6 +273,58 @@ def _processes(out: Output, trace: etwmon.Trace, *, tree: bool, most: int | None
     rest = sum(1 for _ in lines)
     if rest:
         out.line(screens.hint(f"... and {rest:,} lines more"))
+
+
+@cli.command()
+@_files
+@click.option(
+    "--every",
+    type=options.length,
+    required=True,
+    metavar="TIME",
+    help="Length of an interval: 100ms, 1s, 2m.",
+)
+@_metrics
+@click.option(
+    "--process",
+    "wanted",
+    metavar="NAME-OR-PID",
+    multiple=True,
+    help="Only processes of this name or id; repeatable.",
+)
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV with a line of names.")
+@_json
+def intervals(
+    *,
+    files: tuple[Path, ...],
+    every: float,
+    paths: tuple[Fields, ...],
+    wanted: tuple[str, ...],
+    as_csv: bool,
+    as_json: bool,
+) -> None:
+    """Print what each process did, interval by interval.
+
+    One line for each process that lives in an interval, in order of time, printed while the
+    trace is read. What is not known is empty, and standard error says why.
+    """
+    if as_csv and as_json:
+        raise click.UsageError("--csv and --json exclude each other")
+    out = Output(as_json)
+    with facts.open_trace(files) as trace:
+        found = Intervals(trace, every, joined(paths) or DEFAULT_FIELDS, intervals_config(wanted))
+        with out.progress("Reading", streams=True):
+            if as_json:
+                for line in found.json_lines():
+                    out.object_text(line)
+            else:
+                for line in found.csv_lines() if as_csv else found.text_lines(out.width):
+                    out.raw(line)
+    out.flush()
+    for remark in found.remarks():
+        out.note(f"etwmon: {remark}")
+    if wanted and not found.count:
+        out.note("etwmon: the trace has no such process")
 
 
 @cli.command()

@@ -11,14 +11,13 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
 import etwmon
-from etwmon._cli._text import Json, iso, json_line
+from etwmon._cli._text import Json, datetime_ns, iso, json_line
 
 _UNIX_EPOCH_100NS = 116_444_736_000_000_000
-_UNIX_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(slots=True)
@@ -398,10 +397,7 @@ def _filetime_ns(filetime: int) -> int:
 
 
 def _datetime_ns(moment: datetime | None) -> int | None:
-    """Return Unix nanoseconds without the rounding of `timestamp()`."""
-    if moment is None:
-        return None
-    return (moment - _UNIX_EPOCH) // timedelta(microseconds=1) * 1000
+    return None if moment is None else datetime_ns(moment)
 
 
 def parent_of(process: ProcessFacts, others: Sequence[ProcessFacts]) -> ProcessFacts | None:

@@ -17,6 +17,9 @@ _LONGEST_RANGE = 65536
 _LEVELS = {"critical": 1, "error": 2, "warning": 3, "information": 4, "info": 4, "verbose": 5}
 _AFTER_START = re.compile(r"\+\s*(\d+)(?:\.(\d{1,9}))?\s*(s|ms|us|m|)", re.ASCII)
 _UNITS_NS = {"": 10**9, "s": 10**9, "ms": 10**6, "us": 10**3, "m": 60 * 10**9}
+_LENGTH = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(ns|us|ms|s|m|h|)\s*", re.ASCII)
+_LENGTHS_S = {"": 1.0, "ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
+_SHORTEST_S, _LONGEST_S = 1e-7, 1e9
 _FRACTION = re.compile(r"(.*[T ]\d\d:\d\d:\d\d)\.(\d{1,9})(\D.*)?", re.ASCII)
 
 Moment = tuple[bool, int]
@@ -92,6 +95,17 @@ def moment(text: str) -> Moment:
             "the start of the trace"
         )
     return False, absolute
+
+
+def length(text: str) -> float:
+    """Return a length of time in seconds: `100ms`, `1s`, `2m`; a bare number is seconds."""
+    match = _LENGTH.fullmatch(text)
+    if match is None:
+        raise click.BadParameter(f"{text!r} is no length of time such as 100ms, 1s or 2m")
+    seconds = float(match[1]) * _LENGTHS_S[match[2]]
+    if not _SHORTEST_S <= seconds <= _LONGEST_S:
+        raise click.BadParameter(f"{text!r} is not between 100ns and {_LONGEST_S:,.0f}s")
+    return seconds
 
 
 def _integer(text: str) -> int:

@@ -315,7 +315,7 @@ def _footnotes(
                 if title not in titles:
                     titles.append(title)
     for reason, titles in reasons.items():
-        yield from _wrapped(f"{DASH} {', '.join(titles)}: {reason}", width, "dim")
+        yield from wrapped(f"{DASH} {', '.join(titles)}: {reason}", width, "dim")
 
 
 def _quality_notes(
@@ -336,7 +336,7 @@ def _quality_notes(
                 found.append(title)
     for (quality, source), found in marked.items():
         meaning = _QUALITIES.get(quality, quality)
-        yield from _wrapped(f"{_MARK} {', '.join(found)}: {meaning}, from {source}", width, "dim")
+        yield from wrapped(f"{_MARK} {', '.join(found)}: {meaning}, from {source}", width, "dim")
 
 
 _QUALITIES = {
@@ -523,7 +523,8 @@ def _labelled(label: str, value: str, width: int | None, style: str = "") -> Ite
         yield Text.assemble((head, "dim"), (part, style))
 
 
-def _wrapped(text: str, width: int | None, style: str) -> Iterator[Text]:
+def wrapped(text: str, width: int | None, style: str) -> Iterator[Text]:
+    """Yield the lines of a remark; what does not fit on the first is indented."""
     for place, part in enumerate(_split(text, None if width is None else width - 2)):
         yield Text(part if place == 0 else "  " + part, style)
 

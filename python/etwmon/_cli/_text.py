@@ -140,6 +140,11 @@ def moment(unix_ns: int | None) -> str:
     return DASH if text is None else text[:10] + " " + text[11:23]
 
 
+def datetime_ns(time: datetime) -> int:
+    """Return Unix nanoseconds without the rounding of `timestamp()`."""
+    return (time - _EPOCH) // timedelta(microseconds=1) * 1000
+
+
 def offset(nanoseconds: int | None) -> str:
     """Return a time since the start of the trace in seconds, to 100 ns."""
     if nanoseconds is None:

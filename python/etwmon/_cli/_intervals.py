@@ -1,0 +1,177 @@
+"""`etwmon intervals`: what each process did, interval by interval, as it is read."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from rich.cells import cell_len
+
+from etwmon._cli import _facts as facts
+from etwmon._cli._fields import Fields, cell, csv_cell, is_number, plain, titles, value_of
+from etwmon._cli._text import DASH, Json, clean, datetime_ns, json_line, offset, pad, shorten
+from etwmon._config import ETWMonitorConfig
+from etwmon._monitor import ETWMonitor
+
+if TYPE_CHECKING:
+    import etwmon
+
+DEFAULT_FIELDS: Fields = (
+    "cpu.cpu_percent",
+    "cpu.cpu_time_ns",
+    "cpu.context_switches",
+    "memory.page_faults",
+    "disk.read_bytes",
+    "disk.write_bytes",
+    "network.tcp_received_bytes",
+    "network.tcp_sent_bytes",
+)
+_FIRST = ("time", "offset_s", "interval_s", "pid", "name", "quality")
+_NAME_CELLS = 20
+_LEAST_CELLS = 9
+
+
+def intervals_config(processes: Iterable[str]) -> ETWMonitorConfig:
+    """Return the configuration that takes these processes, given by id or name; none: all."""
+    words = list(processes)
+    pids = {int(word) for word in words if word.isascii() and word.isdigit()}
+    names = {word for word in words if not (word.isascii() and word.isdigit())}
+    return ETWMonitorConfig(
+        target_processes=pids or None,
+        target_process_names=names or None,
+        exclude_system_processes=False,
+    )
+
+
+class Intervals:
+    """The samples of a trace in order of time, read as they are asked for.
+
+    Attributes:
+        count: how many samples there were so far.
+    """
+
+    def __init__(
+        self, trace: etwmon.Trace, every_s: float, paths: Fields, config: ETWMonitorConfig
+    ) -> None:
+        self._trace = trace
+        self._every_s = every_s
+        self._paths = paths
+        self._config = config
+        self._start_ns = facts.start_of(trace)
+        self._unknown = dict.fromkeys(paths, "")
+        self.count = 0
+
+    def __iter__(self) -> Iterator[tuple[etwmon.MetricSample, list[object]]]:
+        """Yield each sample with the values of the fields."""
+        with ETWMonitor(self._config, source=self._trace) as monitor:
+            for samples in monitor.replay(interval=self._every_s):
+                for sample in sorted(samples, key=lambda sample: sample.pid):
+                    self.count += 1
+                    yield sample, [self._value(sample, path) for path in self._paths]
+
+    def _value(self, sample: etwmon.MetricSample, path: str) -> object:
+        value = value_of(sample.metrics, path)
+        if path in self._unknown:
+            if value is not None:
+                del self._unknown[path]
+            elif not self._unknown[path]:
+                self._unknown[path] = sample.metrics.source(path).reason or ""
+        return value
+
+    def remarks(self) -> list[str]:
+        """Return why columns are empty from top to bottom, after all samples were read."""
+        reasons: dict[str, list[str]] = {}
+        for path, reason in self._unknown.items():
+            if reason:
+                reasons.setdefault(reason, []).append(path)
+        return [f"{', '.join(paths)}: not known: {reason}" for reason, paths in reasons.items()]
+
+    # ---- Forms ---------------------------------------------------------------------------
+
+    def json_lines(self) -> Iterator[str]:
+        """Yield one object a line."""
+        for sample, values in self:
+            members: dict[str, Json] = {
+                "kind": "interval",
+                "time": plain(sample.timestamp),
+                "interval_s": sample.interval_s,
+                "pid": sample.pid,
+                "name": sample.name,
+                "quality": sample.quality,
+            }
+            members |= {path: plain(value) for path, value in zip(self._paths, values, strict=True)}
+            yield json_line(members)
+
+    def csv_lines(self) -> Iterator[str]:
+        """Yield lines of CSV, without their ends; the first names the columns."""
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="")
+        writer.writerow((*_FIRST, *self._paths))
+        yield _taken(text)
+        for sample, values in self:
+            writer.writerow(
+                (
+                    csv_cell(sample.timestamp),
+                    self._offset(sample),
+                    sample.interval_s,
+                    sample.pid,
+                    clean(sample.name or ""),
+                    sample.quality,
+                    *map(csv_cell, values),
+                )
+            )
+            yield _taken(text)
+
+    def text_lines(self, width: int | None) -> Iterator[str]:
+        """Yield the lines of a table whose columns are laid out before anything is read.
+
+        Args:
+            width: cells of the terminal: columns that do not fit are left out. None: no limit.
+        """
+        names = titles(self._paths)
+        widths = [max(_LEAST_CELLS, cell_len(name)) for name in names]
+        heads = (("End s", 12), ("PID", 6), ("Process", _NAME_CELLS), ("Quality", 9))
+        room = None if width is None else width - sum(cells + 2 for _, cells in heads)
+        shown = _fitting(widths, room)
+        line = [pad(title, cells, title in {"End s", "PID"}) for title, cells in heads]
+        line += [pad(names[i], widths[i], is_number(self._paths[i])) for i in shown]
+        yield "  ".join(line).rstrip()
+        for sample, values in self:
+            line = [
+                pad(self._offset(sample), 12, right=True),
+                pad(str(sample.pid), 6, right=True),
+                pad(shorten(clean(sample.name or DASH), _NAME_CELLS), _NAME_CELLS),
+                pad(sample.quality, 9),
+            ]
+            for i in shown:
+                path = self._paths[i]
+                text = cell(path, values[i])
+                if width is not None:
+                    text = shorten(text, widths[i])
+                line.append(pad(text, widths[i], is_number(path)))
+            yield "  ".join(line).rstrip()
+
+    def _offset(self, sample: etwmon.MetricSample) -> str:
+        if sample.timestamp is None:
+            return DASH
+        return offset(datetime_ns(sample.timestamp) - self._start_ns)
+
+
+def _fitting(widths: Sequence[int], room: int | None) -> list[int]:
+    shown: list[int] = []
+    for i, cells in enumerate(widths):
+        if room is not None:
+            room -= cells + (2 if i else 0)
+            if room < 0 and shown:
+                break
+        shown.append(i)
+    return shown
+
+
+def _taken(text: io.StringIO) -> str:
+    line = text.getvalue()
+    text.seek(0)
+    text.truncate()
+    return line
