@@ -7,7 +7,7 @@
 
 /* Python reads rows as a buffer, and every row of a snapshot is copied. */
 _Static_assert(sizeof(etwc_process_row) % 8 == 0, "columns are aligned");
-_Static_assert(sizeof(etwc_process_row) <= 640, "a row stays small");
+_Static_assert(sizeof(etwc_process_row) <= 1024, "a row stays small");
 _Static_assert(offsetof(etwc_process_row, counters) == 56, "identity is 56 bytes");
 
 struct etwc_snapshot {
@@ -72,6 +72,7 @@ fill_times(const etwc_aggregate *a, const metric_process *process,
     row->times.life_tick_user_ns = clock_ticks_ns(a, c->life_user_ticks);
     row->times.disk_read_ns = ticks_ns(a, c->disk_read_ticks);
     row->times.disk_write_ns = ticks_ns(a, c->disk_write_ticks);
+    row->times.disk_flush_ns = ticks_ns(a, c->disk_flush_ticks);
 }
 
 static void
@@ -254,12 +255,14 @@ typedef struct source_mask {
 } source_mask;
 
 static const source_mask source_masks[] = {
-    {ETWC_SOURCE_process, 0, 0x1},        {ETWC_SOURCE_thread, 0, 0x2},
-    {ETWC_SOURCE_image, 0, 0x4},          {ETWC_SOURCE_switches, 1, 0x4},
-    {ETWC_SOURCE_samples, 1, 0x2},        {ETWC_SOURCE_page_faults, 0, 0x1000},
-    {ETWC_SOURCE_hard_faults, 0, 0x2000}, {ETWC_SOURCE_disk, 0, 0x100},
-    {ETWC_SOURCE_file, 0, 0x4000000},     {ETWC_SOURCE_network, 0, 0x10000},
-    {ETWC_SOURCE_counters, 0, 0x8},       {ETWC_SOURCE_interrupts, 1, 0x4080},
+    {ETWC_SOURCE_process, 0, 0x1},         {ETWC_SOURCE_thread, 0, 0x2},
+    {ETWC_SOURCE_image, 0, 0x4},           {ETWC_SOURCE_switches, 1, 0x4},
+    {ETWC_SOURCE_samples, 1, 0x2},         {ETWC_SOURCE_page_faults, 0, 0x1000},
+    {ETWC_SOURCE_hard_faults, 0, 0x2000},  {ETWC_SOURCE_disk, 0, 0x100},
+    {ETWC_SOURCE_file, 0, 0x4000000},      {ETWC_SOURCE_network, 0, 0x10000},
+    {ETWC_SOURCE_counters, 0, 0x8},        {ETWC_SOURCE_interrupts, 1, 0x4080},
+    {ETWC_SOURCE_file_ends, 0, 0x2000000}, {ETWC_SOURCE_working_sets, 1, 0x800000},
+    {ETWC_SOURCE_objects, 4, 0x40},
 };
 
 static void

@@ -55,10 +55,13 @@
     X(disk_write_bytes)                                                         \
     X(disk_write_ticks)                                                         \
     X(disk_flushes)                                                             \
+    X(disk_flush_ticks)                                                         \
     /* file calls, cached ones too */                                           \
     X(file_read_ops)                                                            \
     X(file_write_ops)                                                           \
     X(file_other_ops)                                                           \
+    X(file_read_bytes)                                                          \
+    X(file_write_bytes)                                                         \
     /* network */                                                               \
     X(tcp_send_ops)                                                             \
     X(tcp_send_bytes)                                                           \
@@ -67,7 +70,16 @@
     X(udp_send_ops)                                                             \
     X(udp_send_bytes)                                                           \
     X(udp_recv_ops)                                                             \
-    X(udp_recv_bytes)
+    X(udp_recv_bytes)                                                           \
+    X(tcp_retransmits)                                                          \
+    X(tcp_connects)                                                             \
+    X(tcp_accepts)                                                              \
+    X(tcp_disconnects)                                                          \
+    /* handles */                                                               \
+    X(handles_opened)                                                           \
+    X(handles_closed)                                                           \
+    X(handles_duplicated) /* into the process */                                \
+    X(duplicates_given)   /* of a handle of the process, wherever to */
 
 /* X(name): times in ns, all uint64_t, made of the counters when the snapshot is
  * taken. */
@@ -80,26 +92,34 @@
     X(life_tick_kernel_ns)    \
     X(life_tick_user_ns)      \
     X(disk_read_ns)           \
-    X(disk_write_ns)
+    X(disk_write_ns)          \
+    X(disk_flush_ns)
 
-/* X(name): values at that moment, all uint64_t. Those below thread_count are of
- * the counter records at exit and at the end of the session. */
-#define ETWC_ROW_GAUGE_LIST(X) \
-    X(thread_count)            \
-    X(image_count)             \
-    X(page_fault_count)        \
-    X(handle_count)            \
-    X(peak_virtual_size)       \
-    X(peak_working_set_size)   \
-    X(peak_pagefile_usage)     \
-    X(peak_paged_pool)         \
-    X(peak_non_paged_pool)     \
-    X(virtual_size)            \
-    X(working_set_size)        \
-    X(pagefile_usage)          \
-    X(paged_pool)              \
-    X(non_paged_pool)          \
-    X(private_bytes)
+/* X(name): values at that moment, all uint64_t. Sizes are bytes. The bits of
+ * `known` say which of them were told: those from the first peak on are of the
+ * counter records at exit and at the end of the session, and some of working sets
+ * and handles, too. */
+#define ETWC_ROW_GAUGE_LIST(X)  \
+    X(thread_count)             \
+    X(image_count)              \
+    X(page_fault_count)         \
+    X(handle_count)             \
+    X(peak_handle_count)        \
+    X(peak_virtual_size)        \
+    X(peak_working_set_size)    \
+    X(peak_pagefile_usage)      \
+    X(peak_paged_pool)          \
+    X(peak_non_paged_pool)      \
+    X(virtual_size)             \
+    X(working_set_size)         \
+    X(pagefile_usage)           \
+    X(paged_pool)               \
+    X(non_paged_pool)           \
+    X(private_bytes)            \
+    X(private_working_set_size) \
+    X(commit_debt)              \
+    X(shared_commit)            \
+    X(io_priority)
 
 typedef struct etwc_row_counters {
 #define ETWC_ROW_FIELD(name) uint64_t name;
@@ -119,7 +139,15 @@ enum {
     ETWC_ROW_PEAKS = 1 << 8,    /* counters at exit: the peaks */
     ETWC_ROW_COUNTERS = 1 << 9, /* counters at the end of the session: all */
     ETWC_ROW_THREADS = 1 << 10, /* a thread record told of one of its threads */
-    ETWC_ROW_TICKS = 1 << 11    /* a header told the clock ticks of one of them */
+    ETWC_ROW_TICKS = 1 << 11,   /* a header told the clock ticks of one of them */
+    /* working_set_size, virtual_size and private_bytes: counters at the end of the
+     * session, or a list of working sets. */
+    ETWC_ROW_MEMORY = 1 << 16,
+    ETWC_ROW_WORKING_SET = 1 << 17,   /* a list: also private_working_set_size, and
+                                       * peak_working_set_size is the largest so far */
+    ETWC_ROW_SHARED_COMMIT = 1 << 18, /* a new list: commit_debt, shared_commit */
+    ETWC_ROW_HANDLES = 1 << 19,       /* handle_count, peak_handle_count: by objects */
+    ETWC_ROW_IO_PRIORITY = 1 << 20
 };
 
 typedef struct etwc_process_row {
@@ -203,7 +231,10 @@ typedef enum etwc_presence {
     X(file)                        \
     X(network)                     \
     X(counters)                    \
-    X(interrupts)
+    X(interrupts)                  \
+    X(file_ends)                   \
+    X(working_sets)                \
+    X(objects)
 
 typedef enum etwc_metric_source {
 #define ETWC_METRIC_SOURCE_ENUM(name) ETWC_SOURCE_##name,
