@@ -390,3 +390,30 @@ def test_a_column_or_row_that_does_not_exist_is_an_error(traces: Path) -> None:
 def test_a_trace_without_kernel_events_has_no_processes(traces: Path) -> None:
     with etwmon.open(traces / "primitive-types.etl") as trace:
         assert trace.processes() == []
+
+
+@pytest.mark.parametrize("name", ["net.4.5.2.x64.etl", "syzygy_vista_test_data_32_v0.etl"])
+def test_stamps_that_no_record_tells_are_none(traces: Path, name: str) -> None:
+    """Rundown records have 0 for many images, and those of Vista have no such fields."""
+    stamps: dict[tuple[int, int], set[int]] = defaultdict(set)
+    checksums: dict[tuple[int, int], set[int]] = defaultdict(set)
+    with etwmon.open(traces / name) as trace:
+        for event in trace.events(provider="Image"):
+            fields = event.fields()
+            if "ImageBase" not in fields and "BaseAddress" not in fields:
+                continue
+            pid = fields.get("ProcessId", event.pid)
+            key = pid, fields.get("ImageBase", fields.get("BaseAddress"))
+            if fields.get("TimeDateStamp"):
+                stamps[key].add(fields["TimeDateStamp"])
+            if "ImageChecksum" in fields:
+                checksums[key].add(fields["ImageChecksum"])
+        found = [(one.process.pid, image) for one in trace.processes() for image in one.images]
+    assert len(found) > 20
+    for pid, image in found:
+        assert (image.time_date_stamp or 0) in (stamps[pid, image.base] or {0}), image
+        assert image.time_date_stamp != 0
+        assert image.checksum in (checksums[pid, image.base] or {None}), image
+    unknown = sum(image.time_date_stamp is None for _, image in found)
+    assert unknown > 0
+    assert any(image.checksum is None for _, image in found) == ("vista" in name)

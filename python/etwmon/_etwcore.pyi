@@ -263,7 +263,7 @@ ROW_COLUMNS: tuple[str, ...]
 
 _Texts: TypeAlias = tuple[str | None, str | None, str | None, str | None, str | None]
 _ThreadTuple: TypeAlias = tuple[int, int, int, int, int, int, int | None, int | None, str | None]
-_ImageTuple: TypeAlias = tuple[str | None, int, int, int, int, int, int]
+_ImageTuple: TypeAlias = tuple[str | None, int, int, int, int, int | None, int | None]
 
 @final
 class Snapshot:

@@ -360,8 +360,9 @@ class ProcessImage:
         size: bytes of address space.
         load_time: when it was mapped, in UTC; None when before the trace.
         unload_time: when it was unmapped; None when it was not.
-        checksum: checksum of its header.
-        time_date_stamp: time stamp of its header; 0 when the record had none.
+        checksum: checksum of its header; None when the records had none.
+        time_date_stamp: time stamp of its header; None likewise: the lists of images at
+            the ends of a session have it for few.
     """
 
     path: str | None
@@ -369,8 +370,8 @@ class ProcessImage:
     size: int
     load_time: datetime | None
     unload_time: datetime | None
-    checksum: int
-    time_date_stamp: int
+    checksum: int | None
+    time_date_stamp: int | None
 
 
 @dataclass(slots=True)

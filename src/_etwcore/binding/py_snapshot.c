@@ -346,7 +346,16 @@ PyDoc_STRVAR(
     "images($self, index, /)\n--\n\n"
     "All images of one row's process, in the order they were told of: tuples of\n"
     "(file_name, base, size, load_filetime, unload_filetime, checksum,\n"
-    "time_date_stamp). Empty unless everything was asked for.");
+    "time_date_stamp); the last two are None when no record told them. Empty unless\n"
+    "everything was asked for.");
+
+static PyObject *
+number_if(bool is_known, uint32_t number)
+{
+    if (!is_known)
+        Py_RETURN_NONE;
+    return PyLong_FromUnsignedLong(number);
+}
 
 static PyObject *
 snapshot_images(PyObject *op, PyObject *number)
@@ -363,10 +372,11 @@ snapshot_images(PyObject *op, PyObject *number)
         if ((Py_ssize_t)image->row != index)
             continue;
         PyObject *tuple = Py_BuildValue(
-            "(NKKLLkk)", text_of(image->file_name), (unsigned long long)image->base,
+            "(NKKLLNN)", text_of(image->file_name), (unsigned long long)image->base,
             (unsigned long long)image->size, (long long)image->load_filetime,
-            (long long)image->unload_filetime, (unsigned long)image->checksum,
-            (unsigned long)image->time_date_stamp);
+            (long long)image->unload_filetime,
+            number_if(image->has_checksum, image->checksum),
+            number_if(image->time_date_stamp != 0, image->time_date_stamp));
         if (tuple == NULL || PyList_Append(list, tuple) < 0)
             Py_CLEAR(list);
         Py_XDECREF(tuple);

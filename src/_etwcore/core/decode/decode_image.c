@@ -9,8 +9,8 @@
     SLOT(PTR, "ImageSize", HEX, image.size, 0)          \
     SLOT(U32, "ProcessId", DEC, image.process_id, ETWC_HAS_PROCESS_ID)
 
-#define IMAGE_STAMPS                                        \
-    SLOT(U32, "ImageChecksum", HEX, image.checksum, 0)      \
+#define IMAGE_STAMPS                                                   \
+    SLOT(U32, "ImageChecksum", HEX, image.checksum, ETWC_HAS_CHECKSUM) \
     SLOT(U32, "TimeDateStamp", DEC, image.time_date_stamp, 0)
 
 #define IMAGE_TAIL                                              \

@@ -90,7 +90,8 @@ enum {
     ETWC_HAS_TAG = 1 << 9,
     ETWC_HAS_NAME = 1 << 10,
     ETWC_HAS_THREAD_ID = 1 << 11,
-    ETWC_HAS_PROCESS_ID = 1 << 12
+    ETWC_HAS_PROCESS_ID = 1 << 12,
+    ETWC_HAS_CHECKSUM = 1 << 13
 };
 
 typedef struct etwc_kernel_process {

@@ -206,9 +206,10 @@ typedef struct etwc_image_row {
     int64_t load_filetime;            /* 0 when before the trace or unknown */
     int64_t unload_filetime;          /* 0 when it was not unloaded */
     const etwc_text_entry *file_name; /* device form; NULL when unknown */
-    uint32_t checksum, time_date_stamp;
-    uint32_t row; /* of its process */
-    uint32_t reserved;
+    uint32_t checksum;
+    uint32_t time_date_stamp; /* 0 when unknown: rundown records have 0 for many */
+    uint32_t row;             /* of its process */
+    bool has_checksum;        /* old versions of the record have none */
 } etwc_image_row;
 
 /* Which events the trace has, by what was seen and by its group masks. */

@@ -71,11 +71,14 @@ image_add(etwc_aggregate *a, uint32_t process, uint64_t base)
 }
 
 static void
-image_learn(etwc_aggregate *a, metric_image *image, const etwc_kernel_image *said)
+image_learn(etwc_aggregate *a, metric_image *image, const etwc_kernel_record *record)
 {
+    const etwc_kernel_image *said = &record->u.image;
     image->row.size = said->size;
-    if (image->row.checksum == 0)
+    if (record->fields & ETWC_HAS_CHECKSUM) {
         image->row.checksum = said->checksum;
+        image->row.has_checksum = true;
+    }
     if (image->row.time_date_stamp == 0)
         image->row.time_date_stamp = said->time_date_stamp;
     if (image->row.file_name == NULL && said->file_name.len != 0) {
@@ -121,7 +124,7 @@ metric_apply_image(etwc_aggregate *a, const etwc_event *event,
             a->images[number].row.load_filetime = event->filetime;
     }
     metric_image *image = &a->images[number];
-    image_learn(a, image, said);
+    image_learn(a, image, record);
     if (is_unload && image->row.unload_filetime == 0) {
         image->row.unload_filetime = event->filetime;
         a->processes[process].row.gauges.image_count--;
