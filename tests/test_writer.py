@@ -211,6 +211,8 @@ def test_the_largest_record_fits(path: Path) -> None:
         ({"mode": 2, "maximum_file_size_mb": 1, "compression": "xpress"}, "cannot be compressed"),
         ({"mode": 0x10000000, "processors": 2}, "number of processors is 1"),
         ({"mode": 0x04000000}, "needs a compression"),
+        ({"mode": 0x4}, r"appending \(mode 0x4\) is not supported"),
+        ({"mode": 0x5}, r"appending \(mode 0x4\) is not supported"),
         ({"compression": "zip"}, "unknown compression 'zip'"),
         ({"clock": "sun"}, "unknown clock 'sun'"),
         ({"clock": "system", "start_raw": 5}, "raw start is the start time"),

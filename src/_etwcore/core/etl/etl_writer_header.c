@@ -89,6 +89,11 @@ check_sizes(const etwc_etl_writer_options *o, etwc_error *err)
         return refuse(err, "not a compression format");
     if (o->first_sequence < 1)
         return refuse(err, "sequence numbers start at 1");
+    /* A session that appends goes on with the clock, the sequence numbers and the
+     * buffer size of a file that is there; this writer always makes a new one. */
+    if (o->log_file_mode & ETL_MODE_APPEND)
+        return refuse(err, "appending (mode 0x4) is not supported: a new file is "
+                           "written");
     if (o->log_file_mode & ETL_MODE_COMPRESSED && !is_compressed(o))
         return refuse(err, "the mode of compressed files needs a compression");
     if (o->log_file_mode & ETL_MODE_CIRCULAR && is_compressed(o))
