@@ -398,6 +398,31 @@ def test_limits_are_positive(traces: Path, limit: int) -> None:
         etwmon.open(traces / "gcevents.etl", unpack_limit=limit)
 
 
+@pytest.mark.parametrize("name", ["memory_limit", "unpack_limit"])
+def test_limits_are_numbers_of_bytes(traces: Path, name: str) -> None:
+    for value in ("x", 1.5, None):
+        with pytest.raises(TypeError, match=f"{name} is .*{value!r}.* number of bytes"):
+            etwmon.open(traces / "gcevents.etl", **{name: value})  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=f"{name} is {1 << 64}, not a number of bytes"):
+        etwmon.open(traces / "gcevents.etl", **{name: 1 << 64})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("use", ["events", "batches"])
+def test_iterators_tell_how_far_they_are(traces: Path, use: str) -> None:
+    name = {"events": "EventIterator", "batches": "BatchIterator"}[use]
+    with etwmon.open(traces / "gcevents.etl") as trace:
+        iterator = trace.events() if use == "events" else trace.batches(100)
+        size = trace.info.file_bytes
+        assert repr(iterator) == f"<{name}, 0 of {size} bytes passed>"
+        next(iterator)
+        assert repr(iterator) == f"<{name}, {iterator.position} of {size} bytes passed>"
+        for _ in iterator:
+            pass
+        assert repr(iterator) == f"<{name} at its end>"
+        closed = getattr(trace, use)()
+    assert "bytes passed" in repr(closed)
+
+
 def test_too_small_a_limit_is_a_clear_error(traces: Path) -> None:
     with pytest.raises(etwmon.ETWTraceFileError) as caught:
         with etwmon.open(traces / "net.4.5.2.x64.etl", memory_limit=1000) as trace:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import operator
+
 from etwmon import _etwcore
 from etwmon._selection import pack_selection
 from etwmon._sources import UNPACK_LIMIT, open_sources
@@ -19,6 +21,18 @@ if TYPE_CHECKING:
     from etwmon._sources import Source
 
 MEMORY_LIMIT = 512 << 20
+_BYTES_MAX = (1 << 63) - 1
+
+
+def _byte_count(name: str, value: object) -> int:
+    """Return an argument that is a number of bytes."""
+    try:
+        number = operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        raise TypeError(f"{name} is {value!r}, not an int: a number of bytes above 0") from None
+    if not 0 < number <= _BYTES_MAX:
+        raise ValueError(f"{name} is {number}, not a number of bytes from 1 to {_BYTES_MAX}")
+    return number
 
 
 class Trace:
@@ -37,6 +51,7 @@ class Trace:
     Raises:
         OSError: when a path cannot be opened (FileNotFoundError, PermissionError, ...).
         ETWTraceFileError: when the content is not a trace; `hint` says what to do.
+        TypeError, ValueError: for a limit that is not a number of bytes.
     """
 
     def __init__(
@@ -46,8 +61,8 @@ class Trace:
         memory_limit: int = MEMORY_LIMIT,
         unpack_limit: int = UNPACK_LIMIT,
     ) -> None:
-        if memory_limit <= 0 or unpack_limit <= 0:
-            raise ValueError("memory_limit and unpack_limit are numbers of bytes above 0")
+        memory_limit = _byte_count("memory_limit", memory_limit)
+        unpack_limit = _byte_count("unpack_limit", unpack_limit)
         self._opened = open_sources(source, unpack_limit)
         try:
             self._core = _etwcore.Trace(tuple(self._opened.pairs), memory_limit)

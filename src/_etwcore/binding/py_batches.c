@@ -223,6 +223,12 @@ batches_get_position(PyObject *op, void *unused)
         pyetw_position_bytes(&((pyetw_batches *)op)->position));
 }
 
+static PyObject *
+batches_repr(PyObject *op)
+{
+    return pyetw_position_repr(&((pyetw_batches *)op)->position, "BatchIterator");
+}
+
 static PyGetSetDef batches_getset[] = {
     {"position", batches_get_position, NULL,
      "Bytes of the files that were passed, for progress bars.", NULL},
@@ -237,6 +243,7 @@ static PyType_Slot batches_slots[] = {
     {Py_tp_clear, batches_clear},
     {Py_tp_dealloc, batches_dealloc},
     {Py_tp_getset, batches_getset},
+    {Py_tp_repr, batches_repr},
     {0, NULL},
 };
 

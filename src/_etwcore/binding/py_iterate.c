@@ -59,6 +59,16 @@ pyetw_position_bytes(const pyetw_position *position)
     return etwc_cursor_get_position(position->cursor);
 }
 
+PyObject *
+pyetw_position_repr(const pyetw_position *position, const char *what)
+{
+    if (position->cursor == NULL)
+        return PyUnicode_FromFormat("<%s at its end>", what);
+    return PyUnicode_FromFormat("<%s, %llu of %llu bytes passed>", what,
+                                (unsigned long long)pyetw_position_bytes(position),
+                                (unsigned long long)position->trace->file_bytes);
+}
+
 static int
 fill_locked(pyetw_position *position, etwc_event *views, size_t capacity,
             size_t *out_count)
@@ -194,6 +204,12 @@ events_get_position(PyObject *op, void *unused)
         pyetw_position_bytes(&((pyetw_events *)op)->position));
 }
 
+static PyObject *
+events_repr(PyObject *op)
+{
+    return pyetw_position_repr(&((pyetw_events *)op)->position, "EventIterator");
+}
+
 static PyGetSetDef events_getset[] = {
     {"position", events_get_position, NULL,
      "Bytes of the files that were passed, for progress bars.", NULL},
@@ -205,10 +221,15 @@ PyDoc_STRVAR(events_doc,
              "may use it, one at a time: a second one gets ValueError.");
 
 static PyType_Slot events_slots[] = {
-    {Py_tp_doc, (void *)events_doc}, {Py_tp_iter, PyObject_SelfIter},
-    {Py_tp_iternext, events_next},   {Py_tp_traverse, events_traverse},
-    {Py_tp_clear, events_clear},     {Py_tp_dealloc, events_dealloc},
-    {Py_tp_getset, events_getset},   {0, NULL},
+    {Py_tp_doc, (void *)events_doc},
+    {Py_tp_iter, PyObject_SelfIter},
+    {Py_tp_iternext, events_next},
+    {Py_tp_traverse, events_traverse},
+    {Py_tp_clear, events_clear},
+    {Py_tp_dealloc, events_dealloc},
+    {Py_tp_getset, events_getset},
+    {Py_tp_repr, events_repr},
+    {0, NULL},
 };
 
 static PyType_Spec events_spec = {

@@ -24,6 +24,8 @@ void pyetw_position_clear(pyetw_position *position);
 /* Nothing more is read: from now on this is the end. */
 void pyetw_position_stop(pyetw_position *position);
 uint64_t pyetw_position_bytes(const pyetw_position *position);
+/* "<what, 5 of 9 bytes passed>"; a new reference. */
+PyObject *pyetw_position_repr(const pyetw_position *position, const char *what);
 /* Fills up to capacity views, at least one: 1, 0 at the end, or -1 with an error
  * set. ValueError when another thread is inside or the trace was closed. The views
  * borrow from their blocks until the next call. */
