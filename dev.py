@@ -109,7 +109,7 @@ def fuzzing(arguments: list[str]) -> None:
 
 def bench(arguments: list[str]) -> None:
     python = main_interpreter()
-    python.prepare(["bench"])
+    python.prepare(["test", "bench"])
     run([python.python, ROOT / "benchmarks" / "run.py", *arguments])
 
 
