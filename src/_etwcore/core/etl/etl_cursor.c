@@ -2,8 +2,7 @@
  * Cursors: selected events of one or several files, as views
  * (etl-format.md chapters 6 and 10).
  */
-#include "etl_merge.h"
-#include "etl_shape.h"
+#include "etl_view.h"
 #include "etwc_alloc.h"
 #include "etwc_provider.h"
 
@@ -144,43 +143,7 @@ is_candidate(const etwc_cursor *cursor, const cursor_file *file, const etl_item 
     return item->ref->raw_time >= file->first_raw &&
            item->ref->raw_time <= file->last_raw &&
            etwc_matcher_allows_provider(cursor->matcher,
-                                        etl_record_provider(&file->etl->record_context,
-                                                            item->stream->records.image,
-                                                            item->ref));
-}
-
-static inline void
-view_item(const cursor_file *file, const etl_item *item, etwc_event *event)
-{
-    const etl_stream *stream = item->stream;
-    etl_record_view(&file->etl->record_context, stream->records.image, item->ref,
-                    event);
-    event->block = stream->buffer.block;
-    event->processor = stream->buffer.processor;
-    event->logger_id = stream->buffer.logger_id;
-    event->file_index = file->index;
-    event->running_thread_id = stream->running_thread;
-}
-
-/* The same as etl_record_is_cswitch, for a record whose view is at hand. */
-static inline bool
-is_cswitch(const etwc_event *event)
-{
-    return event->kernel_class == ETWC_CLASS_THREAD &&
-           (event->opcode & ~1u) == ETL_OPCODE_CSWITCH;
-}
-
-/* Records that are all wanted, as many as there are places for. */
-static void
-view_all(const cursor_file *file, const etl_item *item, const etl_item *end,
-         etwc_event *event)
-{
-    for (; item != end; item++, event++) {
-        view_item(file, item, event);
-        if (is_cswitch(event))
-            item->stream->running_thread =
-                etl_record_new_thread(item->stream->records.image, item->ref);
-    }
+                                        etl_view_provider(file->etl, item));
 }
 
 /* Takes up to `limit` records, all of them at hand, while there is room for one
@@ -197,16 +160,15 @@ take_items(const etwc_cursor *cursor, cursor_file *file, uint64_t limit,
     if (etwc_matcher_is_empty(cursor->matcher)) {
         count = (size_t)(end - first) < capacity ? (size_t)(end - first) : capacity;
         item = first + count;
-        view_all(file, first, item, events);
+        etl_view_items(file->etl, file->index, first, count, events);
     }
     for (; item != end && count < capacity; item++) {
-        const uint8_t *image = item->stream->records.image;
-        if (is_candidate(cursor, file, item)) {
-            view_item(file, item, &events[count]);
-            count += etwc_matcher_matches(cursor->matcher, &events[count]);
+        if (!is_candidate(cursor, file, item)) {
+            etl_view_pass(item);
+            continue;
         }
-        if (etl_record_is_cswitch(image, item->ref))
-            item->stream->running_thread = etl_record_new_thread(image, item->ref);
+        etl_view_items(file->etl, file->index, item, 1, &events[count]);
+        count += etwc_matcher_matches(cursor->matcher, &events[count]);
     }
     file->item += (size_t)(item - first);
     *taken = (uint64_t)(item - first);

@@ -172,7 +172,6 @@ etl_file_read_header(etwc_etl *etl, etwc_error *err)
     if (etl->step_bytes > ETL_STRIDE_MAX_BYTES)
         etl->step_bytes = ETL_STRIDE_MAX_BYTES;
     etl->record_context = (etl_record_context){
-        .clock = &etl->clock,
         .pointer_size = h->pointer_size,
         .is_private = (h->log_file_mode & ETL_MODE_PRIVATE_LOGGER) != 0,
         .has_old_instance =

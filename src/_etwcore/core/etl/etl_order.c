@@ -365,9 +365,12 @@ etl_merge_next(etl_merge *m, etl_item *items, size_t capacity, size_t *out_count
         size_t length = next_length(m, index, &streak);
         if (length > capacity - count)
             length = capacity - count;
-        for (size_t i = 0; i < length; i++)
-            items[count++] = (etl_item){slot->next + i, slot->stream};
+        const etl_ref *ref = slot->next;
+        etl_stream *stream = slot->stream;
         winner = advance(m, index, length);
+        do
+            items[count++] = (etl_item){ref++, stream};
+        while (--length != 0);
     }
     m->winner = winner;
     *out_count = count;

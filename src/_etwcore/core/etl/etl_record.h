@@ -1,6 +1,6 @@
 /*
- * Records: telling the kinds of trace headers apart, walking the records of one
- * buffer image, and building the event view of one record.
+ * Records: telling the kinds of trace headers apart, and walking the records of one
+ * buffer image.
  */
 #ifndef ETL_RECORD_H
 #define ETL_RECORD_H
@@ -40,25 +40,9 @@ ETWC_NODISCARD bool etl_record_peek_time(etwc_span bytes, int64_t *out);
 
 /* What a view needs beyond the record. */
 typedef struct etl_record_context {
-    const etwc_clock *clock;
     uint32_t pointer_size; /* of the file: for messages that do not say */
     bool is_private;       /* private logger session */
     bool has_old_instance;
 } etl_record_context;
-
-/* Fills the fields that come from the record itself; the caller sets the others:
- * processor, logger, running thread, block and file index. */
-void etl_record_view(const etl_record_context *context, const uint8_t *image,
-                     const etl_ref *ref, etwc_event *event);
-
-/* The provider GUID of a record without building its view: 16 bytes. */
-const uint8_t *etl_record_provider(const etl_record_context *context,
-                                   const uint8_t *image, const etl_ref *ref);
-
-/* True for a context switch, and for a batch of them. */
-bool etl_record_is_cswitch(const uint8_t *image, const etl_ref *ref);
-/* The thread that a switch hands the processor to; ETWC_NO_ID after a batch, which
- * does not tell. */
-uint32_t etl_record_new_thread(const uint8_t *image, const etl_ref *ref);
 
 #endif

@@ -2,7 +2,8 @@
  * From a record to the event that the Windows API would deliver (etl-format.md
  * chapter 6).
  */
-#include "etl_record.h"
+#include "etl_view.h"
+
 #include "etl_shape.h"
 #include "etwc_provider.h"
 
@@ -12,32 +13,18 @@ enum {
     HOOK_CSWITCH = 0x0524
 };
 
-/* Members are set one by one: compilers clear a struct of this size with a string
- * instruction that takes longer than all the rest of a view. These are the ones that
- * a plain kernel record leaves alone; reset_rest does the others. */
+/* What no kernel record without PMC words has: the end of the event. */
 static inline void
-reset_common(etwc_event *event, const etl_record_context *context, const etl_ref *ref)
+clear_rest(etwc_event *event)
 {
-    const etl_shape *shape = &etl_shapes[ref->shape];
-    event->raw_time = ref->raw_time;
-    event->filetime = etwc_clock_filetime(context->clock, ref->raw_time);
-    event->keyword = 0;
-    event->activity_id = (etwc_guid){{0}};
-    event->extended = NULL;
-    event->extended_size = 0;
-    event->extended_form = ETWC_EXTENDED_NONE;
-    event->id = 0;
-    event->task = 0;
-    event->event_property = 0;
-    event->channel = 0;
-    event->level = 0;
-    event->flags = shape->flags;
-    event->kind = shape->kind;
-    event->pointer_size = shape->pointer_size;
+    size_t rest = offsetof(etwc_event, extended);
+    memset((uint8_t *)event + rest, 0, sizeof *event - rest);
 }
 
+/* The rest of the members is set one by one: compilers clear a struct of this size
+ * with a string instruction that takes longer than all the rest of a view. */
 static inline void
-reset_rest(etwc_event *event)
+clear_kernel_part(etwc_event *event)
 {
     event->provider_id = (etwc_guid){{0}};
     event->payload = NULL;
@@ -82,15 +69,15 @@ view_kernel(const etl_record_context *context, const uint8_t *record,
 {
     const etl_shape *shape = &etl_shapes[ref->shape];
     unsigned version = etwc_load_u16(record);
+    unsigned hook = etwc_load_u16(record + ETL_KERNEL_OPCODE);
+    unsigned group = hook == ETL_HOOK_IMAGE_LOAD ? ETWC_CLASS_IMAGE : hook >> 8;
+    const etwc_kernel_group *delivered = etwc_kernel_group_of((uint8_t)group);
     size_t at = shape->header_bytes;
-    uint8_t group = record[ETL_KERNEL_GROUP];
-    event->kernel_group = group;
     event->version = (uint8_t)version;
-    event->opcode = record[ETL_KERNEL_OPCODE];
-    if (etwc_load_u16(record + ETL_KERNEL_OPCODE) == ETL_HOOK_IMAGE_LOAD)
-        group = ETWC_CLASS_IMAGE;
-    event->provider_id = etwc_kernel_group_of(group)->guid;
-    event->kernel_class = etwc_kernel_group_of(group)->kernel_class;
+    event->opcode = (uint8_t)hook;
+    event->kernel_group = (uint8_t)(hook >> 8);
+    event->kernel_class = delivered->kernel_class;
+    event->provider_id = delivered->guid;
     event->process_id = ETWC_NO_ID;
     event->thread_id = ETWC_NO_ID;
     event->kernel_ticks = 0;
@@ -197,7 +184,7 @@ static ETWC_NOINLINE void
 view_other(const etl_record_context *context, const uint8_t *record, const etl_ref *ref,
            etwc_event *event)
 {
-    reset_rest(event);
+    clear_kernel_part(event);
     switch (etl_shapes[ref->shape].kind) {
     case ETWC_KIND_EVENT:
         view_event(context, record, ref, event);
@@ -211,60 +198,91 @@ view_other(const etl_record_context *context, const uint8_t *record, const etl_r
     }
 }
 
-void
-etl_record_view(const etl_record_context *context, const uint8_t *image,
-                const etl_ref *ref, etwc_event *event)
+/* A switch, or a batch of them, of a record that is known to be a kernel one or not. */
+static inline bool
+is_cswitch(const uint8_t *record, const etl_ref *ref, bool is_kernel)
 {
-    const uint8_t *record = image + ref->offset;
-    reset_common(event, context, ref);
-    if (ETWC_LIKELY(etl_shape_is_kernel(ref->shape)))
-        view_kernel(context, record, ref, event);
-    else
-        view_other(context, record, ref, event);
+    unsigned hook = etwc_load_u16(record + ETL_KERNEL_OPCODE);
+    return is_kernel ? (hook & ~1u) == HOOK_CSWITCH : ref->is_cswitch;
+}
+
+/* The thread that a switch hands the processor to; a batch does not tell. */
+static inline uint32_t
+new_thread(unsigned opcode, const uint8_t *payload, size_t size)
+{
+    return opcode == ETL_OPCODE_CSWITCH && size >= 4 ? etwc_load_u32(payload)
+                                                     : ETWC_NO_ID;
+}
+
+void
+etl_view_items(const etwc_etl *etl, uint32_t file_index, const etl_item *items,
+               size_t count, etwc_event *events)
+{
+    const etl_record_context context = etl->record_context;
+    const etwc_clock clock = etl->clock;
+    for (size_t i = 0; i < count; i++) {
+        const etl_ref *ref = items[i].ref;
+        etl_stream *stream = items[i].stream;
+        etwc_event *event = &events[i];
+        const uint8_t *record = stream->records.image + ref->offset;
+        const etl_shape *shape = &etl_shapes[ref->shape];
+        bool is_kernel = etl_shape_is_kernel(ref->shape);
+        event->raw_time = ref->raw_time;
+        event->filetime = etwc_clock_filetime(&clock, ref->raw_time);
+        event->block = stream->buffer.block;
+        event->processor = stream->buffer.processor;
+        event->running_thread_id = stream->running_thread;
+        event->flags = shape->flags;
+        event->pointer_size = shape->pointer_size;
+        event->kind = shape->kind;
+        event->file_index = file_index;
+        event->logger_id = stream->buffer.logger_id;
+        clear_rest(event);
+        if (ETWC_LIKELY(is_kernel))
+            view_kernel(&context, record, ref, event);
+        else
+            view_other(&context, record, ref, event);
+        if (is_cswitch(record, ref, is_kernel))
+            stream->running_thread =
+                new_thread(event->opcode, event->payload, event->payload_size);
+    }
+}
+
+void
+etl_view_pass(const etl_item *item)
+{
+    const etl_ref *ref = item->ref;
+    const uint8_t *record = item->stream->records.image + ref->offset;
+    bool is_kernel = etl_shape_is_kernel(ref->shape);
+    if (!is_cswitch(record, ref, is_kernel))
+        return;
+    size_t at = etl_shapes[ref->shape].header_bytes;
+    unsigned opcode = record[ETL_FULL_OPCODE];
+    if (is_kernel) {
+        at += etl_shape_pmc_bytes(etwc_load_u16(record));
+        opcode = record[ETL_KERNEL_OPCODE];
+    }
+    item->stream->running_thread = new_thread(opcode, record + at, ref->size - at);
 }
 
 const uint8_t *
-etl_record_provider(const etl_record_context *context, const uint8_t *image,
-                    const etl_ref *ref)
+etl_view_provider(const etwc_etl *etl, const etl_item *item)
 {
     static const uint8_t none[16];
-    const uint8_t *record = image + ref->offset;
+    const uint8_t *record = item->stream->records.image + item->ref->offset;
     etl_message_parts parts;
-    switch (etl_shapes[ref->shape].kind) {
+    switch (etl_shapes[item->ref->shape].kind) {
     case ETWC_KIND_EVENT:
     case ETWC_KIND_FULL:
         return record + ETL_FULL_GUID; /* the same place in an EVENT_HEADER */
     case ETWC_KIND_INSTANCE:
-        return context->has_old_instance ? none : record + ETL_FULL_GUID;
+        return etl->record_context.has_old_instance ? none : record + ETL_FULL_GUID;
     case ETWC_KIND_MESSAGE:
-        (void)etl_shape_message_parts(record, ref->size, &parts);
+        (void)etl_shape_message_parts(record, item->ref->size, &parts);
         return parts.provider ? record + parts.provider : none;
     default:
         if (etwc_load_u16(record + ETL_KERNEL_OPCODE) == ETL_HOOK_IMAGE_LOAD)
             return etwc_kernel_group_guid(ETWC_CLASS_IMAGE)->bytes;
         return etwc_kernel_group_guid(record[ETL_KERNEL_GROUP])->bytes;
     }
-}
-
-bool
-etl_record_is_cswitch(const uint8_t *image, const etl_ref *ref)
-{
-    unsigned hook = etwc_load_u16(image + ref->offset + ETL_KERNEL_OPCODE);
-    return etl_shape_is_kernel(ref->shape) ? (hook & ~1u) == HOOK_CSWITCH
-                                           : ref->is_cswitch;
-}
-
-uint32_t
-etl_record_new_thread(const uint8_t *image, const etl_ref *ref)
-{
-    const uint8_t *record = image + ref->offset;
-    size_t at = etl_shapes[ref->shape].header_bytes;
-    unsigned opcode = record[ETL_FULL_OPCODE];
-    if (etl_shape_is_kernel(ref->shape)) {
-        at += etl_shape_pmc_bytes(etwc_load_u16(record));
-        opcode = record[ETL_KERNEL_OPCODE];
-    }
-    if (opcode != ETL_OPCODE_CSWITCH || ref->size < at + 4)
-        return ETWC_NO_ID;
-    return etwc_load_u32(record + at);
 }

@@ -57,42 +57,45 @@ typedef enum etwc_extended_form {
 
 typedef struct etwc_block etwc_block;
 
+/* Ordered by use: what metrics read of nearly every event lies together, and what
+ * plain kernel records leave zero lies at the end. */
 typedef struct etwc_event {
-    int64_t raw_time; /* session clock */
-    int64_t filetime; /* 100 ns since 1601 UTC */
-    uint64_t keyword;
-    etwc_guid provider_id;
-    etwc_guid activity_id;
-    const uint8_t *payload;  /* borrowed; never NULL */
-    const uint8_t *extended; /* borrowed; see extended_form */
-    etwc_block *block;       /* holds the bytes; NULL when nothing can be held */
+    int64_t raw_time;       /* session clock */
+    int64_t filetime;       /* 100 ns since 1601 UTC */
+    const uint8_t *payload; /* borrowed; never NULL */
+    etwc_block *block;      /* holds the bytes; NULL when nothing can be held */
     uint32_t payload_size;
-    uint32_t extended_size;
     uint32_t process_id; /* of the record header, or ETWC_NO_ID */
     uint32_t thread_id;
-    uint32_t kernel_ticks; /* KernelTime, UserTime: units of TimerResolution */
-    uint32_t user_ticks;
     uint32_t processor;
     /* Thread that ran on the processor by the last context switch before this
      * event, or ETWC_NO_ID: owner of kernel records without a thread id. */
     uint32_t running_thread_id;
-    uint32_t file_index; /* which of the files read together */
-    uint16_t id;
-    uint16_t task;
-    uint16_t flags;          /* ETWC_FLAG_* */
-    uint16_t event_property; /* EVENT_HEADER.EventProperty */
-    uint16_t logger_id;
+    uint16_t flags; /* ETWC_FLAG_* */
     uint8_t version;
-    uint8_t channel;
-    uint8_t level;
     uint8_t opcode;
-    uint8_t kind;          /* etwc_event_kind */
-    uint8_t extended_form; /* etwc_extended_form */
-    uint8_t pointer_size;  /* of this record: 4 or 8 */
-    uint8_t kernel_class;  /* etwc_kernel_class, or ETWC_CLASS_NONE */
+    uint8_t kernel_class; /* etwc_kernel_class, or ETWC_CLASS_NONE */
+    uint8_t pointer_size; /* of this record: 4 or 8 */
+    uint8_t kind;         /* etwc_event_kind */
     /* SYSTEM, COMPACT, PERFINFO: the group byte of the header, which need not stand
      * for a class; other kinds: 0. */
     uint8_t kernel_group;
+    uint32_t kernel_ticks; /* KernelTime, UserTime: units of TimerResolution */
+    uint32_t user_ticks;
+    uint32_t file_index; /* which of the files read together */
+    uint16_t logger_id;
+    etwc_guid provider_id;
+
+    const uint8_t *extended; /* borrowed; see extended_form */
+    uint32_t extended_size;
+    uint16_t id;
+    uint16_t task;
+    uint16_t event_property; /* EVENT_HEADER.EventProperty */
+    uint8_t channel;
+    uint8_t level;
+    uint8_t extended_form; /* etwc_extended_form */
+    etwc_guid activity_id;
+    uint64_t keyword;
 } etwc_event;
 
 /* ---- Extended items -------------------------------------------------------- */
