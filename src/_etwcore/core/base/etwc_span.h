@@ -82,6 +82,14 @@ etwc_span_pointer(etwc_span *s, unsigned pointer_size, uint64_t *out)
     return true;
 }
 
+/* True when one of the four 16-bit units is zero. */
+static inline bool
+etwc_has_zero_u16(uint64_t units)
+{
+    const uint64_t ones = UINT64_C(0x0001000100010001);
+    return ((units - ones) & ~units & (ones << 15)) != 0;
+}
+
 /* Takes a zero-terminated string; the terminator is consumed but not part of
  * *out. Without a terminator it runs to the end, as ETW allows for the last
  * field of a payload. For UTF-16 an odd last byte is left in the span. */
@@ -100,6 +108,8 @@ static inline void
 etwc_span_string16(etwc_span *s, etwc_span *out)
 {
     size_t n = 0;
+    while (s->len - n >= 8 && !etwc_has_zero_u16(etwc_load_u64(s->ptr + n)))
+        n += 8;
     while (s->len - n >= 2 && (s->ptr[n] | s->ptr[n + 1]) != 0)
         n += 2;
     *out = (etwc_span){s->ptr, n};

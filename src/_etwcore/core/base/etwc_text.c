@@ -40,11 +40,26 @@ put_utf8(uint32_t c, char *dst)
     return 4;
 }
 
+/* Converts up to the first four units that are not all ASCII; how many. */
+static size_t
+ascii_from_utf16(etwc_span text, char *dst)
+{
+    size_t units = 0;
+    for (; units * 2 + 8 <= text.len; units += 4) {
+        uint64_t four = etwc_load_u64(text.ptr + units * 2);
+        if (four & UINT64_C(0xFF80FF80FF80FF80))
+            break;
+        for (size_t i = 0; i < 4; i++)
+            dst[units + i] = (char)(four >> (16 * i));
+    }
+    return units;
+}
+
 size_t
 etwc_text_from_utf16(etwc_span text, char *dst)
 {
-    size_t written = 0;
-    for (size_t i = 0; i + 2 <= text.len; i += 2) {
+    size_t written = ascii_from_utf16(text, dst);
+    for (size_t i = written * 2; i + 2 <= text.len; i += 2) {
         uint32_t c = etwc_load_u16(text.ptr + i);
         if (is_high_surrogate(c) && i + 4 <= text.len) {
             uint32_t low = etwc_load_u16(text.ptr + i + 2);

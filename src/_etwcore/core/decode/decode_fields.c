@@ -1,20 +1,13 @@
 /* Named fields: the rows of the layout tables as values. */
 #include "etwc_decode.h"
 
-#include "decode_layout.h"
 #include "decode_symbols.h"
+#include "decode_walk.h"
 
 static const uint8_t value_types[] = {
 #define VALUE_TYPE(name, bytes, value) ETWC_VALUE_##value,
     DECODE_TYPE_LIST(VALUE_TYPE)
 #undef VALUE_TYPE
-};
-
-/* Little-endian numbers; a pointer's size is the event's. */
-static const uint8_t number_sizes[DECODE_TYPE_COUNT] = {
-    [DECODE_U8] = 1,   [DECODE_U16] = 2,      [DECODE_U32] = 4, [DECODE_U64] = 8,
-    [DECODE_I8] = 1,   [DECODE_I16] = 2,      [DECODE_I32] = 4, [DECODE_I64] = 8,
-    [DECODE_TIME] = 8, [DECODE_FILETIME] = 8,
 };
 
 static const struct {
@@ -221,18 +214,12 @@ emit_row(value_sink *sink, const decode_row *row, const decode_item *item,
         emit_array(sink, row, item, pointer_size);
 }
 
-/* What most rows are: one number, and all of it there. False: take the long way. */
 static inline bool
 emit_number(value_sink *sink, decode_walk *walk, const decode_row *row)
 {
-    size_t size =
-        row->type == DECODE_PTR ? walk->pointer_size : number_sizes[row->type];
-    if (row->repeat != DECODE_ONE || size == 0 || size > walk->rest.len)
+    uint64_t number;
+    if (!decode_walk_number(walk, row, &number))
         return false;
-    uint64_t number = decode_load_number(walk->rest.ptr, size, row->type);
-    walk->rest.ptr += size;
-    walk->rest.len -= size;
-    walk->numbers[walk->row++] = walk->last = number;
     etwc_value *value = row->name != NULL ? emit_plain(sink, row, row->name) : NULL;
     if (value != NULL)
         value->v.u = number;

@@ -1,19 +1,26 @@
 /* Typed records: the slots of the layout tables. */
-#include "decode_layout.h"
+#include "decode_walk.h"
 
 enum { OPCODE_STACK_USER = 38, OPCODE_GROUP_MASKS_END = 32 };
 enum { WORKING_SET_COUNT_BYTES = 4 };
 
-static void
-fill_slot(etwc_kernel_record *out, const decode_row *row, const decode_item *item)
+static inline void
+fill_number(etwc_kernel_record *out, const decode_row *row, uint64_t number)
 {
     if (row->slot == 0)
         return;
-    void *slot = (uint8_t *)out + (row->slot - 1);
-    if (row->slot_size == sizeof(etwc_span))
-        memcpy(slot, &item->bytes, sizeof item->bytes);
-    else
-        decode_store(slot, row->slot_size, item->number);
+    decode_store((uint8_t *)out + (row->slot - 1), row->slot_size, number);
+    out->fields |= row->has;
+}
+
+static void
+fill_slot(etwc_kernel_record *out, const decode_row *row, const decode_item *item)
+{
+    if (row->slot_size != sizeof(etwc_span)) {
+        fill_number(out, row, item->number);
+        return;
+    }
+    memcpy((uint8_t *)out + (row->slot - 1), &item->bytes, sizeof item->bytes);
     out->fields |= row->has;
 }
 
@@ -31,10 +38,16 @@ read_rows(const etwc_event *event, const decode_form *form, etwc_kernel_record *
         memset(&out->u, 0, sizeof out->u);
         out->fields = 0;
         for (; i < form->row_count && result == DECODE_OK; i++) {
+            const decode_row *row = &form->rows[i];
             decode_item item;
-            result = decode_walk_row(&walk, &form->rows[i], &item);
+            uint64_t number;
+            if (decode_walk_number(&walk, row, &number)) {
+                fill_number(out, row, number);
+                continue;
+            }
+            result = decode_walk_row(&walk, row, &item);
             if (result == DECODE_OK || item.count > 0)
-                fill_slot(out, &form->rows[i], &item);
+                fill_slot(out, row, &item);
         }
         *rows_read = result == DECODE_OK ? i : i - 1;
         if (!decode_walk_retry(&walk, event))

@@ -428,47 +428,9 @@ typedef struct decode_packet {
 /* Takes the next packet; false when less than one is left. */
 ETWC_NODISCARD bool decode_packet_take(etwc_span *packets, decode_packet *out);
 
-/* ---- Reading by rows ------------------------------------------------------- */
-
-typedef enum decode_result {
-    DECODE_OK,
-    DECODE_ENDED,  /* an optional row, and nothing is left */
-    DECODE_SHORT,  /* the payload ends in the row */
-    DECODE_INVALID /* a count or size cannot be */
-} decode_result;
-
-/* A row's content: number (not for texts, bytes, arrays), bytes and, for arrays,
- * the elements that are really there. */
-typedef struct decode_item {
-    uint64_t number;
-    etwc_span bytes;
-    uint32_t count;
-} decode_item;
-
-typedef struct decode_walk {
-    etwc_span rest;
-    uint64_t numbers[DECODE_MAX_ROWS]; /* by row, for counts */
-    uint64_t last;                     /* number read last, for BITS */
-    size_t row;
-    uint8_t pointer_size;
-    bool wants_long_sid; /* see decode_walk_retry */
-    bool has_long_sid;   /* behind a zero pointer there seems to be a SID */
-    bool ends_in_text16; /* the last string had no terminator */
-} decode_walk;
-
-void decode_walk_begin(decode_walk *walk, const etwc_event *event);
-/* Reads the next row. Anything but OK ends the walk; SHORT and INVALID may
- * still deliver a part of an array (count > 0). */
-decode_result decode_walk_row(decode_walk *walk, const decode_row *row,
-                              decode_item *out);
-/* After the last row: true when the payload must be read once more with a SID
- * behind a zero pointer; the walk is back at the beginning then. */
-bool decode_walk_retry(decode_walk *walk, const etwc_event *event);
-/* Size of one element of a type that has one for a pointer size, else 0. */
-size_t decode_element_size(const decode_row *row, size_t pointer_size);
-
 /* Classes by position, with their provider; NULL past the last. */
 const decode_class *decode_class_at(size_t index, etwc_guid *out);
+
 /* ---- From an event to its layout ------------------------------------------- */
 
 /* By kernel class; NULL where nothing is known. */

@@ -1,5 +1,5 @@
 /* Class PageFault: event-decoding, "PageFault (group 02)". */
-#include "decode_layout.h"
+#include "decode_walk.h"
 
 /* Tables are laid out by hand. */
 /* clang-format off */

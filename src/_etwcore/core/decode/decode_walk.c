@@ -1,5 +1,4 @@
-/* Reads a payload row by row. */
-#include "decode_layout.h"
+#include "decode_walk.h"
 
 enum { SID_MIN_BYTES = 8, SID_MAX_SUBS = 15, TOKEN_POINTERS = 2 };
 
@@ -7,6 +6,12 @@ static const uint8_t type_sizes[] = {
 #define TYPE_SIZE(name, bytes, value) bytes,
     DECODE_TYPE_LIST(TYPE_SIZE)
 #undef TYPE_SIZE
+};
+
+const uint8_t decode_number_sizes[DECODE_TYPE_COUNT] = {
+    [DECODE_U8] = 1,   [DECODE_U16] = 2,      [DECODE_U32] = 4, [DECODE_U64] = 8,
+    [DECODE_I8] = 1,   [DECODE_I16] = 2,      [DECODE_I32] = 4, [DECODE_I64] = 8,
+    [DECODE_TIME] = 8, [DECODE_FILETIME] = 8,
 };
 
 size_t
