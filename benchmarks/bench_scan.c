@@ -191,7 +191,7 @@ open_subject(subject *s, const char *path)
         etwc_os_file_open(path, &s->file, &err) != ETWC_OK)
         stop(path, &err);
     s->bytes = source.size;
-    if (etwc_etl_open(&source, s->pool, &s->etl, &err) != ETWC_OK)
+    if (etwc_etl_open(&source, s->pool, NULL, &s->etl, &err) != ETWC_OK)
         stop(path, &err);
     if (etwc_etl_get_header(s->etl)->buffer_size > BUFFER_MAX)
         stop("buffers are too large", NULL);

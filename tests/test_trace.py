@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import pickle
 import signal
 import subprocess
@@ -20,6 +21,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import etwmon
+from etwmon import _etwcore
 
 _KERNEL_PROCESS = UUID("22fb2cd6-0e7b-422b-a0c7-2fad1fd0e716")
 _NAMES = ("tx_HTTP_Server", "diaghub.kernel.1", "z_msbuild.PerfViewData", "primitive-types")
@@ -368,6 +370,20 @@ def test_interrupt_ends_a_fruitless_search(traces: Path, use: str) -> None:
 def test_interrupt_ends_a_scan(traces: Path, use: str) -> None:
     with etwmon.open([traces / "net.4.5.2.x64.etl"] * 20) as trace:
         _interrupted(getattr(trace, use))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals to a thread are POSIX")
+@pytest.mark.usefixtures("ctrl_c")
+def test_interrupt_ends_the_indexing_of_a_huge_file(traces: Path, tmp_path: Path) -> None:
+    """Of a sparse file that would take hours: nothing but Ctrl-C ends this test."""
+    path = tmp_path / "sparse.etl"
+    path.write_bytes((traces / "gcevents.etl").read_bytes())
+    try:
+        os.truncate(path, 1 << 42)
+    except OSError:
+        pytest.skip("the file system has no sparse files of 4 TiB")
+    # The type of the core: no Python code runs between the call and the indexing.
+    _interrupted(lambda: _etwcore.Trace(((str(path), None),), 1 << 20))
 
 
 # ---- Memory -------------------------------------------------------------------------------

@@ -41,7 +41,7 @@ open_path(const char *path, etwc_pool *pool)
     etwc_source source;
     etwc_etl *etl = NULL;
     CHECK_OK(etwc_source_open_file(path, &source, NULL));
-    CHECK_OK(etwc_etl_open(&source, pool, &etl, NULL));
+    CHECK_OK(etwc_etl_open(&source, pool, NULL, &etl, NULL));
     return etl;
 }
 

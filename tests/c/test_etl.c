@@ -136,7 +136,7 @@ open_trace(flaky *f, etwc_pool *pool)
 {
     etwc_etl *etl = NULL;
     etwc_source source = flaky_source(f);
-    CHECK_OK(etwc_etl_open(&source, pool, &etl, NULL));
+    CHECK_OK(etwc_etl_open(&source, pool, NULL, &etl, NULL));
     return etl;
 }
 
@@ -233,7 +233,7 @@ read_with_fault(flaky *f, bool counts)
     etwc_etl *etl = NULL;
     etwc_error err = {.status = ETWC_OK};
     etwc_source source = flaky_source(f);
-    etwc_status st = etwc_etl_open(&source, pool, &etl, &err);
+    etwc_status st = etwc_etl_open(&source, pool, NULL, &etl, &err);
     CHECK(source.read_at == NULL); /* moved in every case */
     unsigned count = 0;
     if (st == ETWC_OK) {
@@ -323,7 +323,7 @@ TEST(every_allocation_may_fail)
         etwc_cursor *cursor = NULL;
         etwc_error err = {.status = ETWC_OK};
         etwc_source source = flaky_source(&f);
-        etwc_status st = etwc_etl_open(&source, pool, &etl, &err);
+        etwc_status st = etwc_etl_open(&source, pool, NULL, &etl, &err);
         etwc_etl *files[2] = {etl, etl};
         if (st == ETWC_OK)
             st = etwc_cursor_open(files, 2, NULL, &cursor, &err);
@@ -359,7 +359,7 @@ TEST(every_memory_limit_gives_an_answer)
         etwc_etl *etl = NULL;
         etwc_cursor *cursor = NULL;
         etwc_source source = flaky_source(&f);
-        etwc_status st = etwc_etl_open(&source, pool, &etl, NULL);
+        etwc_status st = etwc_etl_open(&source, pool, NULL, &etl, NULL);
         unsigned count = 0;
         if (st == ETWC_OK)
             st = etwc_cursor_open(&etl, 1, NULL, &cursor, NULL);

@@ -141,7 +141,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     etwc_pool *pool = etwc_pool_new(MEMORY_LIMIT);
     require(pool != NULL);
     etwc_source_from_memory(data, size, &source);
-    if (etwc_etl_open(&source, pool, &etl, NULL) == ETWC_OK) {
+    if (etwc_etl_open(&source, pool, NULL, &etl, NULL) == ETWC_OK) {
         read_trace(etl, etwc_load_u16(data + size - SWITCH_BYTES));
         etwc_etl_release(etl);
     }

@@ -234,6 +234,18 @@ timeline_of(const pyetw_trace *trace, uint32_t index)
     return index;
 }
 
+/* Looks at signals while a file is indexed; the context is the thread that has let
+ * go of the interpreter, NULL when it has not. */
+static etwc_status
+look_at_signals(void *context, etwc_error *err)
+{
+    PyThreadState **thread = context;
+    pyetw_trace_attach(*thread);
+    int result = PyErr_CheckSignals();
+    *thread = *thread == NULL ? NULL : PyEval_SaveThread();
+    return result == 0 ? ETWC_OK : etwc_fail(err, ETWC_E_INTERRUPTED, "etl.index");
+}
+
 /* Opens one of the sources: a pair of what to read and what to call it. */
 static int
 open_file(pyetw_trace *trace, PyObject *pair, uint32_t index)
@@ -251,7 +263,8 @@ open_file(pyetw_trace *trace, PyObject *pair, uint32_t index)
     bool is_path = PyUnicode_Check(origin) || PyBytes_Check(origin);
     /* A source that is no path is closed with the GIL, so it is opened with it. */
     PyThreadState *thread = is_path ? PyEval_SaveThread() : NULL;
-    etwc_status st = etwc_etl_open(&source, trace->pool, &file->etl, &err);
+    etwc_pause pause = {look_at_signals, &thread};
+    etwc_status st = etwc_etl_open(&source, trace->pool, &pause, &file->etl, &err);
     pyetw_trace_attach(thread);
     if (st != ETWC_OK) {
         if (err.status != ETWC_E_CALLBACK || !restore_failure(trace))

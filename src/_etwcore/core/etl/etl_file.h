@@ -57,8 +57,9 @@ struct etwc_etl {
 
 /* Reads and checks the header buffer (etl_open.c). */
 ETWC_NODISCARD etwc_status etl_file_read_header(etwc_etl *etl, etwc_error *err);
-/* Finds every buffer (etl_index.c). */
-ETWC_NODISCARD etwc_status etl_index_build(etwc_etl *etl, etwc_error *err);
+/* Finds every buffer (etl_index.c). `pause` may be NULL. */
+ETWC_NODISCARD etwc_status etl_index_build(etwc_etl *etl, const etwc_pause *pause,
+                                           etwc_error *err);
 void etl_index_reset(etwc_etl *etl);
 
 /* A buffer in memory: the image that records are walked in. */

@@ -18,7 +18,9 @@ enum {
     PROCESSOR_COUNT = 1 << 16,
     /* The scan for a buffer reads little at first: the next one may be near. */
     SCAN_CHUNK_MIN_BYTES = 1 << 9,
-    SCAN_CHUNK_MAX_BYTES = 1 << 16
+    SCAN_CHUNK_MAX_BYTES = 1 << 16,
+    /* Some 100 us on a disk, some seconds on a network that is very slow. */
+    READS_PER_PAUSE = 256
 };
 
 /* The fields of a buffer header that the reader obeys. */
@@ -31,6 +33,8 @@ typedef struct buffer_header {
 
 typedef struct index_builder {
     etwc_etl *etl;
+    const etwc_pause *pause; /* may be NULL */
+    uint32_t reads;          /* since the last pause */
     uint64_t position;
     size_t available; /* bytes in `bytes`, from position on */
     uint8_t bytes[READ_BYTES];
@@ -81,6 +85,16 @@ static bool
 is_ordered_by_sequence(const etwc_etl *etl)
 {
     return (etl->header.log_file_mode & (ETL_MODE_CIRCULAR | ETL_MODE_BUFFERING)) != 0;
+}
+
+/* Before each read: a file can be as long as a disk says it is. */
+static etwc_status
+pause_now_and_then(index_builder *b, etwc_error *err)
+{
+    if (b->pause == NULL || ++b->reads < READS_PER_PAUSE)
+        return ETWC_OK;
+    b->reads = 0;
+    return b->pause->look(b->pause->context, err);
 }
 
 /* ---- Growing ------------------------------------------------------------------ */
@@ -302,7 +316,9 @@ scan_for_buffer(index_builder *b, uint64_t *out, etwc_error *err)
     bool is_found = false;
     while (!is_found && st == ETWC_OK && end - at >= ETL_BUFFER_HEADER_BYTES) {
         size_t n = end - at < chunk_bytes ? (size_t)(end - at) : chunk_bytes;
-        st = etwc_source_read(&etl->source, at, chunk, n, err);
+        st = pause_now_and_then(b, err);
+        if (st == ETWC_OK)
+            st = etwc_source_read(&etl->source, at, chunk, n, err);
         if (chunk_bytes < SCAN_CHUNK_MAX_BYTES)
             chunk_bytes *= 2;
         size_t tries = n - ETL_BUFFER_HEADER_BYTES + 1;
@@ -389,8 +405,9 @@ index_all(index_builder *b, etwc_error *err)
     while (source->size - b->position >= ETL_BUFFER_HEADER_BYTES) {
         uint64_t rest = source->size - b->position;
         b->available = rest < READ_BYTES ? (size_t)rest : READ_BYTES;
-        etwc_status st =
-            etwc_source_read(source, b->position, b->bytes, b->available, err);
+        etwc_status st = pause_now_and_then(b, err);
+        if (st == ETWC_OK)
+            st = etwc_source_read(source, b->position, b->bytes, b->available, err);
         if (st == ETWC_OK)
             st = index_one(b, err);
         if (st != ETWC_OK)
@@ -520,7 +537,7 @@ finish(etwc_etl *etl, etwc_error *err)
 }
 
 etwc_status
-etl_index_build(etwc_etl *etl, etwc_error *err)
+etl_index_build(etwc_etl *etl, const etwc_pause *pause, etwc_error *err)
 {
     index_builder *b = etwc_calloc(1, sizeof *b);
     etl->buffers.first_sequence = -1;
@@ -532,6 +549,7 @@ etl_index_build(etwc_etl *etl, etwc_error *err)
         st = etwc_fail(err, ETWC_E_NOMEM, "etl.index");
     } else {
         b->etl = etl;
+        b->pause = pause;
         st = add_header_stream(b, err);
         if (st == ETWC_OK)
             st = index_all(b, err);

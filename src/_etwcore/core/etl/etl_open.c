@@ -193,7 +193,8 @@ etl_free(etwc_etl *etl)
 }
 
 etwc_status
-etwc_etl_open(etwc_source *source, etwc_pool *pool, etwc_etl **out, etwc_error *err)
+etwc_etl_open(etwc_source *source, etwc_pool *pool, const etwc_pause *pause,
+              etwc_etl **out, etwc_error *err)
 {
     etwc_etl *etl = etwc_calloc(1, sizeof *etl);
     if (etl == NULL) {
@@ -207,7 +208,7 @@ etwc_etl_open(etwc_source *source, etwc_pool *pool, etwc_etl **out, etwc_error *
     etwc_pool_retain(pool);
     etwc_status st = etl_file_read_header(etl, err);
     if (st == ETWC_OK)
-        st = etl_index_build(etl, err);
+        st = etl_index_build(etl, pause, err);
     if (st != ETWC_OK) {
         etl_free(etl);
         return st;

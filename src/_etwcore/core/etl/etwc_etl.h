@@ -126,12 +126,21 @@ typedef struct etwc_etl_buffers {
 
 typedef struct etwc_etl etwc_etl;
 
-/* Opens, validates and indexes a trace. *source is moved in every case.
+/* Asked now and then while a large file is indexed: anything but OK ends that with
+ * the same status. Runs on the thread of the caller, who may look at signals. */
+typedef struct etwc_pause {
+    etwc_status (*look)(void *context, etwc_error *err);
+    void *context; /* borrowed */
+} etwc_pause;
+
+/* Opens, validates and indexes a trace. *source is moved in every case; `pause` may
+ * be NULL.
  * What grows with the file or with its buffers is taken from the pool, which is
  * retained; some 100 KB are not. E_NOT_TRACE
  * when the content is not a trace, with what is wrong in the detail. */
 ETWC_NODISCARD etwc_status etwc_etl_open(etwc_source *source, etwc_pool *pool,
-                                         etwc_etl **out, etwc_error *err);
+                                         const etwc_pause *pause, etwc_etl **out,
+                                         etwc_error *err);
 void etwc_etl_retain(etwc_etl *etl);
 void etwc_etl_release(etwc_etl *etl); /* accepts NULL; closes with the last */
 
