@@ -259,6 +259,25 @@ first_pass(uint32_t processors)
     is_first_pass = true;
 }
 
+/* A snapshot that shares nothing with those before it says the same. */
+static void
+check_shared_rows(const etwc_snapshot *snapshot, int64_t now)
+{
+    etwc_snapshot *fresh;
+    CHECK_OK(
+        etwc_aggregate_snapshot(aggregate, now, ETWC_SNAPSHOT_FRESH, &fresh, NULL));
+    CHECK_EQ_U64(etwc_snapshot_row_count(snapshot), etwc_snapshot_row_count(fresh));
+    for (size_t i = 0; i < etwc_snapshot_row_count(fresh); i++) {
+        etwc_process_row row, expected;
+        etwc_snapshot_row(snapshot, i, &row);
+        etwc_snapshot_row(fresh, i, &expected);
+        CHECK(memcmp(&row, &expected, sizeof row) == 0);
+        CHECK(memcmp(etwc_snapshot_texts(snapshot, i), etwc_snapshot_texts(fresh, i),
+                     sizeof(etwc_row_texts)) == 0);
+    }
+    etwc_snapshot_free(fresh);
+}
+
 static etwc_snapshot *
 look(int64_t now)
 {
@@ -271,6 +290,7 @@ look(int64_t now)
         CHECK_EQ_U64(m->process_ticks + m->unowned_ticks + m->idle_ticks +
                          m->dpc_ticks + m->isr_ticks + m->unknown_ticks,
                      m->processors * (uint64_t)m->wall_ticks);
+    check_shared_rows(snapshot, now);
     return snapshot;
 }
 
@@ -284,7 +304,7 @@ finish(etwc_snapshot *snapshot)
 
 /* The n-th row with that pid, from 0. */
 static const etwc_process_row *
-row_of(const etwc_snapshot *snapshot, uint32_t pid, unsigned n)
+row_of(etwc_snapshot *snapshot, uint32_t pid, unsigned n)
 {
     size_t count;
     const etwc_process_row *rows = etwc_snapshot_rows(snapshot, &count);
@@ -295,7 +315,7 @@ row_of(const etwc_snapshot *snapshot, uint32_t pid, unsigned n)
 }
 
 static size_t
-count_of(const etwc_snapshot *snapshot, uint32_t pid)
+count_of(etwc_snapshot *snapshot, uint32_t pid)
 {
     size_t count, found = 0;
     const etwc_process_row *rows = etwc_snapshot_rows(snapshot, &count);
@@ -542,8 +562,8 @@ TEST(rows_are_found_by_their_id_wherever_they_lie)
     CHECK(count >= 2);
     for (size_t i = 0; i < count; i++)
         for (size_t hint = 0; hint <= count; hint++)
-            CHECK(etwc_snapshot_find(s, rows[i].row_id, hint) == &rows[i]);
-    CHECK(etwc_snapshot_find(s, rows[count - 1].row_id + 1, 0) == NULL);
+            CHECK_EQ_U64(etwc_snapshot_find(s, rows[i].row_id, hint), i);
+    CHECK_EQ_U64(etwc_snapshot_find(s, rows[count - 1].row_id + 1, 0), ETWC_NO_ROW);
     finish(s);
 }
 
@@ -825,8 +845,27 @@ TEST(a_process_without_a_name_is_named_by_its_lowest_image)
     image(10, 5, 333, 0x7FF00000, "\\d\\ntdll.dll");
     image(10, 6, 333, 0x400000, "\\d\\tool.exe");
     etwc_snapshot *s = look(10);
-    CHECK_EQ_STR(etwc_snapshot_texts(s)[0].name->bytes, "tool.exe");
+    CHECK_EQ_STR(etwc_snapshot_texts(s, 0)->name->bytes, "tool.exe");
     finish(s);
+}
+
+TEST(rows_that_did_not_change_are_shared_by_snapshots)
+{
+    begin(1);
+    two_processes();
+    etwc_snapshot *before = look(0);
+    switch_to(0, 10, 0, 10);
+    etwc_snapshot *after = look(20);
+    CHECK_EQ_U64(RUN(before, A), 0);
+    CHECK_EQ_U64(RUN(after, A), 10);
+    switch_to(0, 30, 10, 20);
+    CHECK_EQ_U64(RUN(after, A), 10);
+    etwc_snapshot_free(before);
+    CHECK_EQ_U64(RUN(after, A), 10);
+    etwc_snapshot_free(after);
+    after = look(30);
+    CHECK_EQ_U64(RUN(after, A), 20);
+    finish(after);
 }
 
 /* Differences of all neighbouring snapshots, summed up per row. */
@@ -837,13 +876,10 @@ static void
 slice(int64_t now)
 {
     etwc_snapshot *next = look(now);
-    size_t count;
-    const etwc_process_row *rows = etwc_snapshot_rows(next, &count);
+    size_t count = etwc_snapshot_row_count(next);
     for (size_t i = 0; i < count && i < ETWC_ARRAY_SIZE(slice_sum); i++) {
         etwc_process_row part;
-        const etwc_process_row *base =
-            slice_base ? etwc_snapshot_find(slice_base, rows[i].row_id, i) : NULL;
-        etwc_row_difference(&rows[i], base, &part);
+        etwc_snapshot_difference(next, i, slice_base, &part);
         slice_sum[i] += part.counters.run_ticks + (part.counters.disk_read_bytes << 32);
     }
     etwc_snapshot_free(slice_base);

@@ -100,6 +100,10 @@ snapshot_column(PyObject *op, PyObject *name)
         return NULL;
     size_t count;
     const etwc_process_row *rows = etwc_snapshot_rows(self->snapshot, &count);
+    if (rows == NULL) {
+        Py_DECREF((PyObject *)exporter);
+        return PyErr_NoMemory();
+    }
     exporter->owner = Py_NewRef(op);
     exporter->column = column;
     exporter->values = (const uint8_t *)rows + column->offset;
@@ -112,16 +116,13 @@ snapshot_column(PyObject *op, PyObject *name)
 
 /* ---- Rows ---------------------------------------------------------------------------- */
 
-static const etwc_process_row *
-row_at(const pyetw_snapshot *self, Py_ssize_t index)
+static bool
+has_row(const pyetw_snapshot *self, Py_ssize_t index)
 {
-    size_t count;
-    const etwc_process_row *rows = etwc_snapshot_rows(self->snapshot, &count);
-    if (index < 0 || (size_t)index >= count) {
-        PyErr_SetString(PyExc_IndexError, "no such row");
-        return NULL;
-    }
-    return &rows[index];
+    if (index >= 0 && (size_t)index < etwc_snapshot_row_count(self->snapshot))
+        return true;
+    PyErr_SetString(PyExc_IndexError, "no such row");
+    return false;
 }
 
 static PyObject *
@@ -153,13 +154,11 @@ column_count(void)
     return count;
 }
 
-/* The same row in an earlier snapshot; NULL when it was not there yet. */
-static const etwc_process_row *
-base_row(PyObject *base, const etwc_process_row *row, size_t index)
+/* An earlier snapshot, or NULL. */
+static const etwc_snapshot *
+base_of(PyObject *base)
 {
-    if (base == Py_None)
-        return NULL;
-    return etwc_snapshot_find(((pyetw_snapshot *)base)->snapshot, row->row_id, index);
+    return base == Py_None ? NULL : ((pyetw_snapshot *)base)->snapshot;
 }
 
 static bool
@@ -185,11 +184,10 @@ snapshot_row(PyObject *op, PyObject *args)
     PyObject *base = Py_None;
     if (!PyArg_ParseTuple(args, "n|O:row", &index, &base) || !check_base(self, base))
         return NULL;
-    const etwc_process_row *row = row_at(self, index);
-    if (row == NULL)
+    if (!has_row(self, index))
         return NULL;
     etwc_process_row part;
-    etwc_row_difference(row, base_row(base, row, (size_t)index), &part);
+    etwc_snapshot_difference(self->snapshot, (size_t)index, base_of(base), &part);
     size_t count = column_count();
     PyObject *tuple = PyTuple_New((Py_ssize_t)count);
     for (size_t i = 0; tuple != NULL && i < count; i++) {
@@ -219,9 +217,9 @@ snapshot_texts(PyObject *op, PyObject *number)
 {
     pyetw_snapshot *self = (pyetw_snapshot *)op;
     Py_ssize_t index = PyLong_AsSsize_t(number);
-    if ((index == -1 && PyErr_Occurred()) || row_at(self, index) == NULL)
+    if ((index == -1 && PyErr_Occurred()) || !has_row(self, index))
         return NULL;
-    const etwc_row_texts *texts = &etwc_snapshot_texts(self->snapshot)[index];
+    const etwc_row_texts *texts = etwc_snapshot_texts(self->snapshot, (size_t)index);
     return Py_BuildValue("(NNNNN)", text_of(texts->name), text_of(texts->command_line),
                          text_of(texts->user_sid), text_of(texts->package_full_name),
                          text_of(texts->application_id));
@@ -235,9 +233,9 @@ snapshot_name(PyObject *op, PyObject *number)
 {
     pyetw_snapshot *self = (pyetw_snapshot *)op;
     Py_ssize_t index = PyLong_AsSsize_t(number);
-    if ((index == -1 && PyErr_Occurred()) || row_at(self, index) == NULL)
+    if ((index == -1 && PyErr_Occurred()) || !has_row(self, index))
         return NULL;
-    return text_of(etwc_snapshot_texts(self->snapshot)[index].name);
+    return text_of(etwc_snapshot_texts(self->snapshot, (size_t)index)->name);
 }
 
 PyDoc_STRVAR(
@@ -254,15 +252,11 @@ snapshot_active(PyObject *op, PyObject *args)
     PyObject *base = Py_None;
     if (!PyArg_ParseTuple(args, "L|O:active", &since, &base) || !check_base(self, base))
         return NULL;
-    size_t count;
-    const etwc_process_row *rows = etwc_snapshot_rows(self->snapshot, &count);
-    static const etwc_row_counters nothing;
+    const etwc_snapshot *earlier = base_of(base);
+    size_t count = etwc_snapshot_row_count(self->snapshot);
     PyObject *list = PyList_New(0);
     for (size_t i = 0; list != NULL && i < count; i++) {
-        const etwc_process_row *before = base_row(base, &rows[i], i);
-        const etwc_row_counters *counted = before ? &before->counters : &nothing;
-        if ((rows[i].known & ETWC_ROW_END) && rows[i].end_filetime <= since &&
-            memcmp(&rows[i].counters, counted, sizeof *counted) == 0)
+        if (!etwc_snapshot_is_active(self->snapshot, i, since, earlier))
             continue;
         PyObject *number = PyLong_FromSize_t(i);
         if (number == NULL || PyList_Append(list, number) < 0)
@@ -283,7 +277,7 @@ snapshot_thread_ids(PyObject *op, PyObject *number)
 {
     pyetw_snapshot *self = (pyetw_snapshot *)op;
     Py_ssize_t index = PyLong_AsSsize_t(number);
-    if ((index == -1 && PyErr_Occurred()) || row_at(self, index) == NULL)
+    if ((index == -1 && PyErr_Occurred()) || !has_row(self, index))
         return NULL;
     size_t count;
     const etwc_live_thread *live = etwc_snapshot_live(self->snapshot, &count);
@@ -320,7 +314,7 @@ snapshot_threads(PyObject *op, PyObject *number)
 {
     pyetw_snapshot *self = (pyetw_snapshot *)op;
     Py_ssize_t index = PyLong_AsSsize_t(number);
-    if ((index == -1 && PyErr_Occurred()) || row_at(self, index) == NULL)
+    if ((index == -1 && PyErr_Occurred()) || !has_row(self, index))
         return NULL;
     size_t count;
     const etwc_thread_row *threads = etwc_snapshot_threads(self->snapshot, &count);
@@ -362,7 +356,7 @@ snapshot_images(PyObject *op, PyObject *number)
 {
     pyetw_snapshot *self = (pyetw_snapshot *)op;
     Py_ssize_t index = PyLong_AsSsize_t(number);
-    if ((index == -1 && PyErr_Occurred()) || row_at(self, index) == NULL)
+    if ((index == -1 && PyErr_Occurred()) || !has_row(self, index))
         return NULL;
     size_t count;
     const etwc_image_row *images = etwc_snapshot_images(self->snapshot, &count);
@@ -473,9 +467,7 @@ snapshot_get_machine(PyObject *op, void *unused)
 static Py_ssize_t
 snapshot_length(PyObject *op)
 {
-    size_t count;
-    (void)etwc_snapshot_rows(((pyetw_snapshot *)op)->snapshot, &count);
-    return (Py_ssize_t)count;
+    return (Py_ssize_t)etwc_snapshot_row_count(((pyetw_snapshot *)op)->snapshot);
 }
 
 static PyObject *

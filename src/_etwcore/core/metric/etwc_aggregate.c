@@ -51,6 +51,10 @@ etwc_aggregate_free(etwc_aggregate *a)
     etwc_table_reset(&a->thread_ids);
     etwc_free(a->process_of_life);
     etwc_free(a->thread_of_life);
+    for (size_t i = 0; i < a->visible_count; i++)
+        metric_copy_release(a->copies[i]);
+    etwc_free(a->copies);
+    etwc_free(a->changed);
     etwc_free(a->processes);
     etwc_free(a->threads);
     etwc_free(a->live);

@@ -3,6 +3,7 @@
 
 #include "etwc_aggregate.h"
 #include "etwc_alloc.h"
+#include "metric_copy.h"
 #include "metric_rows.h"
 
 /* Python reads rows as a buffer, and every row of a snapshot is copied. */
@@ -12,9 +13,12 @@ _Static_assert(offsetof(etwc_process_row, counters) == 56, "identity is 56 bytes
 
 struct etwc_snapshot {
     etwc_machine_row machine;
-    etwc_process_row *rows;
-    etwc_row_texts *texts;
+    etwc_clock clock; /* what the times of a row are made with when it is read */
+    uint32_t timer_resolution_100ns;
+    uint32_t first_interval; /* of samples that came before any was told, in 100 ns */
+    metric_copy **copies;    /* a reference to each */
     size_t row_count;
+    etwc_process_row *rows; /* all of them, once somebody asked; else NULL */
     etwc_live_thread *live;
     size_t live_count;
     etwc_thread_row *threads;
@@ -29,8 +33,10 @@ etwc_snapshot_free(etwc_snapshot *snapshot)
 {
     if (snapshot == NULL)
         return;
+    for (size_t i = 0; i < snapshot->row_count; i++)
+        metric_copy_release(snapshot->copies[i]);
+    etwc_free(snapshot->copies);
     etwc_free(snapshot->rows);
-    etwc_free(snapshot->texts);
     etwc_free(snapshot->live);
     etwc_free(snapshot->threads);
     etwc_free(snapshot->images);
@@ -42,124 +48,70 @@ etwc_snapshot_free(etwc_snapshot *snapshot)
 /* ---- Taking ----------------------------------------------------------------------- */
 
 static uint64_t
-ticks_ns(const etwc_aggregate *a, uint64_t ticks)
+ticks_ns(const etwc_snapshot *from, uint64_t ticks)
 {
     if (ticks == 0)
         return 0;
     int64_t span = ticks > INT64_MAX ? INT64_MAX : (int64_t)ticks;
-    return (uint64_t)etwc_clock_span_ns(&a->clock, span);
+    return (uint64_t)etwc_clock_span_ns(&from->clock, span);
 }
 
 static uint64_t
-clock_ticks_ns(const etwc_aggregate *a, uint64_t ticks)
+clock_ticks_ns(const etwc_snapshot *from, uint64_t ticks)
 {
-    return ticks * a->timer_resolution_100ns * 100;
+    return ticks * from->timer_resolution_100ns * 100;
 }
 
 static void
-fill_times(const etwc_aggregate *a, const metric_process *process,
-           etwc_process_row *row)
+resolve_times(const etwc_snapshot *from, const metric_copy *copy, etwc_process_row *row)
 {
-    const etwc_row_counters *c = &row->counters;
-    uint64_t first = etwc_lifetimes_session(a->lifetimes)->first_sample_interval_100ns;
-    row->counters.sample_kernel_100ns += process->samples_kernel_unweighted * first;
-    row->counters.sample_user_100ns += process->samples_user_unweighted * first;
+    etwc_row_counters *c = &row->counters;
+    c->sample_kernel_100ns += copy->samples_kernel_unweighted * from->first_interval;
+    c->sample_user_100ns += copy->samples_user_unweighted * from->first_interval;
+    row->times.run_ns = ticks_ns(from, c->run_ticks);
     row->times.sample_kernel_ns = c->sample_kernel_100ns * 100;
     row->times.sample_user_ns = c->sample_user_100ns * 100;
-    row->times.tick_kernel_ns = clock_ticks_ns(a, c->kernel_ticks);
-    row->times.tick_user_ns = clock_ticks_ns(a, c->user_ticks);
-    row->times.life_tick_kernel_ns = clock_ticks_ns(a, c->life_kernel_ticks);
-    row->times.life_tick_user_ns = clock_ticks_ns(a, c->life_user_ticks);
-    row->times.disk_read_ns = ticks_ns(a, c->disk_read_ticks);
-    row->times.disk_write_ns = ticks_ns(a, c->disk_write_ticks);
-    row->times.disk_flush_ns = ticks_ns(a, c->disk_flush_ticks);
+    row->times.tick_kernel_ns = clock_ticks_ns(from, c->kernel_ticks);
+    row->times.tick_user_ns = clock_ticks_ns(from, c->user_ticks);
+    row->times.life_tick_kernel_ns = clock_ticks_ns(from, c->life_kernel_ticks);
+    row->times.life_tick_user_ns = clock_ticks_ns(from, c->life_user_ticks);
+    row->times.disk_read_ns = ticks_ns(from, c->disk_read_ticks);
+    row->times.disk_write_ns = ticks_ns(from, c->disk_write_ticks);
+    row->times.disk_flush_ns = ticks_ns(from, c->disk_flush_ticks);
 }
 
-static void
-fill_end(const etwc_aggregate *a, const etwc_process_life *life,
-         const etwc_process_facts *facts, int64_t now, etwc_process_row *row)
+void
+etwc_snapshot_row(const etwc_snapshot *snapshot, size_t index, etwc_process_row *out)
 {
-    int64_t end_filetime = 0;
-    /* Of a process that only a defunct record tells of, the record's own time is
-     * just when it was found. */
-    if (life->seen == ETWC_SEEN_DEFUNCT && facts->exit_filetime != 0)
-        end_filetime = facts->exit_filetime;
-    else if (life->end_raw_time <= now)
-        end_filetime = etwc_clock_filetime(&a->clock, life->end_raw_time);
-    if (end_filetime == 0)
-        return;
-    row->end_filetime = end_filetime;
-    row->known |= ETWC_ROW_END;
-    if (facts->fields & ETWC_HAS_EXIT_STATUS) {
-        row->exit_status = facts->exit_status;
-        row->known |= ETWC_ROW_EXIT_STATUS;
+    const metric_copy *copy = snapshot->copies[index];
+    *out = copy->row;
+    if (copy->end_raw_time > snapshot->machine.raw_time) {
+        out->end_filetime = 0;
+        out->exit_status = 0;
+        out->known &= ~(uint32_t)(ETWC_ROW_END | ETWC_ROW_EXIT_STATUS);
     }
-}
-
-static void
-fill_identity(const etwc_aggregate *a, const etwc_process_life *life, int64_t now,
-              etwc_process_row *row, etwc_row_texts *texts)
-{
-    const etwc_process_facts *facts =
-        etwc_lifetimes_facts_at(a->lifetimes, life->index);
-    row->start_key = life->key;
-    row->parent_id = facts->parent_id;
-    row->logon_session_id = facts->logon_session_id;
-    row->flags = facts->flags;
-    if (life->key != 0)
-        row->known |= ETWC_ROW_KEY;
-    if (facts->fields & ETWC_HAS_PROCESS_ID)
-        row->known |= ETWC_ROW_PARENT;
-    if (facts->fields & ETWC_HAS_SESSION)
-        row->known |= ETWC_ROW_SESSION;
-    if (facts->fields & ETWC_HAS_FLAGS)
-        row->known |= ETWC_ROW_FLAGS;
-    if (life->seen != 0)
-        row->known |= ETWC_ROW_RECORD;
-    if (life->begin_raw_time != INT64_MIN) {
-        row->begin_filetime = etwc_clock_filetime(&a->clock, life->begin_raw_time);
-        row->known |= ETWC_ROW_BEGIN;
-    }
-    fill_end(a, life, facts, now, row);
-    *texts = (etwc_row_texts){facts->name, facts->command_line, facts->user_sid,
-                              facts->package_full_name, facts->application_id};
-}
-
-/* A process without a record is named by the image at its lowest address. */
-static const etwc_text_entry *
-name_of_image(etwc_aggregate *a, const etwc_text_entry *path)
-{
-    if (path == NULL)
-        return NULL;
-    const char *base = path->bytes;
-    for (const char *p = path->bytes; *p != '\0'; p++)
-        if (*p == '\\' || *p == '/')
-            base = p + 1;
-    return etwc_strings_add(a->strings, base, strlen(base));
-}
-
-static void
-fill_row(etwc_aggregate *a, const metric_process *process, int64_t now,
-         etwc_snapshot *to)
-{
-    etwc_process_row *row = &to->rows[process->number];
-    etwc_row_texts *texts = &to->texts[process->number];
-    *row = process->row;
-    row->row_id = process->number;
-    *texts = (etwc_row_texts){0};
-    if (process->life != METRIC_NONE)
-        fill_identity(a, etwc_lifetimes_process_at(a->lifetimes, process->life), now,
-                      row, texts);
-    if (texts->name == NULL && row->process_id != 0)
-        texts->name = name_of_image(a, process->lowest_image);
     /* The idle process has one thread per processor, all with id 0. */
-    if (row->process_id == 0 && (row->known & ETWC_ROW_THREADS))
-        row->gauges.thread_count = a->processor_count;
-    fill_times(a, process, row);
+    if (out->process_id == 0 && (out->known & ETWC_ROW_THREADS))
+        out->gauges.thread_count = snapshot->machine.processors;
+    resolve_times(snapshot, copy, out);
+}
+
+/* The copy of a row that this snapshot alone has; NULL when memory is out. */
+static metric_copy *
+own_copy(etwc_snapshot *to, size_t index)
+{
+    if (!metric_copy_is_private(to->copies[index])) {
+        metric_copy *copy = metric_copy_duplicate(to->copies[index]);
+        if (copy == NULL)
+            return NULL;
+        metric_copy_release(to->copies[index]);
+        to->copies[index] = copy;
+    }
+    return to->copies[index];
 }
 
 /* Runs that are under way count up to now, in the copy only. */
-static void
+static bool
 fill_running(const etwc_aggregate *a, int64_t now, etwc_snapshot *to)
 {
     etwc_machine_row *machine = &to->machine;
@@ -174,15 +126,18 @@ fill_running(const etwc_aggregate *a, int64_t now, etwc_snapshot *to)
         }
         const metric_thread *thread = &a->threads[p->thread];
         uint32_t number = a->processes[thread->process].number;
-        if (number == METRIC_NONE)
+        if (number == METRIC_NONE) {
             machine->unowned_ticks += ticks;
-        else
-            to->rows[number].counters.run_ticks += ticks;
+        } else if (ticks != 0) {
+            metric_copy *copy = own_copy(to, number);
+            if (copy == NULL)
+                return false;
+            copy->row.counters.run_ticks += ticks;
+        }
         if (to->threads != NULL)
             to->threads[p->thread].run_ns += ticks;
     }
-    for (size_t i = 0; i < to->row_count; i++)
-        to->rows[i].times.run_ns = ticks_ns(a, to->rows[i].counters.run_ticks);
+    return true;
 }
 
 static void
@@ -222,7 +177,7 @@ finish_threads(const etwc_aggregate *a, etwc_snapshot *to)
         if (a->threads[i].is_adopted)
             continue;
         to->threads[kept] = to->threads[i];
-        to->threads[kept].run_ns = ticks_ns(a, to->threads[kept].run_ns);
+        to->threads[kept].run_ns = ticks_ns(to, to->threads[kept].run_ns);
         kept++;
     }
     to->thread_count = kept;
@@ -330,21 +285,34 @@ fill_sums(const etwc_aggregate *a, etwc_snapshot *to)
         to->machine.unowned_samples += process->row.counters.samples;
     }
     for (size_t i = 0; i < to->row_count; i++) {
-        if (to->rows[i].process_id == 0)
-            to->machine.idle_ticks += to->rows[i].counters.run_ticks;
+        const etwc_process_row *row = &to->copies[i]->row;
+        if (row->process_id == 0)
+            to->machine.idle_ticks += row->counters.run_ticks;
         else
-            to->machine.process_ticks += to->rows[i].counters.run_ticks;
+            to->machine.process_ticks += row->counters.run_ticks;
     }
+}
+
+/* Of what has not changed since the latest snapshot, this one has the same copy. */
+static bool
+fill_copies(etwc_aggregate *a, unsigned what, etwc_snapshot *to)
+{
+    if (!metric_copies_update(a, (what & ETWC_SNAPSHOT_FRESH) != 0))
+        return false;
+    for (size_t i = 0; i < a->visible_count; i++) {
+        to->copies[i] = a->copies[i];
+        metric_copy_retain(a->copies[i]);
+    }
+    to->row_count = a->visible_count;
+    return true;
 }
 
 static bool
 snapshot_allocate(const etwc_aggregate *a, unsigned what, etwc_snapshot *to)
 {
-    to->row_count = a->visible_count;
-    to->rows = etwc_calloc(to->row_count, sizeof *to->rows);
-    to->texts = etwc_calloc(to->row_count, sizeof *to->texts);
+    to->copies = etwc_malloc(a->visible_count * sizeof(metric_copy *));
     to->live = etwc_calloc(a->live_count, sizeof *to->live);
-    if (to->rows == NULL || to->texts == NULL || to->live == NULL)
+    if (to->copies == NULL || to->live == NULL)
         return false;
     if (!(what & ETWC_SNAPSHOT_ALL))
         return true;
@@ -367,6 +335,10 @@ etwc_aggregate_snapshot(etwc_aggregate *a, int64_t raw_time, unsigned what,
         return etwc_fail(err, ETWC_E_NOMEM, "metric.snapshot");
     }
     int64_t now = raw_time > a->last_raw_time ? raw_time : a->last_raw_time;
+    to->clock = a->clock;
+    to->timer_resolution_100ns = a->timer_resolution_100ns;
+    to->first_interval =
+        etwc_lifetimes_session(a->lifetimes)->first_sample_interval_100ns;
     to->strings = a->strings;
     etwc_strings_retain(to->strings);
     to->identity_strings = etwc_lifetimes_strings(a->lifetimes);
@@ -377,10 +349,10 @@ etwc_aggregate_snapshot(etwc_aggregate *a, int64_t raw_time, unsigned what,
         fill_images(a, to);
     }
     fill_live(a, to);
-    for (size_t i = 0; i < a->process_count; i++)
-        if (a->processes[i].number != METRIC_NONE)
-            fill_row(a, &a->processes[i], now, to);
-    fill_running(a, now, to);
+    if (!fill_copies(a, what, to) || !fill_running(a, now, to)) {
+        etwc_snapshot_free(to);
+        return etwc_fail(err, ETWC_E_NOMEM, "metric.snapshot");
+    }
     if (what & ETWC_SNAPSHOT_ALL)
         finish_threads(a, to);
     fill_sums(a, to);
@@ -396,35 +368,87 @@ etwc_snapshot_machine(const etwc_snapshot *snapshot)
     return &snapshot->machine;
 }
 
-const etwc_process_row *
-etwc_snapshot_rows(const etwc_snapshot *snapshot, size_t *out_count)
+size_t
+etwc_snapshot_row_count(const etwc_snapshot *snapshot)
 {
-    *out_count = snapshot->row_count;
-    return snapshot->rows;
+    return snapshot->row_count;
 }
 
 const etwc_process_row *
+etwc_snapshot_rows(etwc_snapshot *snapshot, size_t *out_count)
+{
+    if (snapshot->rows == NULL) {
+        size_t size = snapshot->row_count * sizeof *snapshot->rows;
+        snapshot->rows = etwc_malloc(size ? size : 1);
+        for (size_t i = 0; snapshot->rows != NULL && i < snapshot->row_count; i++)
+            etwc_snapshot_row(snapshot, i, &snapshot->rows[i]);
+    }
+    *out_count = snapshot->rows == NULL ? 0 : snapshot->row_count;
+    return snapshot->rows;
+}
+
+size_t
 etwc_snapshot_find(const etwc_snapshot *snapshot, uint64_t row_id, size_t hint)
 {
     size_t low = 0, high = snapshot->row_count;
-    if (hint < high && snapshot->rows[hint].row_id == row_id)
-        return &snapshot->rows[hint];
+    if (hint < high && snapshot->copies[hint]->row.row_id == row_id)
+        return hint;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        if (snapshot->rows[middle].row_id < row_id)
+        if (snapshot->copies[middle]->row.row_id < row_id)
             low = middle + 1;
         else
             high = middle;
     }
-    return low < snapshot->row_count && snapshot->rows[low].row_id == row_id
-               ? &snapshot->rows[low]
-               : NULL;
+    return low < snapshot->row_count && snapshot->copies[low]->row.row_id == row_id
+               ? low
+               : ETWC_NO_ROW;
+}
+
+void
+etwc_snapshot_difference(const etwc_snapshot *snapshot, size_t index,
+                         const etwc_snapshot *base, etwc_process_row *out)
+{
+    size_t before = ETWC_NO_ROW;
+    etwc_process_row now, earlier;
+    etwc_snapshot_row(snapshot, index, &now);
+    if (base != NULL)
+        before = etwc_snapshot_find(base, now.row_id, index);
+    if (before != ETWC_NO_ROW)
+        etwc_snapshot_row(base, before, &earlier);
+    etwc_row_difference(&now, before != ETWC_NO_ROW ? &earlier : NULL, out);
+}
+
+uint32_t
+etwc_snapshot_process_id(const etwc_snapshot *snapshot, size_t index)
+{
+    return snapshot->copies[index]->row.process_id;
 }
 
 const etwc_row_texts *
-etwc_snapshot_texts(const etwc_snapshot *snapshot)
+etwc_snapshot_texts(const etwc_snapshot *snapshot, size_t index)
 {
-    return snapshot->texts;
+    return &snapshot->copies[index]->texts;
+}
+
+bool
+etwc_snapshot_is_active(const etwc_snapshot *snapshot, size_t index, int64_t since,
+                        const etwc_snapshot *base)
+{
+    const metric_copy *copy = snapshot->copies[index];
+    bool has_ended = (copy->row.known & ETWC_ROW_END) &&
+                     copy->end_raw_time <= snapshot->machine.raw_time &&
+                     copy->row.end_filetime <= since;
+    if (!has_ended)
+        return true;
+    size_t before =
+        base != NULL ? etwc_snapshot_find(base, copy->row.row_id, index) : ETWC_NO_ROW;
+    if (before != ETWC_NO_ROW && base->copies[before] == copy)
+        return false;
+    static const etwc_row_counters nothing;
+    etwc_process_row part;
+    etwc_snapshot_difference(snapshot, index, base, &part);
+    return memcmp(&part.counters, &nothing, sizeof nothing) != 0;
 }
 
 const etwc_live_thread *

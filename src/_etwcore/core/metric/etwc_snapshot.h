@@ -1,6 +1,7 @@
 /*
- * A copy of an aggregate's rows at one moment of the trace. Immutable, shared by
- * reference counting, and readable from any thread.
+ * A copy of an aggregate's rows at one moment of the trace. Immutable and readable
+ * from any thread. Rows that have not changed since an earlier snapshot are shared
+ * with it, so one costs what happened in between (metric_copy.h).
  *
  * Every number counts from the beginning of the trace; what happened in an
  * interval is the difference of two snapshots. Rows of different snapshots belong
@@ -274,20 +275,34 @@ typedef struct etwc_snapshot etwc_snapshot;
 
 enum {
     ETWC_SNAPSHOT_ROWS = 0, /* processes and the threads that are alive */
-    ETWC_SNAPSHOT_ALL = 1   /* also all threads and images of the trace */
+    ETWC_SNAPSHOT_ALL = 1,  /* also all threads and images of the trace */
+    ETWC_SNAPSHOT_FRESH = 2 /* share nothing with earlier ones: for checks */
 };
 
 void etwc_snapshot_free(etwc_snapshot *snapshot); /* accepts NULL */
 
 const etwc_machine_row *etwc_snapshot_machine(const etwc_snapshot *snapshot);
-/* Arrays, borrowed from the snapshot; *out_count may be 0. */
-const etwc_process_row *etwc_snapshot_rows(const etwc_snapshot *snapshot,
-                                           size_t *out_count);
-/* The row of that id, NULL when the snapshot has none. `hint` is where it may lie:
- * its position in another snapshot. */
-const etwc_process_row *etwc_snapshot_find(const etwc_snapshot *snapshot,
-                                           uint64_t row_id, size_t hint);
-const etwc_row_texts *etwc_snapshot_texts(const etwc_snapshot *snapshot); /* per row */
+size_t etwc_snapshot_row_count(const etwc_snapshot *snapshot);
+/* One row, as of the moment of the snapshot. */
+void etwc_snapshot_row(const etwc_snapshot *snapshot, size_t index,
+                       etwc_process_row *out);
+/* Position of the row of that id, or ETWC_NO_ROW. `hint` is where it may lie: its
+ * position in another snapshot. */
+#define ETWC_NO_ROW SIZE_MAX
+size_t etwc_snapshot_find(const etwc_snapshot *snapshot, uint64_t row_id, size_t hint);
+/* What the row says of the interval since `base`, an earlier snapshot of the same
+ * aggregate or NULL: see etwc_row_difference. */
+void etwc_snapshot_difference(const etwc_snapshot *snapshot, size_t index,
+                              const etwc_snapshot *base, etwc_process_row *out);
+uint32_t etwc_snapshot_process_id(const etwc_snapshot *snapshot, size_t index);
+const etwc_row_texts *etwc_snapshot_texts(const etwc_snapshot *snapshot, size_t index);
+/* Whether a row has a part in the interval from `since` (FILETIME) to the snapshot:
+ * it had not ended by then, or has counted something since `base` (or NULL). */
+bool etwc_snapshot_is_active(const etwc_snapshot *snapshot, size_t index, int64_t since,
+                             const etwc_snapshot *base);
+/* Arrays, borrowed from the snapshot; *out_count may be 0. The one of all rows is
+ * made by the first call, which must not meet another; NULL when memory is out. */
+const etwc_process_row *etwc_snapshot_rows(etwc_snapshot *snapshot, size_t *out_count);
 const etwc_live_thread *etwc_snapshot_live(const etwc_snapshot *snapshot,
                                            size_t *out_count);
 const etwc_thread_row *etwc_snapshot_threads(const etwc_snapshot *snapshot,

@@ -34,7 +34,7 @@ run_end(etwc_aggregate *a, metric_processor *p, int64_t now, uint32_t leaving_id
     } else {
         metric_thread *thread = &a->threads[p->thread];
         thread->run_ticks += ticks;
-        a->processes[thread->process].row.counters.run_ticks += ticks;
+        metric_process_change(a, thread->process)->row.counters.run_ticks += ticks;
     }
     if (ETWC_UNLIKELY(now < p->run_begin))
         a->negative_intervals++; /* the next run begins where this one did */
@@ -61,7 +61,7 @@ metric_apply_switch(etwc_aggregate *a, const etwc_event *event,
     if (ETWC_UNLIKELY(row == METRIC_NONE))
         return;
     a->threads[row].context_switches++;
-    a->processes[a->threads[row].process].row.counters.context_switches++;
+    metric_process_change(a, a->threads[row].process)->row.counters.context_switches++;
 }
 
 /* ---- Interrupts --------------------------------------------------------------------- */
@@ -159,7 +159,7 @@ metric_apply_sample(etwc_aggregate *a, const etwc_event *event,
         return;
     }
     a->threads[row].samples++;
-    metric_process *process = &a->processes[a->threads[row].process];
+    metric_process *process = metric_process_change(a, a->threads[row].process);
     etwc_row_counters *counters = &process->row.counters;
     counters->samples++;
     counters->samples_in_dpc += (record->flags & SAMPLE_IN_DPC) != 0;
@@ -213,8 +213,9 @@ metric_apply_ticks(etwc_aggregate *a, const etwc_event *event)
     if (process == METRIC_NONE)
         return;
     metric_thread *thread = &a->threads[row];
-    etwc_row_counters *counters = &a->processes[process].row.counters;
-    a->processes[process].row.known |= ETWC_ROW_TICKS;
+    etwc_process_row *to = &metric_process_change(a, process)->row;
+    etwc_row_counters *counters = &to->counters;
+    to->known |= ETWC_ROW_TICKS;
     bool is_first = !thread->has_ticks;
     if (event->kernel_ticks > thread->kernel_ticks) {
         uint64_t more = event->kernel_ticks - thread->kernel_ticks;

@@ -66,7 +66,7 @@ image_add(etwc_aggregate *a, uint32_t process, uint64_t base)
     a->images[number] =
         (metric_image){.row = {.base = base, .row = process}, .next = *head};
     *head = number;
-    a->processes[process].row.gauges.image_count++;
+    metric_process_change(a, process)->row.gauges.image_count++;
     return number;
 }
 
@@ -86,7 +86,7 @@ image_learn(etwc_aggregate *a, metric_image *image, const etwc_kernel_record *re
         if (image->row.file_name == NULL)
             metric_out_of_memory(a);
     }
-    metric_process *process = &a->processes[image->row.row];
+    metric_process *process = metric_process_change(a, image->row.row);
     if (process->lowest_image == NULL || said->base < process->lowest_image_base) {
         process->lowest_image = image->row.file_name;
         process->lowest_image_base = said->base;
@@ -111,7 +111,7 @@ metric_apply_image(etwc_aggregate *a, const etwc_event *event,
     uint32_t process = metric_process_row(a, said->process_id, now);
     if (process == METRIC_NONE)
         return;
-    count_record(&a->processes[process].row.counters, record->type);
+    count_record(&metric_process_change(a, process)->row.counters, record->type);
     uint32_t number = image_find(a, process, said->base);
     bool is_load = record->type == ETWC_KERNEL_IMAGE_LOAD;
     bool is_unload = record->type == ETWC_KERNEL_IMAGE_UNLOAD;
@@ -127,6 +127,6 @@ metric_apply_image(etwc_aggregate *a, const etwc_event *event,
     image_learn(a, image, record);
     if (is_unload && image->row.unload_filetime == 0) {
         image->row.unload_filetime = event->filetime;
-        a->processes[process].row.gauges.image_count--;
+        metric_process_change(a, process)->row.gauges.image_count--;
     }
 }

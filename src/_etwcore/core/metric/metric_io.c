@@ -106,5 +106,5 @@ metric_apply_io(etwc_aggregate *a, const etwc_event *event,
         a->unowned_records++;
     }
     if (process != METRIC_NONE)
-        count_record(&a->processes[process].row.counters, record);
+        count_record(&metric_process_change(a, process)->row.counters, record);
 }

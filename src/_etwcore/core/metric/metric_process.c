@@ -25,7 +25,7 @@ metric_apply_counters(etwc_aggregate *a, const etwc_event *event,
     uint32_t row = metric_process_row(a, said->process_id, event->raw_time);
     if (row == METRIC_NONE)
         return;
-    etwc_process_row *to = &a->processes[row].row;
+    etwc_process_row *to = &metric_process_change(a, row)->row;
     to->gauges.peak_virtual_size = said->peak_virtual_size;
     to->gauges.peak_working_set_size = said->peak_working_set_size;
     to->gauges.peak_pagefile_usage = said->peak_pagefile_usage;

@@ -31,6 +31,8 @@ uint64_t
 metric_rows_bytes(const etwc_aggregate *a)
 {
     uint64_t bytes = a->process_capacity * sizeof *a->processes;
+    bytes += a->changed_capacity * sizeof *a->changed;
+    bytes += a->visible_count * (sizeof(metric_copy) + sizeof *a->copies);
     bytes += a->thread_capacity * sizeof *a->threads;
     bytes += a->image_capacity * sizeof *a->images;
     bytes += a->image_bucket_count * sizeof *a->image_buckets;
@@ -41,6 +43,32 @@ metric_rows_bytes(const etwc_aggregate *a)
 }
 
 /* ---- New rows -------------------------------------------------------------------- */
+
+/* What is known of each row besides: room for all rows, so that marking one as
+ * changed never allocates. */
+static bool
+copies_reach(etwc_aggregate *a, size_t count)
+{
+    void *changed = a->changed;
+    void *copies = a->copies;
+    if (!etwc_grow(&changed, &a->changed_capacity, count, sizeof *a->changed))
+        return false;
+    a->changed = changed;
+    size_t had = a->copy_capacity;
+    if (!etwc_grow(&copies, &a->copy_capacity, count, sizeof *a->copies))
+        return false;
+    a->copies = copies;
+    for (size_t i = had; i < a->copy_capacity; i++)
+        a->copies[i] = NULL;
+    return true;
+}
+
+void
+metric_processes_change(etwc_aggregate *a)
+{
+    for (size_t i = 0; i < a->process_count; i++)
+        (void)metric_process_change(a, (uint32_t)i);
+}
 
 static uint32_t
 process_take(etwc_aggregate *a)
@@ -56,6 +84,8 @@ process_take(etwc_aggregate *a)
                    sizeof *a->processes))
         return out_of_memory(a);
     a->processes = items;
+    if (!copies_reach(a, a->process_count + 1))
+        return out_of_memory(a);
     metric_has_grown(a);
     return (uint32_t)a->process_count++;
 }
@@ -72,6 +102,9 @@ process_add(etwc_aggregate *a, uint32_t process_id, uint32_t life, bool is_hidde
     process->life = life;
     process->valid_until = INT64_MAX;
     process->number = is_hidden ? METRIC_NONE : a->visible_count++;
+    process->is_changed = is_hidden;
+    if (!is_hidden)
+        (void)metric_process_change(a, row);
     return row;
 }
 
@@ -242,11 +275,13 @@ relearn_process(etwc_aggregate *a, uint32_t process_id, int64_t now)
     /* Events that came before the record of a process that is older: its own. */
     if (row == METRIC_NONE && had != METRIC_NONE &&
         a->processes[had].life == METRIC_NONE && life->begin_raw_time == INT64_MIN) {
-        a->processes[had].life = life->index;
+        metric_process_change(a, had)->life = life->index;
         a->process_of_life[life->index] = had;
         return;
     }
     row = process_of_life(a, life);
+    if (row != METRIC_NONE)
+        (void)metric_process_change(a, row);
     if (row == METRIC_NONE || !etwc_table_put(&a->process_ids, process_id, row))
         (void)out_of_memory(a);
     else if (process_id == 0)
@@ -270,7 +305,7 @@ adopt_orphan(etwc_aggregate *a, uint32_t row, uint32_t orphan)
     metric_thread *to = &a->threads[row];
     metric_thread *from = &a->threads[orphan];
     metric_process *hidden = &a->processes[from->process];
-    counters_add(&a->processes[to->process], hidden);
+    counters_add(metric_process_change(a, to->process), hidden);
     to->run_ticks += from->run_ticks;
     to->context_switches += from->context_switches;
     to->samples += from->samples;
@@ -282,6 +317,7 @@ adopt_orphan(etwc_aggregate *a, uint32_t row, uint32_t orphan)
             a->processors[i].thread = row;
     memset(hidden, 0, sizeof *hidden);
     hidden->number = METRIC_NONE;
+    hidden->is_changed = true;
     hidden->life = a->first_hidden_free;
     a->first_hidden_free = from->process;
     *from = (metric_thread){.process = to->process,
@@ -321,9 +357,11 @@ metric_rows_relearn(etwc_aggregate *a, const etwc_event *event,
     case ETWC_KERNEL_PROCESS_END:
     case ETWC_KERNEL_PROCESS_RUNDOWN_START:
     case ETWC_KERNEL_PROCESS_RUNDOWN_END:
+        metric_processes_change(a); /* it can end another, too */
         relearn_process(a, record->u.process.process_id, event->raw_time);
         break;
     case ETWC_KERNEL_PROCESS_DEFUNCT:
+        metric_processes_change(a);
         relearn_process(a, record->u.process.process_id, event->raw_time);
         relearn_defunct(a);
         break;
@@ -400,7 +438,7 @@ metric_live_add(etwc_aggregate *a, uint32_t thread)
     a->live[a->live_count] = (etwc_live_thread){row->process, row->thread_id};
     a->live_threads[a->live_count] = thread;
     row->live_at = (uint32_t)a->live_count++;
-    a->processes[row->process].row.gauges.thread_count++;
+    metric_process_change(a, row->process)->row.gauges.thread_count++;
 }
 
 void
@@ -415,5 +453,5 @@ metric_live_remove(etwc_aggregate *a, uint32_t thread)
     a->live_threads[at] = a->live_threads[last];
     a->threads[a->live_threads[at]].live_at = at;
     row->live_at = METRIC_NONE;
-    a->processes[row->process].row.gauges.thread_count--;
+    metric_process_change(a, row->process)->row.gauges.thread_count--;
 }

@@ -9,12 +9,15 @@
 
 #include "etwc_aggregate.h"
 #include "etwc_table.h"
+#include "metric_copy.h"
 
 #define METRIC_NONE ETWC_TABLE_NONE
 
 typedef struct metric_process {
-    etwc_process_row row; /* counters and gauges; the rest is filled in a copy */
-    int64_t valid_until;  /* the id names this row at times before that */
+    /* Counters and gauges; the rest is filled in a copy. To be written through
+     * metric_process_change alone: snapshots share the copies of other rows. */
+    etwc_process_row row;
+    int64_t valid_until;                /* the id names this row at times before that */
     uint64_t samples_kernel_unweighted; /* before the interval was known */
     uint64_t samples_user_unweighted;
     uint64_t lowest_image_base;
@@ -22,6 +25,7 @@ typedef struct metric_process {
     uint32_t life;                       /* instance in the lifetimes, or METRIC_NONE */
     uint32_t number; /* in snapshots; METRIC_NONE for the hidden row of a thread
                       * whose process nobody knows yet */
+    bool is_changed; /* since the latest snapshot; always of a hidden row */
 } metric_process;
 
 typedef struct metric_thread {
@@ -76,6 +80,9 @@ struct etwc_aggregate {
     size_t process_count, process_capacity;
     uint32_t first_hidden_free; /* chain through `life`; METRIC_NONE: empty */
     uint32_t visible_count;     /* rows with a number */
+    metric_copy **copies;       /* by number, as of the latest snapshot; or NULL */
+    uint32_t *changed;          /* rows that changed since; room for all rows */
+    size_t changed_count, changed_capacity, copy_capacity;
     metric_thread *threads;
     size_t thread_count, thread_capacity;
     etwc_live_thread *live;
@@ -117,6 +124,20 @@ void metric_has_grown(etwc_aggregate *a);
 void metric_live_add(etwc_aggregate *a, uint32_t thread);
 void metric_live_remove(etwc_aggregate *a, uint32_t thread);
 uint64_t metric_rows_bytes(const etwc_aggregate *a);
+
+/* A process whose row, identity or texts are about to change. */
+static inline metric_process *
+metric_process_change(etwc_aggregate *a, uint32_t row)
+{
+    metric_process *process = &a->processes[row];
+    if (ETWC_UNLIKELY(!process->is_changed)) {
+        process->is_changed = true;
+        a->changed[a->changed_count++] = row;
+    }
+    return process;
+}
+/* All of them: the lifetimes have learnt something. */
+void metric_processes_change(etwc_aggregate *a);
 
 static inline bool
 metric_processors_reach(etwc_aggregate *a, uint32_t processor)
