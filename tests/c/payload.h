@@ -63,6 +63,7 @@ event_of(const payload *p, uint8_t kernel_class, uint8_t opcode, uint8_t version
         .pointer_size = p->pointer_size,
         .kernel_class = kernel_class,
         .opcode = opcode,
+        .id = opcode, /* what tells events of manifest providers apart */
         .version = version,
         .process_id = ETWC_NO_ID,
         .thread_id = ETWC_NO_ID,

@@ -464,7 +464,8 @@ TEST(image_of_version_0_names_no_process)
             CHECK_EQ_U64(r.u.image.checksum, 0xC5);
             CHECK_EQ_U64(r.u.image.time_date_stamp, 0x5F);
             CHECK_EQ_U64(r.u.image.default_base, 0x10000000);
-            CHECK_EQ_U64(r.fields, ETWC_HAS_NAME | ETWC_HAS_PROCESS_ID);
+            CHECK_EQ_U64(r.fields,
+                         ETWC_HAS_NAME | ETWC_HAS_PROCESS_ID | ETWC_HAS_CHECKSUM);
             check_text16(r.u.image.file_name, "a.dll");
         }
     }

@@ -277,8 +277,10 @@ TEST(both_views_agree_on_how_much_is_explained)
     p.pointer_size = 8;
     for (size_t i = 0; etwc_decode_entry_at(i, &entry); i++) {
         for (p.size = 0; p.size < 200; p.size += 2) {
-            etwc_event event = event_of(&p, etwc_kernel_class_of(&entry.provider),
-                                        entry.opcode, entry.low);
+            uint8_t class = etwc_kernel_class_of(&entry.provider);
+            if (class == ETWC_CLASS_NONE)
+                class = etwc_manifest_class_of(&entry.provider);
+            etwc_event event = event_of(&p, class, entry.opcode, entry.low);
             event.provider_id = entry.provider;
             etwc_kernel_record record;
             etwc_decoded decoded;

@@ -126,4 +126,27 @@ static const decode_opcode split_io_opcodes[] = {
 };
 CLASS(split_io)
 
+/* ---- Microsoft-Windows-Kernel-Disk ----------------------------------------- */
+
+/* Does not tell who asked for the transfer, and is logged when it has ended, by
+ * whatever thread ran there. */
+#define NAME(event) "Microsoft-Windows-Kernel-Disk/" event
+#define PACKET(SLOT) SLOT(PTR, "IORequestPacket", HEX, disk.irp, 0)
+#define MANIFEST_TRANSFER(ROW, SLOT, BITS) \
+    DISK_TRANSFER(ROW, SLOT, "Reserved") PACKET(SLOT) DISK_TIME(SLOT)
+#define MANIFEST_FLUSH(ROW, SLOT, BITS) DISK_HEAD(SLOT) DISK_TIME(SLOT) PACKET(SLOT)
+DECODE_FAST(manifest_transfer, MANIFEST_TRANSFER, disk)
+DECODE_FAST(manifest_flush, MANIFEST_FLUSH, disk)
+static const decode_form manifest_transfer_forms[] = {
+    FORM_FAST(0, 0, manifest_transfer, TRANSFER_REQUIRED)
+};
+static const decode_form manifest_flush_forms[] = {FORM_FAST(0, 0, manifest_flush, 2)};
+
+static const decode_opcode manifest_disk_opcodes[] = {
+    OPCODE(10, NAME("DiskRead"), manifest_transfer_forms, DISK_READ)
+    OPCODE(11, NAME("DiskWrite"), manifest_transfer_forms, DISK_WRITE)
+    OPCODE(14, NAME("DiskFlush"), manifest_flush_forms, DISK_FLUSH)
+};
+CLASS(manifest_disk)
+
 /* clang-format on */

@@ -68,30 +68,30 @@ finish_working_sets(const etwc_event *event, etwc_kernel_working_sets *sets)
 }
 
 static void
-finish(const etwc_event *event, etwc_kernel_record *out)
+finish(const etwc_event *event, const decode_opcode *opcode, etwc_kernel_record *out)
 {
     switch (out->type) {
     case ETWC_KERNEL_CSWITCH:
-        decode_finish_cswitch(event, out);
+        decode_finish_cswitch(event, opcode, out);
         break;
     case ETWC_KERNEL_NETWORK:
-        decode_finish_network(event, out);
+        decode_finish_network(event, opcode, out);
         break;
     case ETWC_KERNEL_PAGE_FAULT:
-        decode_finish_page_fault(event, out);
+        decode_finish_page_fault(event, opcode, out);
         break;
     case ETWC_KERNEL_INTERRUPT:
-        decode_finish_interrupt(event, out);
+        decode_finish_interrupt(event, opcode, out);
         break;
     case ETWC_KERNEL_THREAD_PRIORITY:
-        decode_finish_priority(event, out);
+        decode_finish_priority(event, opcode, out);
         break;
     case ETWC_KERNEL_FILE_READ:
     case ETWC_KERNEL_FILE_WRITE:
     case ETWC_KERNEL_FILE_OTHER:
     case ETWC_KERNEL_FILE_END:
     case ETWC_KERNEL_FILE_NAME:
-        decode_finish_file(event, out);
+        decode_finish_file(event, opcode, out);
         break;
     case ETWC_KERNEL_STACK_KEY:
         out->u.stack.is_user_half = event->opcode == OPCODE_STACK_USER;
@@ -103,7 +103,7 @@ finish(const etwc_event *event, etwc_kernel_record *out)
         finish_working_sets(event, &out->u.working_sets);
         break;
     case ETWC_KERNEL_LOST:
-        decode_finish_lost(event, out);
+        decode_finish_lost(event, opcode, out);
         break;
     default:
         break;
@@ -118,7 +118,7 @@ decode_by_rows(const etwc_event *event, const decode_opcode *opcode,
     bool is_whole = read_rows(event, form, out, &rows_read);
     if (rows_read >= form->required) {
         out->type = opcode->type;
-        finish(event, out);
+        finish(event, opcode, out);
     }
     /* A form that the payload chose can have other versions than the event. */
     bool is_known = event->version <= opcode->forms[opcode->form_count - 1].high;

@@ -34,6 +34,7 @@
     X(PTR, 0, UINT)          \
     X(BITS, 0, UINT)         \
     X(SID, 0, SID)           \
+    X(PLAIN_SID, 0, SID)     \
     X(AZ, 0, TEXT8)          \
     X(WZ, 0, TEXT16)         \
     X(WC, 0, TEXT16)         \
@@ -65,6 +66,7 @@ typedef enum decode_type {
     X(IRP_FLAGS, HEX, &decode_irp_flags)              \
     X(ALLOC_FLAGS, HEX, &decode_allocation_flags)     \
     X(RESET_FLAGS, DECIMAL, &decode_reset_modes)      \
+    X(ELEVATION, DECIMAL, &decode_elevation_types)    \
     X(EXIT_STATUS, NTSTATUS, &decode_exit_statuses)   \
     X(POOL_TYPE, HEX, &decode_pool_types)             \
     X(ARCHITECTURE, DECIMAL, &decode_architectures)
@@ -130,11 +132,12 @@ struct decode_opcode {
     const decode_form *forms; /* by ascending version; NULL: payload is raw */
     decode_choose_fn choose;  /* NULL: the version decides alone */
     uint8_t form_count;
-    uint8_t type; /* etwc_kernel_type */
+    uint8_t type;       /* etwc_kernel_type */
+    uint8_t stands_for; /* manifest events: the opcode of the class's own event */
 };
 
 typedef struct decode_class {
-    const decode_opcode *opcodes; /* indexed by opcode */
+    const decode_opcode *opcodes; /* indexed by opcode; manifest classes: by id */
     size_t count;
 } decode_class;
 
@@ -234,6 +237,13 @@ typedef struct decode_class {
                 .form_count = ETWC_ARRAY_SIZE(forms_),       \
                 .choose = choose_,                           \
                 .type = ETWC_KERNEL_##type_},
+/* An event of a manifest provider, which stands for that opcode of a kernel class. */
+#define EVENT(number, name_, forms_, type_, opcode_)       \
+    [number] = {.name = name_,                             \
+                .forms = forms_,                           \
+                .form_count = ETWC_ARRAY_SIZE(forms_),     \
+                .type = ETWC_KERNEL_##type_,               \
+                .stands_for = (opcode_)},
 /* A known event whose payload nobody describes. */
 #define OPCODE_RAW(number, name_) [number] = {.name = name_},
 #define CLASS(id)                           \
@@ -247,48 +257,65 @@ typedef struct decode_class {
 /* IPv6 operations have the opcode of the IPv4 one plus this. */
 enum { DECODE_IPV6_BASE = 26, DECODE_IPV6_OFFSET = 16 };
 
+static inline uint8_t
+decode_opcode_of(const etwc_event *event, const decode_opcode *opcode)
+{
+    return opcode->stands_for != 0 ? opcode->stands_for : event->opcode;
+}
+
 static inline void
-decode_finish_cswitch(const etwc_event *event, etwc_kernel_record *out)
+decode_finish_cswitch(const etwc_event *event, const decode_opcode *opcode,
+                      etwc_kernel_record *out)
 {
     (void)event;
+    (void)opcode;
     out->u.cswitch.old_wait_mode &= 1; /* other bits: flags of version 3 and 4 */
 }
 
+/* Ids of the manifest provider: TCP as the opcodes, UDP from here on. */
+enum { DECODE_FIRST_UDP_ID = 42 };
+
 static inline void
-decode_finish_network(const etwc_event *event, etwc_kernel_record *out)
+decode_finish_network(const etwc_event *event, const decode_opcode *opcode,
+                      etwc_kernel_record *out)
 {
     etwc_kernel_network *network = &out->u.network;
-    network->is_ipv6 = event->opcode >= DECODE_IPV6_BASE;
-    network->which =
-        (uint8_t)(event->opcode - (network->is_ipv6 ? DECODE_IPV6_OFFSET : 0));
-    network->is_udp = event->kernel_class == ETWC_CLASS_UDP_IP;
+    uint8_t number = decode_opcode_of(event, opcode);
+    network->is_ipv6 = number >= DECODE_IPV6_BASE;
+    network->which = (uint8_t)(number - (network->is_ipv6 ? DECODE_IPV6_OFFSET : 0));
+    network->is_udp = event->kernel_class == ETWC_CLASS_UDP_IP ||
+                      (event->kernel_class == ETWC_CLASS_MANIFEST_NETWORK &&
+                       event->id >= DECODE_FIRST_UDP_ID);
 }
 
 static inline void
-decode_finish_interrupt(const etwc_event *event, etwc_kernel_record *out)
+decode_finish_interrupt(const etwc_event *event, const decode_opcode *opcode,
+                        etwc_kernel_record *out)
 {
+    (void)opcode;
     /* 50 message-signalled, 67 line, 95 passive; the others are DPCs. */
     out->u.interrupt.is_isr =
         event->opcode == 50 || event->opcode == 67 || event->opcode == 95;
 }
 
-#define DECODE_FINISH_WHICH(record)                                    \
-    static inline void decode_finish_##record(const etwc_event *event, \
-                                              etwc_kernel_record *out) \
-    {                                                                  \
-        out->u.record.which = event->opcode;                           \
+#define DECODE_FINISH_WHICH(record)                                                    \
+    static inline void decode_finish_##record(                                         \
+        const etwc_event *event, const decode_opcode *opcode, etwc_kernel_record *out) \
+    {                                                                                  \
+        out->u.record.which = decode_opcode_of(event, opcode);                         \
     }
 DECODE_FINISH_WHICH(page_fault)
 DECODE_FINISH_WHICH(priority)
 DECODE_FINISH_WHICH(file)
 DECODE_FINISH_WHICH(lost)
 
-#define DECODE_FINISH_NOTHING(record)                                  \
-    static inline void decode_finish_##record(const etwc_event *event, \
-                                              etwc_kernel_record *out) \
-    {                                                                  \
-        (void)event;                                                   \
-        (void)out;                                                     \
+#define DECODE_FINISH_NOTHING(record)                                                  \
+    static inline void decode_finish_##record(                                         \
+        const etwc_event *event, const decode_opcode *opcode, etwc_kernel_record *out) \
+    {                                                                                  \
+        (void)event;                                                                   \
+        (void)opcode;                                                                  \
+        (void)out;                                                                     \
     }
 DECODE_FINISH_NOTHING(sample)
 DECODE_FINISH_NOTHING(ready)
@@ -395,7 +422,7 @@ decode_store(void *slot, size_t size, uint64_t value)
         LAYOUT(DECODE_FAST_SKIP, DECODE_FAST_LOAD, DECODE_FAST_NO_BITS)              \
         out->type = opcode->type;                                                    \
         out->fields = (uint16_t)fields;                                              \
-        decode_finish_##record(event, out);                                          \
+        decode_finish_##record(event, opcode, out);                                       \
         (void)at;                                                                    \
         (void)pointer_size;                                                          \
         return event->version <= form->high ? ETWC_DECODED_FULL                      \
@@ -434,7 +461,7 @@ const decode_class *decode_class_at(size_t index, etwc_guid *out);
 /* ---- From an event to its layout ------------------------------------------- */
 
 /* By kernel class; NULL where nothing is known. */
-enum { DECODE_CLASS_SLOTS = ETWC_CLASS_LOST_EVENT + 1 };
+enum { DECODE_CLASS_SLOTS = ETWC_CLASS_COUNT };
 extern const decode_class *const decode_kernel_classes[DECODE_CLASS_SLOTS];
 /* Classes that only their GUID names: records that merging adds to a file. */
 const decode_class *decode_find_added_class(const etwc_guid *provider);
@@ -446,9 +473,11 @@ decode_find_opcode(const etwc_event *event)
     const decode_class *found = event->kernel_class < DECODE_CLASS_SLOTS
                                     ? decode_kernel_classes[event->kernel_class]
                                     : decode_find_added_class(&event->provider_id);
-    if (found == NULL || event->opcode >= found->count)
+    uint32_t number =
+        etwc_class_is_manifest(event->kernel_class) ? event->id : event->opcode;
+    if (found == NULL || number >= found->count)
         return NULL;
-    const decode_opcode *opcode = &found->opcodes[event->opcode];
+    const decode_opcode *opcode = &found->opcodes[number];
     return opcode->name != NULL ? opcode : NULL;
 }
 

@@ -241,4 +241,67 @@ static const decode_opcode page_fault_opcodes[] = {
 
 CLASS(page_fault)
 
+/* ---- Microsoft-Windows-Kernel-Memory --------------------------------------- */
+
+#define NAME(event) "Microsoft-Windows-Kernel-Memory/" event
+
+static const decode_row manifest_info_1[] = {
+    ROW(U8, "PriorityLevels", DEC)
+    ROW(PTR, "ZeroPageCount", DEC)
+    ROW(PTR, "FreePageCount", DEC)
+    ROW(PTR, "ModifiedPageCount", DEC)
+    ROW(PTR, "ModifiedNoWritePageCount", DEC)
+    ROW(PTR, "BadPageCount", DEC)
+    COUNTED(PTR, "StandbyPageCounts", DEC, 0)
+    COUNTED(PTR, "RepurposedPageCounts", DEC, 0)
+    ROW(PTR, "ModifiedPageCountPageFile", DEC)
+    ROW(PTR, "PagedPoolPageCount", DEC)
+    ROW(PTR, "NonPagedPoolPageCount", DEC)
+    ROW(PTR, "MdlPageCount", DEC)
+    ROW(PTR, "CommitPageCount", DEC)
+};
+static const decode_form manifest_info_forms[] = {FORM(1, 1, manifest_info_1, 0)};
+
+/* Working sets that are written to and read from the page file as a whole. */
+#define SWAPPED_ID SLOT(U32, "ProcessId", DEC, subject.process_id, 0)
+static const decode_row swap_begin_0[] = {SWAPPED_ID};
+static const decode_row swap_begin_1[] = {SWAPPED_ID ROW(U32, "Flags", HEX)};
+static const decode_row out_swap_end_0[] = {
+    SWAPPED_ID
+    ROW(U32, "Status", STATUS)
+    ROW(U32, "PagesProcessed", DEC)
+};
+static const decode_row out_swap_end_1[] = {
+    SWAPPED_ID
+    ROW(U32, "Status", STATUS)
+    ROW(PTR, "PagesProcessed", DEC)
+    ROW(PTR, "WriteCombinePagesProcessed", DEC)
+    ROW(PTR, "UncachedPagesProcessed", DEC)
+    ROW(PTR, "CleanPagesProcessed", DEC)
+};
+static const decode_row in_swap_end_0[] = {SWAPPED_ID ROW(U32, "Status", STATUS)};
+static const decode_form swap_begin_forms[] = {
+    FORM(0, 0, swap_begin_0, 1)
+    FORM(1, 1, swap_begin_1, 1)
+};
+static const decode_form out_swap_end_forms[] = {
+    FORM(0, 0, out_swap_end_0, 1)
+    FORM(1, 1, out_swap_end_1, 1)
+};
+static const decode_form in_swap_end_forms[] = {FORM(0, 0, in_swap_end_0, 1)};
+
+static const decode_opcode manifest_memory_opcodes[] = {
+    OPCODE(1, NAME("MemInfo"), manifest_info_forms, NONE)
+    OPCODE_CHOOSE(2, NAME("MemInfoWS"), working_sets_forms, MEMORY_WORKING_SETS,
+                  choose_working_sets)
+    OPCODE_CHOOSE(3, NAME("MemInfoSessionWS"), session_sets_forms, NONE,
+                  choose_session_sets)
+    OPCODE(4, NAME("WorkingSetOutSwapStart"), swap_begin_forms, OF_PROCESS)
+    OPCODE(5, NAME("WorkingSetOutSwapStop"), out_swap_end_forms, OF_PROCESS)
+    OPCODE(6, NAME("WorkingSetInSwapStart"), swap_begin_forms, OF_PROCESS)
+    OPCODE(7, NAME("WorkingSetInSwapStop"), in_swap_end_forms, OF_PROCESS)
+    OPCODE(9, NAME("WorkingSetInSwap"), in_swap_end_forms, OF_PROCESS)
+};
+CLASS(manifest_memory)
+
 /* clang-format on */

@@ -145,4 +145,51 @@ static const decode_opcode udp_ip_opcodes[] = {
 };
 CLASS(udp_ip)
 
+/* ---- Microsoft-Windows-Kernel-Network -------------------------------------- */
+
+/* Its payloads are those of version 2; ids of TCP are the opcodes. */
+#define NAME(event) "Microsoft-Windows-Kernel-Network/" event
+
+static const decode_form manifest_send_forms[] = {FORM_FAST(0, 0, send_2, NET_REQUIRED)};
+static const decode_form manifest_send6_forms[] = {
+    FORM_FAST(0, 0, send6_2, NET_REQUIRED)
+};
+static const decode_form manifest_packet_forms[] = {
+    FORM_FAST(0, 0, packet_2, NET_REQUIRED)
+};
+static const decode_form manifest_packet6_forms[] = {
+    FORM_FAST(0, 0, packet6_2, NET_REQUIRED)
+};
+static const decode_form manifest_open_forms[] = {FORM_FAST(0, 0, open_2, NET_REQUIRED)};
+static const decode_form manifest_open6_forms[] = {
+    FORM_FAST(0, 0, open6_2, NET_REQUIRED)
+};
+static const decode_form manifest_fail_forms[] = {FORM(0, 0, fail_2, 0)};
+
+static const decode_opcode manifest_network_opcodes[] = {
+    EVENT(10, NAME("TcpIpSend"), manifest_send_forms, NETWORK, 10)
+    EVENT(11, NAME("TcpIpRecv"), manifest_packet_forms, NETWORK, 11)
+    EVENT(12, NAME("TcpIpConnect"), manifest_open_forms, NETWORK, 12)
+    EVENT(13, NAME("TcpIpDisconnect"), manifest_packet_forms, NETWORK, 13)
+    EVENT(14, NAME("TcpIpRetransmit"), manifest_packet_forms, NETWORK, 14)
+    EVENT(15, NAME("TcpIpAccept"), manifest_open_forms, NETWORK, 15)
+    EVENT(16, NAME("TcpIpReconnect"), manifest_packet_forms, NETWORK, 16)
+    OPCODE(17, NAME("TcpIpFail"), manifest_fail_forms, NONE)
+    EVENT(18, NAME("TcpIpTCPCopy"), manifest_packet_forms, NETWORK, 18)
+    EVENT(26, NAME("TcpIpSendIPV6"), manifest_send6_forms, NETWORK, 26)
+    EVENT(27, NAME("TcpIpRecvIPV6"), manifest_packet6_forms, NETWORK, 27)
+    EVENT(28, NAME("TcpIpConnectIPV6"), manifest_open6_forms, NETWORK, 28)
+    EVENT(29, NAME("TcpIpDisconnectIPV6"), manifest_packet6_forms, NETWORK, 29)
+    EVENT(30, NAME("TcpIpRetransmitIPV6"), manifest_packet6_forms, NETWORK, 30)
+    EVENT(31, NAME("TcpIpAcceptIPV6"), manifest_open6_forms, NETWORK, 31)
+    EVENT(32, NAME("TcpIpReconnectIPV6"), manifest_packet6_forms, NETWORK, 32)
+    EVENT(34, NAME("TcpIpTCPCopyIPV6"), manifest_packet6_forms, NETWORK, 34)
+    EVENT(42, NAME("UdpIpSend"), manifest_packet_forms, NETWORK, 10)
+    EVENT(43, NAME("UdpIpRecv"), manifest_packet_forms, NETWORK, 11)
+    OPCODE(49, NAME("UdpIpFail"), manifest_fail_forms, NONE)
+    EVENT(58, NAME("UdpIpSendIPV6"), manifest_packet6_forms, NETWORK, 26)
+    EVENT(59, NAME("UdpIpRecvIPV6"), manifest_packet6_forms, NETWORK, 27)
+};
+CLASS(manifest_network)
+
 /* clang-format on */

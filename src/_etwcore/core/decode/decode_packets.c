@@ -1,5 +1,5 @@
 /* Packets of batched context switches: event-decoding 3.3.1. */
-#include "decode_layout.h"
+#include "decode_walk.h"
 
 enum { TYPE_BITS = 2 };
 enum { PACKET_IDLE_SHORT, PACKET_IDLE, PACKET_LITE, PACKET_FULL };

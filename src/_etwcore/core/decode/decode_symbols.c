@@ -137,6 +137,13 @@ static const etwc_symbol reset_modes_items[] = {
 };
 SYMBOLS(reset_modes, "ResetMode", false)
 
+static const etwc_symbol elevation_types_items[] = {
+    {1, "Default"},
+    {2, "Full"},
+    {3, "Limited"},
+};
+SYMBOLS(elevation_types, "TokenElevationType", false)
+
 static const etwc_symbol pool_types_items[] = {{0x10000000, "BigPages"}};
 SYMBOLS(pool_types, "PoolType", true)
 

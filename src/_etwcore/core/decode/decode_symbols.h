@@ -15,6 +15,7 @@ extern const etwc_symbols decode_ready_flags;
 extern const etwc_symbols decode_irp_flags;
 extern const etwc_symbols decode_allocation_flags;
 extern const etwc_symbols decode_reset_modes;
+extern const etwc_symbols decode_elevation_types;
 extern const etwc_symbols decode_pool_types;
 extern const etwc_symbols decode_architectures;
 

@@ -29,8 +29,16 @@
     X(THREAD_POOL, thread_pool)     \
     X(LOST_EVENT, lost_event)
 
+#define DECODE_MANIFEST_LIST(X)           \
+    X(MANIFEST_PROCESS, manifest_process) \
+    X(MANIFEST_MEMORY, manifest_memory)   \
+    X(MANIFEST_DISK, manifest_disk)       \
+    X(MANIFEST_FILE, manifest_file)       \
+    X(MANIFEST_NETWORK, manifest_network)
+
 #define DECLARE_CLASS(name, id) extern const decode_class decode_class_##id;
 DECODE_CLASS_LIST(DECLARE_CLASS)
+DECODE_MANIFEST_LIST(DECLARE_CLASS)
 DECLARE_CLASS(, image_id)
 DECLARE_CLASS(, system_config_ex)
 DECLARE_CLASS(, win_sat)
@@ -38,7 +46,7 @@ DECLARE_CLASS(, win_sat)
 
 const decode_class *const decode_kernel_classes[DECODE_CLASS_SLOTS] = {
 #define CLASS_ENTRY(name, id) [ETWC_CLASS_##name] = &decode_class_##id,
-    DECODE_CLASS_LIST(CLASS_ENTRY)
+    DECODE_CLASS_LIST(CLASS_ENTRY) DECODE_MANIFEST_LIST(CLASS_ENTRY)
 #undef CLASS_ENTRY
 };
 
@@ -75,6 +83,8 @@ decode_class_at(size_t index, etwc_guid *out)
     size_t provider = 0;
     while (etwc_provider_at(provider++, out) != NULL) {
         uint8_t slot = etwc_kernel_class_of(out);
+        if (slot == ETWC_CLASS_NONE)
+            slot = etwc_manifest_class_of(out);
         if (slot >= DECODE_CLASS_SLOTS || decode_kernel_classes[slot] == NULL)
             continue;
         if (index-- == 0)

@@ -79,6 +79,18 @@ read_sid(decode_walk *walk, decode_item *out)
     return DECODE_OK;
 }
 
+/* A SID without anything before it. */
+static decode_result
+read_plain_sid(decode_walk *walk, decode_item *out)
+{
+    if (walk->rest.len < SID_MIN_BYTES)
+        return DECODE_SHORT;
+    if (walk->rest.ptr[0] != 1 || walk->rest.ptr[1] > SID_MAX_SUBS)
+        return DECODE_INVALID;
+    size_t bytes = SID_MIN_BYTES + (size_t)walk->rest.ptr[1] * 4;
+    return etwc_span_take(&walk->rest, bytes, &out->bytes) ? DECODE_OK : DECODE_SHORT;
+}
+
 /* A string takes what is left when it has no terminator; with nothing left it
  * is missing, and with half a UTF-16 unit left it is cut. */
 static decode_result
@@ -118,6 +130,8 @@ read_one(decode_walk *walk, const decode_row *row, decode_item *out)
     }
     case DECODE_SID:
         return read_sid(walk, out);
+    case DECODE_PLAIN_SID:
+        return read_plain_sid(walk, out);
     case DECODE_AZ:
     case DECODE_WZ:
         return read_string(walk, row->type, &out->bytes);

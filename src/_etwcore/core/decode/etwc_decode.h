@@ -48,8 +48,8 @@ const char *etwc_partial_reason_name(uint8_t reason);
 /* ---- What is known --------------------------------------------------------- */
 
 typedef struct etwc_decode_entry {
-    const char *name; /* "Process/Start" */
-    uint8_t opcode;
+    const char *name;  /* "Process/Start" */
+    uint8_t opcode;    /* of manifest providers: the id */
     uint8_t low, high; /* versions; meaningless when is_raw */
     bool is_raw;       /* the event is known, its payload is not described */
     size_t field_count;

@@ -91,11 +91,26 @@ enum {
     ETWC_HAS_NAME = 1 << 10,
     ETWC_HAS_THREAD_ID = 1 << 11,
     ETWC_HAS_PROCESS_ID = 1 << 12,
-    ETWC_HAS_CHECKSUM = 1 << 13
+    ETWC_HAS_CHECKSUM = 1 << 13,
+    ETWC_HAS_CREATE_TIME = 1 << 14, /* records of manifest providers alone */
+    ETWC_HAS_CYCLES = 1 << 15
 };
 
+/* What a process has used when it ends; told by the manifest provider. Bytes unless
+ * the name says otherwise. */
+typedef struct etwc_kernel_exit {
+    uint64_t commit_charge, commit_peak;
+    /* HAS_CYCLES: */
+    uint64_t cpu_cycles;
+    uint32_t read_operations, write_operations, read_kib, write_kib, hard_faults;
+    /* always: */
+    uint32_t handle_count, token_elevation_type;
+} etwc_kernel_exit;
+
 typedef struct etwc_kernel_process {
-    uint64_t key; /* UniqueProcessKey */
+    uint64_t key;             /* UniqueProcessKey */
+    uint64_t sequence_number; /* never given twice; 0: not told */
+    int64_t create_filetime;  /* HAS_CREATE_TIME */
     uint32_t process_id, parent_id;
     uint32_t logon_session_id;
     uint32_t exit_status; /* 259: still active */
@@ -103,9 +118,11 @@ typedef struct etwc_kernel_process {
     int64_t exit_filetime;
     etwc_span user_sid;        /* the SID proper; empty when there is none */
     etwc_span image_file_name; /* 8-bit */
+    etwc_span image_path;      /* UTF-16LE, device form; manifest start and rundown */
     etwc_span command_line;    /* UTF-16LE */
     etwc_span package_full_name;
     etwc_span application_id;
+    etwc_kernel_exit at_exit; /* PROCESS_END with HAS_CREATE_TIME */
 } etwc_kernel_process;
 
 typedef struct etwc_kernel_counters {
@@ -120,13 +137,15 @@ typedef struct etwc_kernel_thread {
     uint32_t process_id, thread_id;
     uint32_t sub_process_tag;
     uint64_t affinity, win32_start_address, teb_base;
+    uint64_t cycles; /* that it has used, when it ends: HAS_CYCLES */
     uint8_t base_priority, page_priority, io_priority;
     etwc_span name; /* UTF-16LE */
 } etwc_kernel_thread;
 
 typedef struct etwc_kernel_priority {
     uint32_t thread_id;
-    uint8_t which; /* opcode: 48 dynamic, 49 base, 51 page, 52 I/O */
+    uint32_t process_id; /* HAS_PROCESS_ID */
+    uint8_t which;       /* opcode: 48 dynamic, 49 base, 51 page, 52 I/O */
     uint8_t old_priority, new_priority;
 } etwc_kernel_priority;
 

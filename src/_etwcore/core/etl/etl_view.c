@@ -133,6 +133,7 @@ view_event(const etl_record_context *context, const uint8_t *record, const etl_r
     event->event_property = etwc_load_u16(record + ETL_EVENT_PROPERTY);
     set_ids(event, record + ETL_EVENT_THREAD_ID);
     memcpy(event->provider_id.bytes, record + ETL_EVENT_PROVIDER_ID, 16);
+    event->kernel_class = etwc_manifest_class_of(&event->provider_id);
     event->id = etwc_load_u16(record + ETL_EVENT_ID);
     event->version = record[ETL_EVENT_VERSION];
     event->channel = record[ETL_EVENT_CHANNEL];

@@ -74,7 +74,9 @@ typedef struct etwc_event {
     uint16_t flags; /* ETWC_FLAG_* */
     uint8_t version;
     uint8_t opcode;
-    uint8_t kernel_class; /* etwc_kernel_class, or ETWC_CLASS_NONE */
+    /* etwc_kernel_class, or ETWC_CLASS_NONE. Manifest providers of the kernel have
+     * classes too (etwc_class_is_manifest). */
+    uint8_t kernel_class;
     uint8_t pointer_size; /* of this record: 4 or 8 */
     uint8_t kind;         /* etwc_event_kind */
     /* SYSTEM, COMPACT, PERFINFO: the group byte of the header, which need not stand

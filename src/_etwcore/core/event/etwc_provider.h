@@ -43,11 +43,23 @@
     /* Classes without a group of their own. */                                    \
     X(LOST_EVENT, 0x40, "LostEvent", "6a399ae0-4bc6-4de9-870b-3657f8947e7e")
 
+/* Manifest providers of the kernel, which tell by event id what the classes tell by
+ * opcode. Values beyond those of the classes. */
+#define ETWC_MANIFEST_CLASS_LIST(X)                                                   \
+    X(MANIFEST_PROCESS, 0x41, "Kernel-Process",                                       \
+      "22fb2cd6-0e7b-422b-a0c7-2fad1fd0e716")                                         \
+    X(MANIFEST_MEMORY, 0x42, "Kernel-Memory", "d1d93ef7-e1f2-4f45-9943-03d245fe6c00") \
+    X(MANIFEST_DISK, 0x43, "Kernel-Disk", "c7bde69a-e1e0-4177-b6ef-283ad1525271")     \
+    X(MANIFEST_FILE, 0x44, "Kernel-File", "edd08927-9cc4-4e65-b970-c2560fb5c289")     \
+    X(MANIFEST_NETWORK, 0x45, "Kernel-Network", "7dd42a49-5329-4832-8dfd-43d979153a88")
+
 typedef enum etwc_kernel_class {
 #define ETWC_KERNEL_CLASS_ENUM(name, group, text, guid) ETWC_CLASS_##name = group,
     ETWC_KERNEL_CLASS_LIST(ETWC_KERNEL_CLASS_ENUM)
+        ETWC_MANIFEST_CLASS_LIST(ETWC_KERNEL_CLASS_ENUM)
 #undef ETWC_KERNEL_CLASS_ENUM
-        ETWC_CLASS_NONE = 0xFF
+            ETWC_CLASS_COUNT,
+    ETWC_CLASS_NONE = 0xFF
 } etwc_kernel_class;
 
 /* What records of a kernel group are delivered as. */
@@ -89,6 +101,15 @@ ETWC_NODISCARD bool etwc_kernel_group_find(const etwc_guid *provider, uint8_t op
                                            uint8_t *out);
 /* The class of a provider GUID, ETWC_CLASS_NONE when it is not a kernel class. */
 uint8_t etwc_kernel_class_of(const etwc_guid *provider);
+/* The same for the manifest providers. */
+uint8_t etwc_manifest_class_of(const etwc_guid *provider);
+
+/* True when events of that class are told apart by their id. */
+static inline bool
+etwc_class_is_manifest(uint8_t kernel_class)
+{
+    return kernel_class > ETWC_CLASS_LOST_EVENT && kernel_class < ETWC_CLASS_COUNT;
+}
 
 /* Name of a known provider (kernel class or manifest provider), else NULL. */
 const char *etwc_provider_name(const etwc_guid *provider);

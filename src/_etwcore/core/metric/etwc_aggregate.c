@@ -213,7 +213,8 @@ etwc_aggregate_apply(etwc_aggregate *a, const etwc_event *event, etwc_error *err
     a->events++;
     if (event->raw_time > a->last_raw_time)
         a->last_raw_time = event->raw_time;
-    if (event->kernel_class == ETWC_CLASS_NONE)
+    if (event->kernel_class == ETWC_CLASS_NONE ||
+        etwc_class_is_manifest(event->kernel_class))
         return ETWC_OK;
     etwc_status status = ETWC_OK;
     etwc_kernel_record record;

@@ -79,6 +79,8 @@ metric_subject_of(const etwc_event *event, const etwc_kernel_record *record)
     case ETWC_KERNEL_THREAD_NAME:
         return subject_process(record->u.thread.process_id);
     case ETWC_KERNEL_THREAD_PRIORITY:
+        if (record->fields & ETWC_HAS_PROCESS_ID)
+            return subject_process(record->u.priority.process_id);
         return subject_thread(record->u.priority.thread_id);
     case ETWC_KERNEL_THREAD_AFFINITY:
         return subject_thread(record->u.affinity.thread_id);
