@@ -99,12 +99,6 @@ def test_no_line_is_wider_than_the_terminal(
     assert "\x1b" not in "".join(screen.lines)
 
 
-@pytest.mark.parametrize(("rows", "columns"), [(24, 80), (40, 80), (50, 160), (24, 160)])
-def test_report_fits_on_one_screen(rows: int, columns: int, demo_trace: Path) -> None:
-    screen = show("report", demo_trace, rows=rows, columns=columns)
-    assert len(screen.lines) <= max(rows, 36)
-
-
 @pytest.mark.parametrize("words", SCREENS, ids=" ".join)
 def test_no_color_is_obeyed(words: list[str], demo_trace: Path) -> None:
     assert show(*words, demo_trace).colors

@@ -20,6 +20,10 @@ from etwmon._cli._dump import HEADING, EventLines
 from etwmon._cli._fields import Fields, fields, joined
 from etwmon._cli._intervals import DEFAULT_FIELDS, Intervals, intervals_config
 from etwmon._cli._output import Output
+from etwmon._cli._report.model import Report
+from etwmon._cli._report.objects import objects_of
+from etwmon._cli._report.read import report_of
+from etwmon._cli._report.terminal import lines_of
 
 _USAGE = 2
 _LOSSY = 3
@@ -329,29 +333,30 @@ def intervals(
 
 @cli.command()
 @_files
+@click.option("--top", type=click.IntRange(min=1), metavar="N", help="Rows of each list.")
 @_json
 @click.pass_context
-def report(ctx: click.Context, files: tuple[Path, ...], as_json: bool) -> None:
-    """Show the busiest processes and more on one screen.
+def report(ctx: click.Context, files: tuple[Path, ...], top: int | None, as_json: bool) -> None:
+    """Show what the machine did, and what is missing.
 
-    Lists processes by CPU time, images, disk and network bytes where the trace has them,
-    and what is missing. Exits with 3 when events are missing or the trace is damaged.
+    Processes by processor time, disk, network and faults, waits, processors, images, and all
+    of it over time. Exits with 3 when events are missing or the trace is damaged.
     """
     out = Output(as_json)
     with facts.open_trace(files) as trace:
-        completeness = _report(out, trace)
-        if not completeness.is_complete:
+        if not _report(out, trace, top).completeness.is_complete:
             ctx.exit(_LOSSY)
 
 
-def _report(out: Output, trace: etwmon.Trace) -> facts.Completeness:
+def _report(out: Output, trace: etwmon.Trace, top: int | None = None) -> Report:
     with out.progress("Reading"):
-        found = facts.report_of(trace)
+        found = report_of(trace)
     if out.json:
-        out.object(found.as_json())
+        for one in objects_of(found):
+            out.object(one)
     else:
-        out.lines(screens.report_lines(found, out.width, out.height))
-    return found.completeness
+        out.lines(lines_of(found, out.width, top))
+    return found
 
 
 # ---- demo ------------------------------------------------------------------------------

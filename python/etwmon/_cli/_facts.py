@@ -139,38 +139,6 @@ class ProcessFacts:
     unknown: dict[str, str] = field(default_factory=dict)
 
 
-@dataclass(slots=True)
-class Report:
-    """What the screen of `etwmon report` shows."""
-
-    files: list[FileFacts]
-    completeness: Completeness
-    classes: list[EventClass]
-    processes: list[ProcessFacts]
-    images: list[tuple[str, int]]
-
-    @property
-    def events(self) -> int:
-        """How many events the trace has."""
-        return sum(one.count for one in self.classes)
-
-    @property
-    def start_ns(self) -> int:
-        """Unix time of the start of the trace."""
-        return min(one.start_ns for one in self.files)
-
-    def as_json(self) -> Json:
-        """Return everything as one object."""
-        return {
-            "files": [as_json(one) for one in self.files],
-            "events": self.events,
-            **self.completeness.as_json(),
-            "processes": [as_json(one) for one in self.processes],
-            "images": [{"image": name, "processes": number} for name, number in self.images],
-            "kinds": [as_json(one) for one in self.classes],
-        }
-
-
 def as_json(facts: FileFacts | EventClass | ProcessFacts) -> dict[str, Json]:
     """Return facts as an object of JSON: `..._ns` points in time become ISO texts."""
     members: dict[str, Json] = {}
@@ -305,21 +273,6 @@ def event_json(event: etwmon.Event, *, fields: bool, stack: bool) -> str:
 def processes_of(trace: etwmon.Trace) -> list[ProcessFacts]:
     """Return every process that the trace tells of."""
     return [_process_facts(one) for one in trace.processes()]
-
-
-def report_of(trace: etwmon.Trace) -> Report:
-    """Return what a report shows; reads the trace several times."""
-    processes = trace.processes()
-    loads: Counter[str] = Counter()
-    for one in processes:
-        loads.update({image.path for image in one.images or () if image.path})
-    return Report(
-        files=files_of(trace),
-        completeness=completeness_of(trace),
-        classes=classes_of(trace),
-        processes=[_process_facts(one) for one in processes],
-        images=sorted(loads.items(), key=lambda item: (-item[1], item[0])),
-    )
 
 
 def write_demo(path: Path) -> None:

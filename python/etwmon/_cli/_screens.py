@@ -15,7 +15,6 @@ from etwmon._cli._facts import (
     EventClass,
     FileFacts,
     ProcessFacts,
-    Report,
     parent_of,
 )
 from etwmon._cli._table import Column, layout
@@ -30,7 +29,6 @@ from etwmon._cli._text import (
     pad,
     plural,
     shorten,
-    shorten_left,
     size,
 )
 
@@ -47,14 +45,14 @@ def info_lines(
 ) -> Iterator[Text]:
     """Yield what the headers say, then what is missing."""
     for facts in files:
-        yield _title(facts.file, width)
+        yield title(facts.file, width)
         for label, value in _info_items(facts):
-            yield from _labelled(label, value, width)
+            yield from labelled(label, value, width)
         yield Text()
     if len(files) > 1:
-        yield _title("All files together", width)
+        yield title("All files together", width)
     if events is not None:
-        yield from _labelled("events", count(events), width)
+        yield from labelled("events", count(events), width)
     yield from completeness_lines(completeness, width)
 
 
@@ -97,12 +95,12 @@ _CLOCKS = {"qpc": "performance counter", "system": "system time", "cpu": "proces
 def completeness_lines(completeness: Completeness, width: int | None) -> Iterator[Text]:
     """Yield what was lost and what is damaged."""
     lost, style = _loss_text(completeness)
-    yield from _labelled("loss", lost, width, style)
+    yield from labelled("loss", lost, width, style)
     if completeness.damage:
         found = ", ".join(f"{name} {number:,}" for name, number in completeness.damage.items())
-        yield from _labelled("damage", found, width, "red")
+        yield from labelled("damage", found, width, "red")
     else:
-        yield from _labelled("damage", "none", width, "green")
+        yield from labelled("damage", "none", width, "green")
 
 
 def _loss_text(completeness: Completeness) -> tuple[str, str]:
@@ -354,169 +352,15 @@ _TITLES = {
 }
 
 
-# ---- report ----------------------------------------------------------------------------
-
-
-def report_lines(report: Report, width: int | None, height: int | None) -> Iterator[Text]:
-    """Yield one screen: the trace, its completeness, processes, images, events."""
-    is_wide = width is not None and width >= 120
-    head = list(_report_head(report, width))
-    yield from head
-    # Lines that are left for rows, without headings, gaps, closing lines and the prompt.
-    room = max(24, height or 40) - len(head) - (11 if is_wide else 14)
-    tops = max(4, min(15, room // 2))
-    rest = max(3, min(12, room - tops if is_wide else (room - tops) // 2))
-    yield Text()
-    yield from _top_processes(report.processes, tops, report.start_ns, width)
-    each = None if width is None else width // 2 - 1 if is_wide else width
-    blocks = [_images_block(report.images, rest, each), _events_block(report.classes, rest, each)]
-    blocks = [block for block in blocks if block]
-    if is_wide and width is not None and len(blocks) > 1:
-        yield Text()
-        yield from _side_by_side(blocks[0], blocks[1], width // 2 + 1)
-        return
-    for block in blocks:
-        yield Text()
-        yield from block
-
-
-def _report_head(report: Report, width: int | None) -> Iterator[Text]:
-    first = report.files[0]
-    more = len(report.files) - 1
-    yield _title(f"{first.file} and {more} more" if more else first.file, width)
-    start = report.start_ns
-    last = max((facts.last_ns for facts in report.classes), default=start)
-    yield from _labelled(
-        "trace",
-        f"{plural(report.events, 'event')} in {duration(last - start)}, "
-        f"{size(sum(facts.size_bytes for facts in report.files))}, from {moment(start)} UTC",
-        width,
-    )
-    yield from _labelled(
-        "machine",
-        f"Windows {first.os_version}, build {first.os_build}, "
-        f"{plural(first.processors, 'processor')}",
-        width,
-    )
-    for label, value in _totals(report, last - start):
-        yield from _labelled(label, value, width)
-    yield from completeness_lines(report.completeness, width)
-
-
-def _top_processes(
-    processes: Sequence[ProcessFacts], number: int, start_ns: int, width: int | None
-) -> Iterator[Text]:
-    if not processes:
-        yield Text("The trace names no processes.", "dim")
-        return
-    known = [facts for facts in processes if facts.pid != 0]
-    ordered = sorted(known, key=lambda facts: (_busy(facts), facts.pid))
-    total = sum(facts.cpu_ns or 0 for facts in known)
-    columns = [
-        Column("PID", right=True, style="bold"),
-        Column("Process", style="cyan", elastic=True, most=50),
-        Column("CPU", right=True),
-        Column("Share", right=True, rank=1),
-        Column("Kernel", right=True, rank=3),
-        Column("User", right=True, rank=3),
-        Column("Switches", right=True, rank=4),
-        Column("Thr", right=True, rank=2),
-        Column("Img", right=True, rank=2),
-        Column("Start s", right=True, rank=5),
-        Column("End s", right=True, rank=5),
-    ]
-    rows = [
-        (
-            str(facts.pid),
-            _name(facts),
-            _time(facts.cpu_ns, facts.cpu_quality),
-            DASH if facts.cpu_ns is None or not total else f"{100 * facts.cpu_ns / total:.1f}%",
-            _time(facts.kernel_ns, facts.mode_quality),
-            _time(facts.user_ns, facts.mode_quality),
-            count(facts.context_switches),
-            count(facts.threads),
-            count(facts.images),
-            _since(facts.create_ns, start_ns),
-            _since(facts.exit_ns, start_ns),
-        )
-        for facts in ordered[:number]
-    ]
-    yield from layout(columns, rows, width)
-    shown = ordered[:number]
-    more = len(known) - len(shown)
-    if more > 0:
-        rest = sum(facts.cpu_ns or 0 for facts in ordered[number:])
-        text = f"and {plural(more, 'process', 'processes')} more"
-        yield Text(text + (f" with {duration(rest)} of CPU" if rest else ""), "dim")
-    yield from _footnotes(shown, ("cpu_ns", "kernel_ns", "context_switches", "threads"), width)
-    yield from _quality_notes(shown, ("CPU", "kernel and user"), width)
-
-
-def _busy(facts: ProcessFacts) -> int:
-    """A key that puts the busiest first and unknown times last."""
-    return 1 if facts.cpu_ns is None else -facts.cpu_ns
-
-
-def _totals(report: Report, wall_ns: int) -> Iterator[tuple[str, str]]:
-    """CPU time of all processes but Idle, and bytes to and from disk and network."""
-    times = [one.cpu_ns for one in report.processes if one.pid != 0 and one.cpu_ns is not None]
-    if times:
-        processors = max(one.processors for one in report.files)
-        text = f"{duration(sum(times))} in {plural(len(times), 'process', 'processes')}"
-        if wall_ns > 0:
-            share = 100 * sum(times) / (processors * wall_ns)
-            text += f": {share:.1f}% of {plural(processors, 'processor')}"
-        yield "cpu", text
-    for title, names in (
-        ("disk", (("read", "disk_read_bytes"), ("written", "disk_write_bytes"))),
-        ("network", (("sent", "network_sent_bytes"), ("received", "network_received_bytes"))),
-    ):
-        amounts = []
-        for word, name in names:
-            values = [getattr(one, name) for one in report.processes]
-            known = [value for value in values if value is not None]
-            if known:
-                amounts.append(f"{size(sum(known))} {word}")
-        if amounts:
-            yield title, ", ".join(amounts)
-
-
-def _images_block(images: Sequence[tuple[str, int]], number: int, width: int | None) -> list[Text]:
-    """Images by the number of processes that load them; of a long path the end is shown."""
-    if not images:
-        return []
-    columns = [Column("Processes", right=True), Column("Image", style="cyan")]
-    room = None if width is None else width - 11
-    rows = [(count(loads), shorten_left(clean(name), room)) for name, loads in images[:number]]
-    lines = list(layout(columns, rows, width))
-    if len(images) > number:
-        lines.append(Text(f"and {plural(len(images) - number, 'image')} more", "dim"))
-    return lines
-
-
-def _events_block(classes: Sequence[EventClass], number: int, width: int | None) -> list[Text]:
-    if not classes:
-        return []
-    columns = [Column("Events", right=True), Column("Event", style="cyan", elastic=True)]
-    ordered = sorted(classes, key=lambda facts: -facts.count)
-    rows = [(count(facts.count), event_label(facts)) for facts in ordered[:number]]
-    lines = list(layout(columns, rows, width))
-    if len(ordered) > number:
-        rest = sum(facts.count for facts in ordered[number:])
-        more = plural(len(ordered) - number, "kind")
-        lines.append(Text(f"and {more} more with {plural(rest, 'event')}", "dim"))
-    return lines
-
-
 # ---- Lines -----------------------------------------------------------------------------
 
 
-def _title(text: str, width: int | None) -> Text:
+def title(text: str, width: int | None) -> Text:
     text = clean(text)
     return Text(text if width is None else shorten(text, width), "bold")
 
 
-def _labelled(label: str, value: str, width: int | None, style: str = "") -> Iterator[Text]:
+def labelled(label: str, value: str, width: int | None, style: str = "") -> Iterator[Text]:
     """A label and its value; a long value goes on below itself."""
     for place, part in enumerate(_split(value, None if width is None else width - _LABEL)):
         head = pad(label if place == 0 else "", _LABEL)
@@ -547,7 +391,7 @@ def _split(text: str, cells: int | None) -> list[str]:
     return [*lines, line] if line else lines
 
 
-def _side_by_side(left: Sequence[Text], right: Sequence[Text], begin: int) -> Iterator[Text]:
+def side_by_side(left: Sequence[Text], right: Sequence[Text], begin: int) -> Iterator[Text]:
     """Put two blocks of lines beside each other; the right one begins at a column."""
     for row in range(max(len(left), len(right))):
         line = left[row].copy() if row < len(left) else Text(no_wrap=True)

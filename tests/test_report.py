@@ -1,0 +1,226 @@
+"""`etwmon report`: what it says of the demo trace and of real ones, in a terminal and as JSON.
+
+Numbers are recounted from the events of the trace, or come from traces/expected-decoded.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("click", reason="the command line needs the extra `cli`")
+pytest.importorskip("rich", reason="the command line needs the extra `cli`")
+
+import etwmon
+from etwmon._cli import run
+from etwmon._cli._report.model import Report
+from etwmon._cli._report.read import MOST_SLICES, report_of, slice_length
+from etwmon._cli._report.terminal import lines_of, sparkline
+
+SECOND_NS = 1_000_000_000
+
+
+@pytest.fixture(scope="module")
+def report(demo_trace: Path) -> Report:
+    with etwmon.open(demo_trace) as trace:
+        return report_of(trace)
+
+
+def call(capsys: pytest.CaptureFixture[str], *words: object) -> tuple[int, str, str]:
+    capsys.readouterr()
+    code = run([str(word) for word in words])
+    return code, *capsys.readouterr()
+
+
+def by_kind(text: str) -> dict[str, list[dict[str, Any]]]:
+    found: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for line in text.splitlines():
+        one = json.loads(line)
+        found[one["kind"]].append(one)
+    return found
+
+
+# ---- What it says ------------------------------------------------------------------------
+
+
+def test_totals_and_series_are_those_of_the_events(report: Report, demo_trace: Path) -> None:
+    written: Counter[int] = Counter()
+    in_slices: Counter[int] = Counter()
+    slices = report.slices
+    with etwmon.open(demo_trace) as trace:
+        for event in trace.events(provider="DiskIo", opcode=11):
+            size = int(event["TransferSize"])
+            written[event.process or 0] += size
+            place = next(i for i, end in enumerate(slices.ends_ns) if event.timestamp_ns <= end)
+            in_slices[place] += size
+    assert report.total("disk.write_bytes") == sum(written.values()) > 0
+    by_pid: Counter[int] = Counter()
+    for one in report.processes:
+        by_pid[one.pid] += int(one.values["disk.write_bytes"] or 0)
+    assert +by_pid == written
+    series = report.series["disk.write"].values
+    found = [round((value or 0) * slices.seconds(i)) for i, value in enumerate(series)]
+    assert found == [in_slices[i] for i in range(len(series))]
+
+
+def test_slices_cover_the_trace_and_are_few(report: Report) -> None:
+    slices = report.slices
+    assert slices.length_ns == 200_000_000
+    assert len(slices.ends_ns) == 70
+    assert slices.ends_ns[-1] == report.end_ns
+    assert sum(slices.seconds(i) for i in range(70)) == pytest.approx(report.length_ns / 1e9)
+    for series in report.series.values():
+        assert len(series.values) == 70
+    for one in report.processes:
+        assert len(one.cpu_series) == 70
+
+
+@pytest.mark.parametrize("length", [0, 1, 99, 12_000, 10**9, 14 * 10**9, 10**13, 10**18])
+def test_a_slice_is_the_least_round_length_that_is_enough(length: int) -> None:
+    step = slice_length(length)
+    assert step * MOST_SLICES >= length
+    assert step == 100 or str(step).rstrip("0") in {"1", "2", "5"}
+    assert step == 100 or step * MOST_SLICES < length * 2.5
+
+
+def test_processor_time_over_time_adds_up_to_the_total(report: Report) -> None:
+    slices = report.slices
+    for one in report.processes:
+        sliced = sum(
+            (value or 0) / 100 * slices.seconds(i) * SECOND_NS
+            for i, value in enumerate(one.cpu_series)
+        )
+        assert sliced == pytest.approx(one.values["cpu.cpu_time_ns"], abs=len(slices.ends_ns))
+    machine = report.machine
+    load = sum(
+        (value or 0) / 100 * slices.seconds(i) * machine.processors * SECOND_NS
+        for i, value in enumerate(report.series["cpu.processes"].values)
+    )
+    assert load == pytest.approx(machine.process_ns, rel=1e-6)
+
+
+def test_processor_times_are_all_there_is(report: Report) -> None:
+    machine = report.machine
+    assert machine.self_check_ns == 0
+    parts = (machine.process_ns, machine.idle_ns, machine.dpc_ns, machine.isr_ns)
+    assert sum(part or 0 for part in parts) + (machine.unknown_ns or 0) == pytest.approx(
+        machine.available_ns, abs=10_000
+    )
+    assert (machine.computer, machine.memory_bytes) == ("BUILD-07", 32 << 30)
+
+
+def test_many_short_processes_of_one_name_come_together(report: Report) -> None:
+    first = report.programs[0]
+    assert first.name == "cl.exe"
+    rows = [one for one in report.processes if one.name == "cl.exe"]
+    assert len(first.processes) == len(rows) > 300
+    assert first.values["cpu.cpu_time_ns"] == sum(
+        int(one.values["cpu.cpu_time_ns"] or 0) for one in rows
+    )
+    assert not any(report.processes[i].is_idle for one in report.programs for i in one.processes)
+
+
+def test_rankings_have_the_largest_first_and_nobody_with_0(report: Report) -> None:
+    for ranking in report.rankings:
+        values = [report.processes[i].values[ranking.by] for i in ranking.processes]
+        assert values == sorted(values, key=lambda value: -(value or 0))
+        assert all(values)
+        assert (ranking.total is None) == bool(ranking.reason)
+        if ranking.total is not None:
+            assert ranking.total == sum(value or 0 for value in values)
+
+
+def test_what_a_trace_lacks_has_a_reason_and_no_number(traces: Path) -> None:
+    with etwmon.open(traces / "diaghub.kernel.1.etl") as trace:
+        report = report_of(trace)
+    assert report.machine.self_check_ns is None
+    assert "context switches" in report.machine.reason
+    assert report.ranking("disk").total is None
+    assert "disk events" in report.ranking("disk").reason
+    assert not report.series["disk.read"].is_known
+    assert "disk events" in report.series["disk.read"].reason
+    text = "\n".join(line.plain for line in lines_of(report, 80))
+    assert "- Disk: the trace has no disk events" in text
+    assert "0 B" not in text
+
+
+def test_a_trace_without_processes_is_reported(traces: Path) -> None:
+    for name in ("tx_Process.etl", "SelfDescribingSingleEvent.etl"):
+        with etwmon.open(traces / name) as trace:
+            report = report_of(trace)
+            lines = [line.plain for line in lines_of(report, 80)]
+            assert f"{trace.count():,} event" in lines[1]
+
+
+def test_a_lossy_trace_says_so_everywhere(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from etwmon._demo import write_demo_trace
+
+    write_demo_trace(tmp_path / "lossy.etl", lossy=True)
+    code, out, _ = call(capsys, "report", tmp_path / "lossy.etl")
+    assert code == 3
+    assert "lossy: counters and times are lower bounds" in out
+    assert "lost by ETW" in out
+    code, out, _ = call(capsys, "report", "--json", tmp_path / "lossy.etl")
+    assert code == 3
+    found = by_kind(out)
+    assert found["report"][0]["quality"] == "lossy"
+    assert set(found["report"][0]["slice_qualities"]) == {"lossy"}
+    assert found["completeness"][0]["events_lost"] > 100
+
+
+# ---- JSON ----------------------------------------------------------------------------------
+
+
+def test_json_has_everything_under_its_kind(
+    report: Report, demo_trace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, _ = call(capsys, "report", "--json", demo_trace)
+    assert code == 0
+    found = by_kind(out)
+    assert found["report"][0]["events"] == report.events == 321_769
+    assert found["file"][0]["file"] == str(demo_trace)
+    assert found["completeness"][0]["self_check_ns"] == 0
+    assert [one["pid"] for one in found["process"]] == [one.pid for one in report.processes]
+    for one, row in zip(found["process"], report.processes, strict=True):
+        assert one["cpu.cpu_time_ns"] == row.values["cpu.cpu_time_ns"]
+        assert one["cpu_percent_series"] == row.cpu_series
+        for path, reason in one["unknown"].items():
+            assert one[path] is None
+            assert reason
+    assert [one["name"] for one in found["ranking"]] == [one.name for one in report.rankings]
+    assert len(found["image"]) == len(report.images or ())
+    assert sum(one["count"] for one in found["event"]) == report.events
+    assert {one["name"] for one in found["series"]} == set(report.series)
+
+
+# ---- Terminal --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 160, None])
+def test_every_width_shows_the_busiest_first(report: Report, width: int | None) -> None:
+    lines = [line.plain for line in lines_of(report, width)]
+    heading = lines.index("Processes by processor time")
+    assert lines[heading + 1].split()[:3] == ["PID", "Process", "CPU"]
+    assert lines[heading + 2].split()[:4] == ["572", "photoview.exe", "7.26", "s"]
+    assert len(lines) < 110
+
+
+@pytest.mark.parametrize("top", [1, 3])
+def test_top_is_the_number_of_rows(report: Report, top: int) -> None:
+    lines = [line.plain for line in lines_of(report, 80, top)]
+    heading = lines.index("Disk")
+    assert lines[heading + 2 + top].startswith("and ")
+
+
+def test_a_sparkline_is_the_mean_of_what_each_cell_spans() -> None:
+    assert sparkline([0.0, 100.0], 2, 100.0) == "▁█"
+    assert sparkline([0.0, 100.0, 100.0, 100.0], 2, 100.0) == "▅█"
+    assert sparkline([None, None, 50.0], 3, 100.0) == "··▅"
+    assert sparkline([0.0] * 100, 10, 0.0) == "▁" * 10
+    assert sparkline([], 10, 1.0) == ""
