@@ -7,6 +7,7 @@ import gzip
 import io
 import mmap
 import os
+import shutil
 import tempfile
 import zipfile
 from pathlib import Path
@@ -428,3 +429,24 @@ def test_file_object_of_wrong_size(original: Path) -> None:
     with pytest.raises(etwmon.ETWTraceFileError) as caught, etwmon.open(source) as trace:
         list(trace)
     assert caught.value.name == "E_TRUNCATED"
+
+
+@pytest.mark.windows
+@pytest.mark.parametrize("form", ["absolute", "relative", "slashes", "share"])
+def test_long_paths_are_normalised_like_short_ones(
+    traces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str
+) -> None:
+    r"""Behind the prefix \\?\ Windows takes ".." and "/" for names of folders."""
+    folder = tmp_path / ("f" * 120) / ("g" * 120)
+    os.makedirs(f"\\\\?\\{folder}")
+    shutil.copy(traces / "gcevents.etl", f"\\\\?\\{folder}\\t.etl")
+    path = f"{folder}\\..\\{'g' * 120}\\.\\t.etl"
+    if form == "relative":
+        monkeypatch.chdir(tmp_path)
+        path = os.path.relpath(folder, tmp_path) + "\\..\\" + "g" * 120 + "\\t.etl"
+    elif form == "slashes":
+        path = path.replace("\\", "/")
+    elif form == "share":
+        path = "\\\\localhost\\" + path.replace(":", "$", 1)
+    with etwmon.open(path) as trace:
+        assert trace.count() == 71

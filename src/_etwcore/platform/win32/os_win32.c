@@ -1,7 +1,8 @@
 /*
  * Seam 1 for Windows: files by overlapped offsets on synchronous handles, slim
  * reader/writer locks as mutexes. Paths are UTF-8 and go to the wide functions;
- * long absolute paths get the \\?\ prefix, which lifts the limit of 260 units.
+ * long ones are made absolute and get the \\?\ prefix, which lifts the limit of 260
+ * units.
  * https://learn.microsoft.com/windows/win32/api/fileapi/nf-fileapi-readfile
  */
 #ifndef WIN32_LEAN_AND_MEAN
@@ -44,21 +45,42 @@ is_separator(wchar_t c)
     return c == L'\\' || c == L'/';
 }
 
-/* What lifts the length limit of a path, and how many units of the path it
- * replaces. Relative paths and device paths stay as they are. */
-static const wchar_t *
-long_prefix(const wchar_t *path, size_t units, size_t *replaced)
+static bool
+is_device_path(const wchar_t *path)
 {
-    *replaced = 0;
-    if (units < LONG_PATH_UNITS)
-        return L"";
-    if (is_separator(path[0]) && is_separator(path[1])) {
-        if (path[2] == L'?' || path[2] == L'.')
-            return L"";
-        *replaced = 2;
-        return L"\\\\?\\UNC\\";
+    return is_separator(path[0]) && is_separator(path[1]) &&
+           (path[2] == L'?' || path[2] == L'.');
+}
+
+/* Lifts the length limit of a path by a prefix. Behind it Windows takes a path as it
+ * stands, so the path is made absolute first, without "." and ".." and with
+ * backslashes. *path is owned, and replaced. */
+static etwc_status
+lengthen(wchar_t **path, const char *where, etwc_error *err)
+{
+    DWORD room = GetFullPathNameW(*path, 0, NULL, NULL); /* with the terminator */
+    if (room == 0)
+        return etwc_fail_os(err, where, last_error());
+    wchar_t *wide = etwc_malloc(((size_t)room + PREFIX_UNITS) * sizeof *wide);
+    if (wide == NULL)
+        return etwc_fail(err, ETWC_E_NOMEM, where);
+    wchar_t *full = wide + PREFIX_UNITS;
+    DWORD units = GetFullPathNameW(*path, room, full, NULL);
+    if (units == 0 || units >= room) { /* the current folder was changed meanwhile */
+        int code = units == 0 ? last_error() : ERROR_BUFFER_OVERFLOW;
+        etwc_free(wide);
+        return etwc_fail_os(err, where, code);
     }
-    return path[1] == L':' && is_separator(path[2]) ? L"\\\\?\\" : L"";
+    bool is_share = is_separator(full[0]) && is_separator(full[1]);
+    const wchar_t *prefix = is_share ? L"\\\\?\\UNC\\" : L"\\\\?\\";
+    size_t replaced = is_share ? 2 : 0;
+    size_t prefix_units = wcslen(prefix);
+    memmove(wide + prefix_units, full + replaced,
+            ((size_t)units + 1 - replaced) * sizeof *wide);
+    memcpy(wide, prefix, prefix_units * sizeof *wide);
+    etwc_free(*path);
+    *path = wide;
+    return ETWC_OK;
 }
 
 /* Owned; free with etwc_free. */
@@ -66,26 +88,25 @@ static etwc_status
 path_to_wide(const char *path, const char *where, wchar_t **out, etwc_error *err)
 {
     size_t length = strlen(path) + 1; /* no text has more units than bytes */
-    wchar_t *wide = etwc_malloc((length + PREFIX_UNITS) * sizeof *wide);
+    wchar_t *wide = etwc_malloc(length * sizeof *wide);
     if (wide == NULL)
         return etwc_fail(err, ETWC_E_NOMEM, where);
-    wchar_t *plain = wide + PREFIX_UNITS;
     size_t units;
     /* Not MultiByteToWideChar: file names may hold lone surrogates, which it
      * refuses and Python passes on. */
-    if (!etwc_text_to_utf16(path, length, plain, &units)) {
+    if (!etwc_text_to_utf16(path, length, wide, &units)) {
         etwc_free(wide);
         return etwc_fail_os(err, where, ERROR_NO_UNICODE_TRANSLATION);
     }
-    size_t replaced;
-    const wchar_t *prefix = long_prefix(plain, units, &replaced);
-    size_t prefix_units = wcslen(prefix);
-    memmove(wide + prefix_units, plain + replaced, (units - replaced) * sizeof *wide);
-    memcpy(wide, prefix, prefix_units * sizeof *wide);
-    /* Behind the prefix a slash is an ordinary character. */
-    for (wchar_t *c = wide; prefix_units != 0 && *c != L'\0'; c++)
-        if (*c == L'/')
-            *c = L'\\';
+    /* A short one counts with the current folder before it. */
+    if (!is_device_path(wide) &&
+        GetFullPathNameW(wide, 0, NULL, NULL) >= LONG_PATH_UNITS) {
+        etwc_status st = lengthen(&wide, where, err);
+        if (st != ETWC_OK) {
+            etwc_free(wide);
+            return st;
+        }
+    }
     *out = wide;
     return ETWC_OK;
 }
