@@ -97,11 +97,13 @@ class CPUMetrics(MetricGroup):
         life_kernel_time_ns: ns in kernel mode since each of its threads began, also before
             the trace, by clock ticks.
         life_user_time_ns: the same in user mode.
-        ready_time_ns: ns that its threads waited for a processor.
-        wait_time_ns: ns that its threads waited, by reason.
-        voluntary_switches: switches away from threads that waited.
+        ready_time_ns: ns that its threads could have run and waited for a processor.
+        wait_time_ns: ns that its threads waited for anything else, by reason
+            ("UserRequest", ...). Without ready events it includes the time from the end of
+            a wait to the switch to the thread.
+        voluntary_switches: switches away from threads that then waited.
         involuntary_switches: switches away from threads that could have gone on.
-        migrations: switches to another processor than before.
+        migrations: switches to threads that ran on another processor before.
         samples: profile samples, those in DPC and ISR included.
         samples_in_dpc: of these, how many hit a DPC.
         samples_in_isr: of these, how many hit an ISR.
@@ -431,6 +433,7 @@ SOURCE_TEXTS: dict[str, str] = {
     "thread": "thread events (EVENT_TRACE_FLAG_THREAD)",
     "image": "image events (EVENT_TRACE_FLAG_IMAGE_LOAD)",
     "switches": "context switches (EVENT_TRACE_FLAG_CSWITCH)",
+    "ready": "ready events (EVENT_TRACE_FLAG_DISPATCHER) beside context switches",
     "samples": "profile samples (EVENT_TRACE_FLAG_PROFILE)",
     "ticks": "record headers with clock ticks",
     "page_faults": "page faults (EVENT_TRACE_FLAG_MEMORY_PAGE_FAULTS)",
@@ -493,7 +496,16 @@ FIELDS: dict[str, FieldRule] = {
         "cpu.user_time_ns",
     ),
     **_rules("ticks", _NO_TICKS, "cpu.life_kernel_time_ns", "cpu.life_user_time_ns"),
-    **_rules("switches", "", "cpu.context_switches"),
+    **_rules(
+        "switches",
+        "",
+        "cpu.context_switches",
+        "cpu.voluntary_switches",
+        "cpu.involuntary_switches",
+        "cpu.migrations",
+        "cpu.wait_time_ns",
+    ),
+    **_rules("ready", "without context switches nobody knows its end", "cpu.ready_time_ns"),
     **_rules("samples", "", "cpu.samples", "cpu.samples_in_dpc", "cpu.samples_in_isr"),
     **_rules("", _NO_CYCLES, "cpu.cpu_cycles", "threads.thread_cpu_cycles"),
     **_rules(
@@ -501,11 +513,6 @@ FIELDS: dict[str, FieldRule] = {
         _NOT_DERIVED,
         "cpu.priority",
         "cpu.affinity_mask",
-        "cpu.ready_time_ns",
-        "cpu.wait_time_ns",
-        "cpu.voluntary_switches",
-        "cpu.involuntary_switches",
-        "cpu.migrations",
         "threads.active_threads",
         "threads.suspended_threads",
         "threads.thread_states",

@@ -190,6 +190,7 @@ def _wall_ns(row: Row) -> int:
 
 
 def _make_cpu(row: Row) -> CPUMetrics:
+    interval = row.interval
     kernel, user = _mode_times(row)
     cpu_time = _cpu_time(row)
     wall = _wall_ns(row)
@@ -198,6 +199,13 @@ def _make_cpu(row: Row) -> CPUMetrics:
         kernel_time=None if kernel is None else kernel / NS_PER_MS,
         user_time=None if user is None else user / NS_PER_MS,
         context_switches=row.count("switches", "context_switches"),
+        ready_time_ns=row.count("ready", "ready_ns") if interval.has("switches") else None,
+        wait_time_ns=interval.snapshot.waits(row.number, interval.base)
+        if interval.has("switches")
+        else None,
+        voluntary_switches=row.count("switches", "voluntary_switches"),
+        involuntary_switches=row.count("switches", "involuntary_switches"),
+        migrations=row.count("switches", "migrations"),
         cpu_time_ns=cpu_time,
         kernel_time_ns=kernel,
         user_time_ns=user,

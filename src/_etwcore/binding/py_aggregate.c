@@ -64,8 +64,10 @@ has_event(pyetw_trace *trace, uint8_t kernel_class, uint8_t opcode, bool *out)
 enum {
     SWITCH_OPCODE = 36,
     SAMPLE_OPCODE = 46,
+    READY_OPCODE = 50,
     /* Bits of the second group mask. */
     SWITCH_BIT = 0x4,
+    READY_BIT = 0x200,
     SAMPLE_BIT = 0x2
 };
 
@@ -108,7 +110,10 @@ open_aggregates(pyetw_aggregate *self)
         if (probe(trace, file->lifetimes, ETWC_CLASS_THREAD, SWITCH_OPCODE, SWITCH_BIT,
                   &options.present[ETWC_SOURCE_switches]) < 0 ||
             probe(trace, file->lifetimes, ETWC_CLASS_PERF_INFO, SAMPLE_OPCODE,
-                  SAMPLE_BIT, &options.present[ETWC_SOURCE_samples]) < 0)
+                  SAMPLE_BIT, &options.present[ETWC_SOURCE_samples]) < 0 ||
+            (options.present[ETWC_SOURCE_switches] &&
+             probe(trace, file->lifetimes, ETWC_CLASS_THREAD, READY_OPCODE, READY_BIT,
+                   &options.present[ETWC_SOURCE_ready]) < 0))
             return -1;
         if (!pyetw_trace_check_open(trace))
             return -1;

@@ -5,6 +5,8 @@
  */
 #include "py_aggregate.h"
 
+#include "etwc_decode.h"
+
 typedef struct pyetw_snapshot {
     PyObject_HEAD
     pyetw_state *state; /* borrowed: alive as long as the type */
@@ -266,6 +268,49 @@ snapshot_active(PyObject *op, PyObject *args)
     return list;
 }
 
+/* ---- Waits ------------------------------------------------------------------------------- */
+
+static int
+put_wait(PyObject *dict, uint32_t reason, uint64_t ns)
+{
+    const char *known = etwc_wait_reason_name(reason);
+    PyObject *name = known ? PyUnicode_FromString(known)
+                           : PyUnicode_FromFormat("%lu", (unsigned long)reason);
+    PyObject *value = PyLong_FromLongLong((int64_t)ns);
+    int result = name && value ? PyDict_SetItem(dict, name, value) : -1;
+    Py_XDECREF(name);
+    Py_XDECREF(value);
+    return result;
+}
+
+PyDoc_STRVAR(
+    waits_doc,
+    "waits($self, index, base=None, /)\n--\n\n"
+    "ns that the threads of one row's process waited, by name of the reason;\n"
+    "reasons without a part are left out. With base, an earlier snapshot, what\n"
+    "was added since.");
+
+static PyObject *
+snapshot_waits(PyObject *op, PyObject *args)
+{
+    pyetw_snapshot *self = (pyetw_snapshot *)op;
+    Py_ssize_t index;
+    PyObject *base = Py_None;
+    if (!PyArg_ParseTuple(args, "n|O:waits", &index, &base) || !check_base(self, base))
+        return NULL;
+    if (!has_row(self, index))
+        return NULL;
+    const etwc_snapshot *earlier =
+        base == Py_None ? NULL : ((pyetw_snapshot *)base)->snapshot;
+    etwc_wait_row waits[ETWC_WAIT_REASONS];
+    size_t count = etwc_snapshot_waits(self->snapshot, (size_t)index, earlier, waits);
+    PyObject *dict = PyDict_New();
+    for (size_t i = 0; dict != NULL && i < count; i++)
+        if (waits[i].ns != 0 && put_wait(dict, waits[i].reason, waits[i].ns) < 0)
+            Py_CLEAR(dict);
+    return dict;
+}
+
 /* ---- Threads and images ---------------------------------------------------------------- */
 
 PyDoc_STRVAR(thread_ids_doc,
@@ -449,6 +494,7 @@ snapshot_get_machine(PyObject *op, void *unused)
     PUT_U64(partial)
     PUT_U64(lost_records)
     PUT_U64(switch_mismatches)
+    PUT_U64(waits_dropped)
     PUT_U64(negative_intervals)
     PUT_U64(processors)
     PUT_U64(sample_interval_100ns)
@@ -494,6 +540,7 @@ static PyMethodDef snapshot_methods[] = {
     {"texts", snapshot_texts, METH_O, texts_doc},
     {"name", snapshot_name, METH_O, name_doc},
     {"active", snapshot_active, METH_VARARGS, active_doc},
+    {"waits", snapshot_waits, METH_VARARGS, waits_doc},
     {"thread_ids", snapshot_thread_ids, METH_O, thread_ids_doc},
     {"threads", snapshot_threads, METH_O, threads_doc},
     {"images", snapshot_images, METH_O, images_doc},

@@ -1,6 +1,8 @@
 /* Names of numbers: enumerations and flags of the kernel's payloads. */
 #include "decode_symbols.h"
 
+#include "etwc_decode.h"
+
 #define SYMBOLS(id, text, flags)                                                     \
     const etwc_symbols decode_##id = {text, id##_items, ETWC_ARRAY_SIZE(id##_items), \
                                       flags};
@@ -151,3 +153,15 @@ static const etwc_symbol architectures_items[] = {
     {0, "x86"}, {5, "ARM"}, {6, "IA64"}, {9, "x64"}, {12, "ARM64"},
 };
 SYMBOLS(architectures, "ProcessorArchitecture", false)
+
+const char *
+etwc_thread_state_name(uint32_t state)
+{
+    return etwc_symbols_find(&decode_thread_states, state);
+}
+
+const char *
+etwc_wait_reason_name(uint32_t reason)
+{
+    return etwc_symbols_find(&decode_wait_reasons, reason);
+}

@@ -65,6 +65,11 @@ typedef struct etwc_decode_field_info {
     bool is_optional;
 } etwc_decode_field_info;
 
+/* Names of a thread state and of a KWAIT_REASON, such as "Waiting" and "UserRequest";
+ * NULL for a number that has none. */
+const char *etwc_thread_state_name(uint32_t state);
+const char *etwc_wait_reason_name(uint32_t reason);
+
 /* Known layouts by position, ordered by class, opcode and version; false past
  * the last. */
 ETWC_NODISCARD bool etwc_decode_entry_at(size_t index, etwc_decode_entry *out);

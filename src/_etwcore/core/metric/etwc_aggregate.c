@@ -49,6 +49,8 @@ etwc_aggregate_free(etwc_aggregate *a)
     etwc_strings_release(a->strings);
     etwc_table_reset(&a->process_ids);
     etwc_table_reset(&a->thread_ids);
+    for (size_t i = 0; i < a->process_count; i++)
+        metric_wait_free(a, &a->processes[i]);
     etwc_free(a->process_of_life);
     etwc_free(a->thread_of_life);
     for (size_t i = 0; i < a->visible_count; i++)
@@ -76,8 +78,8 @@ etwc_aggregate_last_raw_time(const etwc_aggregate *a)
 /* Records that are read here. The payloads of others are not looked at. */
 #define BIT(type) ETWC_KERNEL_BIT(ETWC_KERNEL_##type)
 #define WANTED                                                                        \
-    (BIT(CSWITCH) | BIT(CSWITCH_BATCH) | BIT(SAMPLE) | BIT(SAMPLE_INTERVAL) |         \
-     BIT(INTERRUPT) | BIT(PROCESS_START) | BIT(PROCESS_END) |                         \
+    (BIT(CSWITCH) | BIT(CSWITCH_BATCH) | BIT(READY_THREAD) | BIT(SAMPLE) |            \
+     BIT(SAMPLE_INTERVAL) | BIT(INTERRUPT) | BIT(PROCESS_START) | BIT(PROCESS_END) |  \
      BIT(PROCESS_RUNDOWN_START) | BIT(PROCESS_RUNDOWN_END) | BIT(PROCESS_DEFUNCT) |   \
      BIT(PROCESS_COUNTERS_EXIT) | BIT(PROCESS_COUNTERS_RUNDOWN) | BIT(THREAD_START) | \
      BIT(THREAD_END) | BIT(THREAD_RUNDOWN_START) | BIT(THREAD_RUNDOWN_END) |          \
@@ -109,6 +111,10 @@ apply_record(etwc_aggregate *a, const etwc_event *event,
          * samples of its time: it cannot be applied as it comes. */
         a->has_switch_batches = true;
         a->undecoded++;
+        break;
+    case ETWC_KERNEL_READY_THREAD:
+        a->seen[ETWC_SOURCE_ready] = 1;
+        metric_apply_ready(a, event, &record->u.ready);
         break;
     case ETWC_KERNEL_SAMPLE:
         a->seen[ETWC_SOURCE_samples] = 1;

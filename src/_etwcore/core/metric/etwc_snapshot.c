@@ -16,6 +16,7 @@ struct etwc_snapshot {
     etwc_clock clock; /* what the times of a row are made with when it is read */
     uint32_t timer_resolution_100ns;
     uint32_t first_interval; /* of samples that came before any was told, in 100 ns */
+    uint32_t wait_epoch;     /* waits that began in another one are not under way */
     metric_copy **copies;    /* a reference to each */
     size_t row_count;
     etwc_process_row *rows; /* all of them, once somebody asked; else NULL */
@@ -78,6 +79,25 @@ resolve_times(const etwc_snapshot *from, const metric_copy *copy, etwc_process_r
     row->times.disk_read_ns = ticks_ns(from, c->disk_read_ticks);
     row->times.disk_write_ns = ticks_ns(from, c->disk_write_ticks);
     row->times.disk_flush_ns = ticks_ns(from, c->disk_flush_ticks);
+    row->times.ready_ns = ticks_ns(from, c->ready_ticks);
+    row->times.wait_ns = ticks_ns(from, c->wait_ticks);
+}
+
+static uint64_t
+wait_ticks(const etwc_snapshot *from, const metric_copy *copy, size_t place)
+{
+    return metric_wait_so_far(&copy->waits[place], copy->wait_epoch == from->wait_epoch,
+                              from->machine.raw_time);
+}
+
+/* Waits that are under way count up to the moment of the snapshot. */
+static void
+resolve_waits(const etwc_snapshot *from, const metric_copy *copy, etwc_process_row *row)
+{
+    if (copy->wait_count != 0)
+        row->counters.ready_ticks = wait_ticks(from, copy, METRIC_READY);
+    for (size_t i = METRIC_READY + 1; i < copy->wait_count; i++)
+        row->counters.wait_ticks += wait_ticks(from, copy, i);
 }
 
 void
@@ -93,6 +113,7 @@ etwc_snapshot_row(const etwc_snapshot *snapshot, size_t index, etwc_process_row 
     /* The idle process has one thread per processor, all with id 0. */
     if (out->process_id == 0 && (out->known & ETWC_ROW_THREADS))
         out->gauges.thread_count = snapshot->machine.processors;
+    resolve_waits(snapshot, copy, out);
     resolve_times(snapshot, copy, out);
 }
 
@@ -118,6 +139,7 @@ fill_running(const etwc_aggregate *a, int64_t now, etwc_snapshot *to)
     for (size_t i = 0; i < a->processor_count; i++) {
         const metric_processor *p = &a->processors[i];
         uint64_t ticks = metric_run_so_far(p, now);
+        machine->unknown_ticks += p->unknown_ticks;
         machine->dpc_ticks += p->dpc_ticks;
         machine->isr_ticks += p->isr_ticks;
         if (p->thread == METRIC_NONE) {
@@ -217,7 +239,7 @@ static const source_mask source_masks[] = {
     {ETWC_SOURCE_file, 0, 0x4000000},      {ETWC_SOURCE_network, 0, 0x10000},
     {ETWC_SOURCE_counters, 0, 0x8},        {ETWC_SOURCE_interrupts, 1, 0x4080},
     {ETWC_SOURCE_file_ends, 0, 0x2000000}, {ETWC_SOURCE_working_sets, 1, 0x800000},
-    {ETWC_SOURCE_objects, 4, 0x40},
+    {ETWC_SOURCE_objects, 4, 0x40},        {ETWC_SOURCE_ready, 1, 0x200},
 };
 
 static void
@@ -255,7 +277,6 @@ fill_machine(const etwc_aggregate *a, int64_t now, etwc_machine_row *machine)
         .raw_time = now,
         .filetime = etwc_clock_filetime(&a->clock, now),
         .wall_ticks = wall_ticks(a, now),
-        .unknown_ticks = a->unknown_ticks,
         .events = a->events,
         .unowned_samples = a->unowned_samples,
         .unowned_records = a->unowned_records,
@@ -263,6 +284,7 @@ fill_machine(const etwc_aggregate *a, int64_t now, etwc_machine_row *machine)
         .partial = a->partial,
         .lost_records = a->lost_records,
         .switch_mismatches = a->switch_mismatches,
+        .waits_dropped = a->waits_dropped,
         .negative_intervals = a->negative_intervals,
         .processors = (uint32_t)a->processor_count,
         .sample_interval_100ns = a->sample_interval_100ns,
@@ -337,6 +359,7 @@ etwc_aggregate_snapshot(etwc_aggregate *a, int64_t raw_time, unsigned what,
     int64_t now = raw_time > a->last_raw_time ? raw_time : a->last_raw_time;
     to->clock = a->clock;
     to->timer_resolution_100ns = a->timer_resolution_100ns;
+    to->wait_epoch = a->epoch;
     to->first_interval =
         etwc_lifetimes_session(a->lifetimes)->first_sample_interval_100ns;
     to->strings = a->strings;
@@ -403,6 +426,38 @@ etwc_snapshot_find(const etwc_snapshot *snapshot, uint64_t row_id, size_t hint)
     return low < snapshot->row_count && snapshot->copies[low]->row.row_id == row_id
                ? low
                : ETWC_NO_ROW;
+}
+
+static const metric_wait *
+wait_of(const metric_copy *copy, uint32_t reason, size_t *place)
+{
+    for (*place = METRIC_READY + 1; *place < copy->wait_count; (*place)++)
+        if (copy->waits[*place].reason == reason)
+            return &copy->waits[*place];
+    return NULL;
+}
+
+size_t
+etwc_snapshot_waits(const etwc_snapshot *snapshot, size_t index,
+                    const etwc_snapshot *base, etwc_wait_row out[ETWC_WAIT_REASONS])
+{
+    const metric_copy *copy = snapshot->copies[index];
+    size_t before = ETWC_NO_ROW, place, count = 0;
+    if (base != NULL)
+        before = etwc_snapshot_find(base, copy->row.row_id, index);
+    for (size_t i = METRIC_READY + 1; i < copy->wait_count; i++) {
+        etwc_wait_row *wait = &out[count++];
+        wait->reason = copy->waits[i].reason;
+        wait->ticks = wait_ticks(snapshot, copy, i);
+        wait->ns = ticks_ns(snapshot, wait->ticks);
+        if (before == ETWC_NO_ROW ||
+            wait_of(base->copies[before], wait->reason, &place) == NULL)
+            continue;
+        uint64_t earlier = wait_ticks(base, base->copies[before], place);
+        wait->ticks -= earlier;
+        wait->ns -= ticks_ns(base, earlier);
+    }
+    return count;
 }
 
 void
@@ -509,21 +564,23 @@ etwc_machine_cpu_source(const etwc_machine_row *machine)
 /* ---- Columns ---------------------------------------------------------------------- */
 
 #define IDENTITY_COLUMN(name, format) {#name, offsetof(etwc_process_row, name), format},
-#define COUNTER_COLUMN(name)                                \
-    {#name, offsetof(etwc_process_row, counters.name),      \
-     offsetof(etwc_process_row, counters.name) ==           \
-             offsetof(etwc_process_row, counters.run_ticks) \
-         ? 'q'                                              \
+#define IS_AT(group, name, other) \
+    (offsetof(etwc_process_row, group.name) == offsetof(etwc_process_row, group.other))
+#define COUNTER_COLUMN(name)                                                   \
+    {#name, offsetof(etwc_process_row, counters.name),                         \
+     IS_AT(counters, name, run_ticks) || IS_AT(counters, name, ready_ticks) || \
+             IS_AT(counters, name, wait_ticks)                                 \
+         ? 'q'                                                                 \
          : 'Q'},
-#define TIME_COLUMN(name)                             \
-    {#name, offsetof(etwc_process_row, times.name),   \
-     offsetof(etwc_process_row, times.name) ==        \
-             offsetof(etwc_process_row, times.run_ns) \
-         ? 'q'                                        \
+#define TIME_COLUMN(name)                                          \
+    {#name, offsetof(etwc_process_row, times.name),                \
+     IS_AT(times, name, run_ns) || IS_AT(times, name, ready_ns) || \
+             IS_AT(times, name, wait_ns)                           \
+         ? 'q'                                                     \
          : 'Q'},
 #define GAUGE_COLUMN(name) {#name, offsetof(etwc_process_row, gauges.name), 'Q'},
 
-/* run_ticks and run_ns come out signed: see etwc_row_difference. */
+/* Runs, readiness and waits come out signed: see etwc_row_difference. */
 static const etwc_column row_columns[] = {
     IDENTITY_COLUMN(process_id, 'I') IDENTITY_COLUMN(parent_id, 'I') IDENTITY_COLUMN(
         logon_session_id, 'I') IDENTITY_COLUMN(exit_status, 'I')

@@ -19,7 +19,12 @@
 #define ETWC_ROW_COUNTER_LIST(X)                                                \
     /* CPU. Ticks of a run are session clock, those of a header clock ticks. */ \
     X(run_ticks)                                                                \
-    X(context_switches) /* to a thread of the process */                        \
+    X(context_switches)     /* to a thread of the process */                    \
+    X(voluntary_switches)   /* away from one that then waited */                \
+    X(involuntary_switches) /* away from one that was still ready */            \
+    X(migrations)           /* to one that ran on another processor before */   \
+    X(ready_ticks)          /* that its threads waited for a processor */       \
+    X(wait_ticks)           /* that they waited for anything else */            \
     X(samples)                                                                  \
     X(samples_in_dpc)                                                           \
     X(samples_in_isr)                                                           \
@@ -86,6 +91,8 @@
  * taken. */
 #define ETWC_ROW_TIME_LIST(X) \
     X(run_ns)                 \
+    X(ready_ns)               \
+    X(wait_ns)                \
     X(sample_kernel_ns)       \
     X(sample_user_ns)         \
     X(tick_kernel_ns)         \
@@ -181,6 +188,30 @@ typedef struct etwc_row_texts {
     const etwc_text_entry *application_id;
 } etwc_row_texts;
 
+/* How long the threads of a process waited for one reason. */
+typedef struct etwc_wait_row {
+    uint64_t ticks; /* session clock; signed like those of the row */
+    uint64_t ns;
+    uint32_t reason; /* KWAIT_REASON: see etwc_wait_reason_name */
+} etwc_wait_row;
+
+enum { ETWC_WAIT_REASONS = 64 }; /* higher ones are taken for the highest */
+
+/* States of a thread, as Windows numbers them. */
+typedef enum etwc_thread_state {
+    ETWC_THREAD_INITIALIZED,
+    ETWC_THREAD_READY,
+    ETWC_THREAD_RUNNING,
+    ETWC_THREAD_STANDBY,
+    ETWC_THREAD_TERMINATED,
+    ETWC_THREAD_WAITING,
+    ETWC_THREAD_TRANSITION,
+    ETWC_THREAD_DEFERRED_READY,
+    ETWC_THREAD_GATE_WAIT,
+    ETWC_THREAD_WAITING_FOR_SWAP, /* of its process */
+    ETWC_THREAD_UNKNOWN = 255     /* nothing was told of it yet, or since a loss */
+} etwc_thread_state;
+
 /* A thread that is alive at that moment. */
 typedef struct etwc_live_thread {
     uint32_t row; /* of its process */
@@ -225,6 +256,7 @@ typedef enum etwc_presence {
     X(thread)                      \
     X(image)                       \
     X(switches)                    \
+    X(ready)                       \
     X(samples)                     \
     X(ticks)                       \
     X(page_faults)                 \
@@ -265,6 +297,7 @@ typedef struct etwc_machine_row {
     uint64_t partial;            /* records used in part */
     uint64_t lost_records;       /* notes of a live session that events were lost */
     uint64_t switch_mismatches;  /* switches away from a thread that did not run */
+    uint64_t waits_dropped;      /* waits that a record contradicts: not counted */
     uint64_t negative_intervals; /* the clock of a processor stepped back */
     uint32_t processors;
     uint32_t sample_interval_100ns;      /* latest; 0 when unknown */
@@ -303,6 +336,11 @@ bool etwc_snapshot_is_active(const etwc_snapshot *snapshot, size_t index, int64_
 /* Arrays, borrowed from the snapshot; *out_count may be 0. The one of all rows is
  * made by the first call, which must not meet another; NULL when memory is out. */
 const etwc_process_row *etwc_snapshot_rows(etwc_snapshot *snapshot, size_t *out_count);
+/* What the threads of a row waited for, in the interval since `base` (or NULL): only
+ * reasons that have occurred. Returns their number. */
+size_t etwc_snapshot_waits(const etwc_snapshot *snapshot, size_t index,
+                           const etwc_snapshot *base,
+                           etwc_wait_row out[ETWC_WAIT_REASONS]);
 const etwc_live_thread *etwc_snapshot_live(const etwc_snapshot *snapshot,
                                            size_t *out_count);
 const etwc_thread_row *etwc_snapshot_threads(const etwc_snapshot *snapshot,
@@ -313,8 +351,9 @@ const etwc_image_row *etwc_snapshot_images(const etwc_snapshot *snapshot,
 /* What a row says of an interval: counters and times of `row` less those of
  * `base` (NULL: from the beginning), gauges and identity of `row`. An interrupt is
  * known when it has ended, so one that lies across the beginning is taken from this
- * interval as a whole: run_ticks and run_ns are to be read as signed, and are below
- * 0 when a process ran for less than that. Sums over intervals stay exact. */
+ * interval as a whole; a wait that a later record contradicts is taken back. The ticks
+ * and ns of runs, readiness and waits are to be read as signed, and can be below 0.
+ * Sums over intervals stay exact. */
 void etwc_row_difference(const etwc_process_row *row, const etwc_process_row *base,
                          etwc_process_row *out);
 

@@ -23,13 +23,20 @@ metric_copy_is_private(metric_copy *copy)
     return etwc_atomic_load_acquire(&copy->references) == 1;
 }
 
+static size_t
+size_of_copy(size_t wait_count)
+{
+    return sizeof(metric_copy) + wait_count * sizeof(metric_wait);
+}
+
 metric_copy *
 metric_copy_duplicate(const metric_copy *copy)
 {
-    metric_copy *twin = etwc_malloc(sizeof *twin);
+    size_t size = size_of_copy(copy->wait_count);
+    metric_copy *twin = etwc_malloc(size);
     if (twin == NULL)
         return NULL;
-    memcpy(twin, copy, sizeof *twin);
+    memcpy(twin, copy, size);
     etwc_atomic_init(&twin->references, 1);
     return twin;
 }
@@ -105,7 +112,7 @@ metric_copy *
 metric_copy_new(etwc_aggregate *a, uint32_t process)
 {
     const metric_process *from = &a->processes[process];
-    metric_copy *to = etwc_malloc(sizeof *to);
+    metric_copy *to = etwc_malloc(size_of_copy(from->wait_count));
     if (to == NULL)
         return NULL;
     etwc_atomic_init(&to->references, 1);
@@ -115,6 +122,10 @@ metric_copy_new(etwc_aggregate *a, uint32_t process)
     to->end_raw_time = INT64_MAX;
     to->samples_kernel_unweighted = from->samples_kernel_unweighted;
     to->samples_user_unweighted = from->samples_user_unweighted;
+    to->wait_epoch = from->wait_epoch;
+    to->wait_count = from->wait_count;
+    if (from->wait_count != 0)
+        memcpy(to->waits, from->waits, from->wait_count * sizeof *to->waits);
     if (from->life != METRIC_NONE)
         fill_identity(a, etwc_lifetimes_process_at(a->lifetimes, from->life), to);
     if (to->texts.name == NULL && to->row.process_id != 0)

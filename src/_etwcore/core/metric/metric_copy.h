@@ -10,12 +10,38 @@
 #include "etwc_aggregate.h"
 #include "etwc_atomic.h"
 
+/* Times of one kind, of all threads of a process. A time that is under way counts
+ * up to any moment: its part is that moment less its begin. */
+typedef struct metric_wait {
+    uint64_t ticks;      /* of those that have ended */
+    uint64_t begin_sum;  /* of those under way; wraps */
+    uint32_t open_count; /* number of those under way */
+    uint32_t reason;     /* KWAIT_REASON; of METRIC_READY: none */
+} metric_wait;
+
+/* Places in the waits of a process. */
+enum {
+    METRIC_READY = 0, /* waits for a processor; the others wait for something else */
+    METRIC_NOT_WAITING = 255
+};
+
+/* Ticks up to that moment; `counts_open`: of those under way, too. */
+static inline uint64_t
+metric_wait_so_far(const metric_wait *wait, bool counts_open, int64_t now)
+{
+    if (!counts_open)
+        return wait->ticks;
+    return wait->ticks + wait->open_count * (uint64_t)now - wait->begin_sum;
+}
+
 typedef struct metric_copy {
     etwc_atomic_size references;
     etwc_process_row row; /* without times; the end is told although it may lie ahead */
     etwc_row_texts texts;
     int64_t end_raw_time; /* looked at before it, the process has not ended */
     uint64_t samples_kernel_unweighted, samples_user_unweighted;
+    uint32_t wait_epoch, wait_count;
+    metric_wait waits[]; /* as in the process */
 } metric_copy;
 
 /* NULL when memory is out. */

@@ -21,15 +21,29 @@ metric_run_so_far(const metric_processor *p, int64_t now)
     return ticks > p->run_interrupted ? ticks - p->run_interrupted : 0;
 }
 
+/* Whether the thread ran all the time, so far as anybody can tell. */
+static bool
+has_run(const etwc_aggregate *a, const metric_processor *p, int64_t now,
+        uint32_t leaving_id)
+{
+    if (ETWC_UNLIKELY(p->thread_id != leaving_id))
+        return false;
+    /* It was switched to on another processor since; at the same time is no
+     * contradiction, for records of one time come in the order of processors. */
+    const metric_thread *thread = &a->threads[p->thread];
+    return leaving_id == 0 || thread->processor == (uint32_t)(p - a->processors) ||
+           thread->since == now;
+}
+
 static void
 run_end(etwc_aggregate *a, metric_processor *p, int64_t now, uint32_t leaving_id)
 {
     uint64_t ticks = metric_run_so_far(p, now);
     if (ETWC_UNLIKELY(p->thread == METRIC_NONE)) {
-        a->unknown_ticks += ticks;
-    } else if (ETWC_UNLIKELY(p->thread_id != leaving_id)) {
+        p->unknown_ticks += ticks;
+    } else if (ETWC_UNLIKELY(!has_run(a, p, now, leaving_id))) {
         /* A switch in between was lost: nobody knows who ran how long. */
-        a->unknown_ticks += ticks;
+        p->unknown_ticks += ticks;
         a->switch_mismatches++;
     } else {
         metric_thread *thread = &a->threads[p->thread];
@@ -44,6 +58,21 @@ run_end(etwc_aggregate *a, metric_processor *p, int64_t now, uint32_t leaving_id
     p->interrupt_count = 0;
 }
 
+/* Row of the thread that leaves: that of the running one, as a rule. */
+static uint32_t
+leaving_row(etwc_aggregate *a, const metric_processor *p, uint32_t thread_id,
+            int64_t now)
+{
+    if (ETWC_LIKELY(p->thread_id == thread_id && p->thread != METRIC_NONE))
+        return p->thread;
+    /* Who seemed to run was switched away from meanwhile, to nobody knows what. */
+    if (p->thread != METRIC_NONE && p->thread_id != 0 &&
+        a->threads[p->thread].processor == (uint32_t)(p - a->processors) &&
+        a->threads[p->thread].state == ETWC_THREAD_RUNNING)
+        metric_wait_forget(a, p->thread);
+    return thread_id == 0 ? METRIC_NONE : metric_thread_row(a, thread_id, now);
+}
+
 void
 metric_apply_switch(etwc_aggregate *a, const etwc_event *event,
                     const etwc_kernel_cswitch *record)
@@ -55,13 +84,18 @@ metric_apply_switch(etwc_aggregate *a, const etwc_event *event,
     }
     uint32_t row = metric_thread_row(a, record->new_thread_id, now);
     metric_processor *p = &a->processors[event->processor];
+    uint32_t old_row = leaving_row(a, p, record->old_thread_id, now);
     run_end(a, p, now, record->old_thread_id);
+    if (record->old_thread_id != 0 && ETWC_LIKELY(old_row != METRIC_NONE))
+        metric_wait_switch_away(a, old_row, event->processor, now, record);
     p->thread = row;
     p->thread_id = record->new_thread_id;
     if (ETWC_UNLIKELY(row == METRIC_NONE))
         return;
     a->threads[row].context_switches++;
     metric_process_change(a, a->threads[row].process)->row.counters.context_switches++;
+    if (record->new_thread_id != 0)
+        metric_wait_switch_to(a, row, event->processor, now);
 }
 
 /* ---- Interrupts --------------------------------------------------------------------- */

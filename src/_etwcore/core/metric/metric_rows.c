@@ -39,6 +39,7 @@ metric_rows_bytes(const etwc_aggregate *a)
     bytes += a->live_capacity * (sizeof *a->live + sizeof *a->live_threads);
     bytes += (a->process_lives + a->thread_lives) * sizeof(uint32_t);
     bytes += a->processor_capacity * sizeof *a->processors;
+    bytes += a->wait_bytes;
     return bytes;
 }
 
@@ -125,6 +126,11 @@ thread_add(etwc_aggregate *a, uint32_t thread_id, uint32_t process, uint32_t lif
         .thread_id = thread_id,
         .life = life,
         .live_at = METRIC_NONE,
+        .processor = METRIC_NONE,
+        .active = INT64_MIN,
+        .epoch = a->epoch,
+        .state = ETWC_THREAD_UNKNOWN,
+        .wait = METRIC_NOT_WAITING,
         .is_old =
             life == METRIC_NONE ||
             etwc_lifetimes_thread_at(a->lifetimes, life)->begin_raw_time == INT64_MIN,
@@ -306,12 +312,14 @@ adopt_orphan(etwc_aggregate *a, uint32_t row, uint32_t orphan)
     metric_thread *from = &a->threads[orphan];
     metric_process *hidden = &a->processes[from->process];
     counters_add(metric_process_change(a, to->process), hidden);
-    to->run_ticks += from->run_ticks;
-    to->context_switches += from->context_switches;
-    to->samples += from->samples;
-    to->kernel_ticks = from->kernel_ticks;
-    to->user_ticks = from->user_ticks;
-    to->has_ticks = from->has_ticks;
+    metric_thread self = *to;
+    *to = *from;
+    to->valid_until = self.valid_until;
+    to->process = self.process;
+    to->life = self.life;
+    to->live_at = self.live_at;
+    to->is_old = self.is_old;
+    metric_wait_adopt(a, to->process, from->process, row);
     for (size_t i = 0; i < a->processor_count; i++)
         if (a->processors[i].thread == orphan)
             a->processors[i].thread = row;
@@ -324,6 +332,7 @@ adopt_orphan(etwc_aggregate *a, uint32_t row, uint32_t orphan)
                             .thread_id = to->thread_id,
                             .life = METRIC_NONE,
                             .live_at = METRIC_NONE,
+                            .wait = METRIC_NOT_WAITING,
                             .is_adopted = true};
 }
 
@@ -454,4 +463,5 @@ metric_live_remove(etwc_aggregate *a, uint32_t thread)
     a->threads[a->live_threads[at]].live_at = at;
     row->live_at = METRIC_NONE;
     metric_process_change(a, row->process)->row.gauges.thread_count--;
+    metric_wait_set_state(a, thread, ETWC_THREAD_TERMINATED);
 }

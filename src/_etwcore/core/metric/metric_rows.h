@@ -22,19 +22,30 @@ typedef struct metric_process {
     uint64_t samples_user_unweighted;
     uint64_t lowest_image_base;
     const etwc_text_entry *lowest_image; /* names a process without a record */
-    uint32_t life;                       /* instance in the lifetimes, or METRIC_NONE */
-    uint32_t number; /* in snapshots; METRIC_NONE for the hidden row of a thread
+    metric_wait *waits; /* owned; NULL before a thread of it has waited */
+    uint32_t wait_count, wait_capacity;
+    uint32_t wait_epoch; /* those under way began in that one, or do not count */
+    uint32_t life;       /* instance in the lifetimes, or METRIC_NONE */
+    uint32_t number;     /* in snapshots; METRIC_NONE for the hidden row of a thread
                       * whose process nobody knows yet */
-    bool is_changed; /* since the latest snapshot; always of a hidden row */
+    bool is_changed;     /* since the latest snapshot; always of a hidden row */
 } metric_process;
 
 typedef struct metric_thread {
     int64_t valid_until;
-    uint64_t run_ticks;
-    uint32_t process; /* row */
+    int64_t since;  /* of a state: when it was switched to, or began to wait */
+    int64_t active; /* last tick that it is known to have run, or INT64_MIN */
+    uint64_t run_ticks, ready_ticks, wait_ticks;
+    uint32_t process;   /* row */
+    uint32_t processor; /* that it was last switched to, or METRIC_NONE */
+    uint32_t epoch;     /* of state; nobody knows the state in later ones */
+    uint32_t context_switches, voluntary_switches, involuntary_switches, migrations;
+    uint8_t state; /* etwc_thread_state */
+    uint8_t wait_reason;
+    uint8_t wait;     /* place in the waits of its process, or METRIC_NOT_WAITING */
+    bool is_readied;  /* while it ran: it will not wait when it is switched away */
+    uint32_t samples; /* rarely used from here on */
     uint32_t thread_id;
-    uint32_t context_switches;
-    uint32_t samples;
     uint32_t kernel_ticks, user_ticks; /* last seen */
     uint32_t life;                     /* instance, or METRIC_NONE */
     uint32_t live_at;                  /* position among the living, or METRIC_NONE */
@@ -51,7 +62,7 @@ typedef struct metric_interval {
 typedef struct metric_processor {
     int64_t run_begin;
     uint64_t run_interrupted; /* ticks of interrupts since run_begin */
-    uint64_t dpc_ticks, isr_ticks;
+    uint64_t unknown_ticks, dpc_ticks, isr_ticks;
     metric_interval *interrupts; /* owned; since run_begin */
     size_t interrupt_count, interrupt_capacity;
     uint32_t thread; /* row of the running one; METRIC_NONE: unknown */
@@ -100,7 +111,9 @@ struct etwc_aggregate {
     uint32_t sample_interval_100ns; /* latest of the timer; 0 before any was told */
     uint8_t seen[ETWC_SOURCE_COUNT];
     uint64_t events, undecoded, partial, lost_records;
-    uint64_t unknown_ticks, switch_mismatches, negative_intervals;
+    uint64_t wait_bytes;
+    uint64_t switch_mismatches, negative_intervals, waits_dropped;
+    uint32_t epoch; /* becomes another when something is lost: see metric_wait.c */
     uint64_t unowned_samples, unowned_records;
     bool has_switch_batches; /* packed context switches, which are not read */
     bool needs_look;         /* the event being applied has set one of these */
@@ -178,6 +191,23 @@ void metric_apply_sample_interval(etwc_aggregate *a,
 void metric_apply_ticks(etwc_aggregate *a, const etwc_event *event);
 /* Ticks of the processor's run from its begin to now, less interrupts. */
 uint64_t metric_run_so_far(const metric_processor *p, int64_t now);
+
+/* metric_wait.c */
+/* The thread was switched away from, or to, on that processor. Thread 0 is none. */
+void metric_wait_switch_away(etwc_aggregate *a, uint32_t thread, uint32_t processor,
+                             int64_t now, const etwc_kernel_cswitch *record);
+void metric_wait_switch_to(etwc_aggregate *a, uint32_t thread, uint32_t processor,
+                           int64_t now);
+void metric_apply_ready(etwc_aggregate *a, const etwc_event *event,
+                        const etwc_kernel_ready *record);
+/* What it does, or waits for, is no longer known: a time under way does not count. */
+void metric_wait_forget(etwc_aggregate *a, uint32_t thread);
+void metric_wait_set_state(etwc_aggregate *a, uint32_t thread, etwc_thread_state state);
+/* Moves all times of a process to another one; its thread's with it. */
+void metric_wait_adopt(etwc_aggregate *a, uint32_t to, uint32_t from, uint32_t thread);
+void metric_wait_free(etwc_aggregate *a, metric_process *process);
+/* Whether it is in the state that is noted with it. */
+bool metric_wait_is_known(const etwc_aggregate *a, const metric_thread *thread);
 
 /* metric_process.c */
 void metric_apply_process(etwc_aggregate *a, const etwc_event *event,

@@ -1,0 +1,292 @@
+/*
+ * What threads do while they do not run: the states of a thread, and the time that
+ * it waits, by reason, or is ready and waits for a processor (event-decoding.md,
+ * 14.3 and 14.5).
+ *
+ * A wait lasts from the switch away in a waiting state to the ready record, or to
+ * the switch to the thread when there is none; a thread is ready from there, or from
+ * a switch away in a ready state, to the switch to it. A time under way counts up to
+ * any moment, so its process keeps the sum of the begins and their number: no list of
+ * waiting threads is walked.
+ *
+ * Nothing is counted whose ends may not belong together. When something may have been
+ * lost the epoch of the aggregate changes: states of earlier epochs are unknown, and
+ * times that began in one do not count. A record that contradicts a state ends that
+ * state's time uncounted, too.
+ */
+#include "etwc_alloc.h"
+#include "metric_rows.h"
+
+/* ---- Times of a process ------------------------------------------------------------- */
+
+/* Times that began in an earlier epoch are not under way any more. */
+static void
+renew(const etwc_aggregate *a, metric_process *process)
+{
+    if (ETWC_LIKELY(process->wait_epoch == a->epoch))
+        return;
+    for (size_t i = 0; i < process->wait_count; i++) {
+        process->waits[i].begin_sum = 0;
+        process->waits[i].open_count = 0;
+    }
+    process->wait_epoch = a->epoch;
+}
+
+static bool
+wait_add(etwc_aggregate *a, metric_process *process, uint32_t reason)
+{
+    void *waits = process->waits;
+    size_t capacity = process->wait_capacity;
+    if (!etwc_grow(&waits, &capacity, process->wait_count + (size_t)1,
+                   sizeof *process->waits)) {
+        metric_out_of_memory(a);
+        return false;
+    }
+    if (capacity != process->wait_capacity) {
+        a->wait_bytes += (capacity - process->wait_capacity) * sizeof *process->waits;
+        metric_has_grown(a);
+    }
+    process->waits = waits;
+    process->wait_capacity = (uint32_t)capacity;
+    process->waits[process->wait_count++] = (metric_wait){.reason = reason};
+    return true;
+}
+
+/* Place of the time of a reason, made when it is the first; METRIC_NOT_WAITING when
+ * memory is out. */
+static uint8_t
+place_of(etwc_aggregate *a, metric_process *process, uint8_t reason)
+{
+    if (reason >= ETWC_WAIT_REASONS)
+        reason = ETWC_WAIT_REASONS - 1; /* Windows has no such reason */
+    if (process->wait_count == 0 && !wait_add(a, process, 0))
+        return METRIC_NOT_WAITING;
+    for (uint32_t i = METRIC_READY + 1; i < process->wait_count; i++)
+        if (process->waits[i].reason == reason)
+            return (uint8_t)i;
+    if (!wait_add(a, process, reason))
+        return METRIC_NOT_WAITING;
+    return (uint8_t)(process->wait_count - 1);
+}
+
+static uint8_t
+place_of_ready(etwc_aggregate *a, metric_process *process)
+{
+    if (process->wait_count == 0 && !wait_add(a, process, 0))
+        return METRIC_NOT_WAITING;
+    return METRIC_READY;
+}
+
+/* ---- Times of a thread -------------------------------------------------------------- */
+
+/* Of an earlier epoch, only that a thread runs is still known: its processor knows. */
+static void
+refresh(const etwc_aggregate *a, metric_thread *thread)
+{
+    if (ETWC_LIKELY(thread->epoch == a->epoch))
+        return;
+    thread->epoch = a->epoch;
+    thread->wait = METRIC_NOT_WAITING;
+    thread->is_readied = false;
+    if (thread->state != ETWC_THREAD_RUNNING && thread->state != ETWC_THREAD_TERMINATED)
+        thread->state = ETWC_THREAD_UNKNOWN;
+}
+
+bool
+metric_wait_is_known(const etwc_aggregate *a, const metric_thread *thread)
+{
+    return thread->epoch == a->epoch || thread->state == ETWC_THREAD_RUNNING ||
+           thread->state == ETWC_THREAD_TERMINATED;
+}
+
+static void
+wait_begin(etwc_aggregate *a, metric_thread *thread, uint8_t place, int64_t now)
+{
+    if (ETWC_UNLIKELY(place == METRIC_NOT_WAITING))
+        return;
+    metric_process *process = metric_process_change(a, thread->process);
+    renew(a, process);
+    process->waits[place].begin_sum += (uint64_t)now;
+    process->waits[place].open_count++;
+    thread->wait = place;
+    thread->since = now;
+}
+
+/* Ends what the thread waits for; `counts`: the time is known. */
+static void
+wait_end(etwc_aggregate *a, metric_thread *thread, int64_t now, bool counts)
+{
+    metric_process *process = metric_process_change(a, thread->process);
+    metric_wait *wait = &process->waits[thread->wait];
+    wait->begin_sum -= (uint64_t)thread->since;
+    wait->open_count--;
+    if (counts && now > thread->since) {
+        uint64_t ticks = (uint64_t)now - (uint64_t)thread->since;
+        wait->ticks += ticks;
+        if (thread->wait == METRIC_READY)
+            thread->ready_ticks += ticks;
+        else
+            thread->wait_ticks += ticks;
+    }
+    thread->wait = METRIC_NOT_WAITING;
+}
+
+static void
+contradict(etwc_aggregate *a, metric_thread *thread)
+{
+    a->waits_dropped++;
+    wait_end(a, thread, 0, false);
+}
+
+/* ---- Records ------------------------------------------------------------------------ */
+
+static bool
+is_waiting(uint8_t state)
+{
+    return state == ETWC_THREAD_WAITING || state == ETWC_THREAD_GATE_WAIT;
+}
+
+static bool
+is_ready(uint8_t state)
+{
+    return state == ETWC_THREAD_READY || state == ETWC_THREAD_STANDBY ||
+           state == ETWC_THREAD_DEFERRED_READY;
+}
+
+void
+metric_wait_switch_away(etwc_aggregate *a, uint32_t row, uint32_t processor,
+                        int64_t now, const etwc_kernel_cswitch *record)
+{
+    metric_thread *thread = &a->threads[row];
+    metric_process *process = metric_process_change(a, thread->process);
+    uint8_t state = record->old_state;
+    if (is_waiting(state)) {
+        thread->voluntary_switches++;
+        process->row.counters.voluntary_switches++;
+    } else if (is_ready(state)) {
+        thread->involuntary_switches++;
+        process->row.counters.involuntary_switches++;
+    }
+    refresh(a, thread);
+    if (ETWC_UNLIKELY(thread->wait != METRIC_NOT_WAITING)) {
+        contradict(a, thread); /* the switch to it was lost */
+    } else if (ETWC_UNLIKELY(thread->processor != processor &&
+                             thread->state == ETWC_THREAD_RUNNING &&
+                             thread->since == now)) {
+        return; /* it runs elsewhere already: that switch came first, at the same time */
+    }
+    bool was_readied = thread->is_readied;
+    thread->is_readied = false;
+    thread->processor = processor;
+    thread->state = state;
+    thread->wait_reason = record->old_wait_reason;
+    if (is_waiting(state)) {
+        if (!was_readied) {
+            wait_begin(a, thread, place_of(a, process, record->old_wait_reason), now);
+            return;
+        }
+        thread->state = ETWC_THREAD_READY;
+    } else if (!is_ready(state)) {
+        return;
+    }
+    wait_begin(a, thread, place_of_ready(a, process), now);
+}
+
+void
+metric_wait_switch_to(etwc_aggregate *a, uint32_t row, uint32_t processor, int64_t now)
+{
+    metric_thread *thread = &a->threads[row];
+    refresh(a, thread);
+    if (ETWC_LIKELY(thread->wait != METRIC_NOT_WAITING))
+        wait_end(a, thread, now, true);
+    if (thread->processor != processor) {
+        if (thread->processor != METRIC_NONE) {
+            thread->migrations++;
+            metric_process_change(a, thread->process)->row.counters.migrations++;
+        }
+        thread->processor = processor;
+    }
+    thread->state = ETWC_THREAD_RUNNING;
+    thread->is_readied = false;
+    thread->since = now;
+}
+
+void
+metric_apply_ready(etwc_aggregate *a, const etwc_event *event,
+                   const etwc_kernel_ready *record)
+{
+    int64_t now = event->raw_time;
+    if (record->thread_id == 0)
+        return;
+    uint32_t row = metric_thread_row(a, record->thread_id, now);
+    if (row == METRIC_NONE)
+        return;
+    metric_thread *thread = &a->threads[row];
+    refresh(a, thread);
+    if (thread->state == ETWC_THREAD_RUNNING) {
+        /* Its wait was over before it had been switched away. */
+        thread->is_readied = true;
+        return;
+    }
+    /* Made ready twice: once its stack or its process had been swapped in. */
+    if (thread->wait != METRIC_NOT_WAITING)
+        wait_end(a, thread, now, thread->wait != METRIC_READY);
+    thread->state = ETWC_THREAD_READY;
+    /* Without switches nobody says when it ends. */
+    if (a->seen[ETWC_SOURCE_switches])
+        wait_begin(a, thread, place_of_ready(a, &a->processes[thread->process]), now);
+}
+
+void
+metric_wait_forget(etwc_aggregate *a, uint32_t row)
+{
+    metric_wait_set_state(a, row, ETWC_THREAD_UNKNOWN);
+}
+
+void
+metric_wait_set_state(etwc_aggregate *a, uint32_t row, etwc_thread_state state)
+{
+    metric_thread *thread = &a->threads[row];
+    refresh(a, thread);
+    if (thread->wait != METRIC_NOT_WAITING)
+        contradict(a, thread);
+    thread->is_readied = false;
+    thread->state = (uint8_t)state;
+}
+
+/* ---- Threads whose process is told later --------------------------------------------- */
+
+void
+metric_wait_adopt(etwc_aggregate *a, uint32_t to, uint32_t from, uint32_t row)
+{
+    metric_process *process = metric_process_change(a, to);
+    metric_process *orphan = &a->processes[from];
+    metric_thread *thread = &a->threads[row];
+    renew(a, process);
+    renew(a, orphan);
+    refresh(a, thread);
+    uint8_t was = thread->wait;
+    thread->wait = METRIC_NOT_WAITING;
+    for (uint32_t i = 0; i < orphan->wait_count; i++) {
+        const metric_wait *wait = &orphan->waits[i];
+        uint8_t place = i == METRIC_READY ? place_of_ready(a, process)
+                                          : place_of(a, process, (uint8_t)wait->reason);
+        if (place == METRIC_NOT_WAITING)
+            break;
+        process->waits[place].ticks += wait->ticks;
+        process->waits[place].begin_sum += wait->begin_sum;
+        process->waits[place].open_count += wait->open_count;
+        if (was == i)
+            thread->wait = place;
+    }
+    metric_wait_free(a, orphan);
+}
+
+void
+metric_wait_free(etwc_aggregate *a, metric_process *process)
+{
+    a->wait_bytes -= process->wait_capacity * sizeof *process->waits;
+    etwc_free(process->waits);
+    process->waits = NULL;
+    process->wait_count = process->wait_capacity = 0;
+}
