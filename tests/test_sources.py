@@ -438,7 +438,7 @@ def test_long_paths_are_normalised_like_short_ones(
 ) -> None:
     r"""Behind the prefix \\?\ Windows takes ".." and "/" for names of folders."""
     folder = tmp_path / ("f" * 120) / ("g" * 120)
-    os.makedirs(f"\\\\?\\{folder}")
+    Path(f"\\\\?\\{folder}").mkdir(parents=True)
     shutil.copy(traces / "gcevents.etl", f"\\\\?\\{folder}\\t.etl")
     path = f"{folder}\\..\\{'g' * 120}\\.\\t.etl"
     if form == "relative":
