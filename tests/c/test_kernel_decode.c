@@ -658,7 +658,9 @@ TEST(disk_transfers_of_every_version)
             CHECK_EQ_U64(r.u.disk.irp, version >= 2 ? 0x1297 : 0);
             CHECK_EQ_U64(r.u.disk.response_ticks, version >= 1 ? 9284 : 0);
             CHECK_EQ_U64(r.u.disk.thread_id, version >= 3 ? 44 : 0);
-            CHECK_EQ_U64(r.fields, version >= 3 ? ETWC_HAS_THREAD_ID : 0);
+            unsigned fields = version >= 3 ? ETWC_HAS_THREAD_ID : 0;
+            CHECK_EQ_U64(r.fields,
+                         fields | (version >= 1 ? ETWC_HAS_RESPONSE_TIME : 0));
         }
     }
 }
@@ -826,6 +828,7 @@ TEST(handles)
             CHECK_EQ_U64(r.u.handle.object, 0x0B1);
             CHECK_EQ_U64(r.u.handle.handle, 0x44);
             CHECK_EQ_U64(r.u.handle.object_type, 7);
+            CHECK_EQ_U64(r.u.handle.which, 33);
             CHECK_EQ_U64(r.fields, 0);
             put_text16(&p, "name");
         }
@@ -841,6 +844,7 @@ TEST(handles)
         CHECK_EQ_U64(r.u.handle.handle, 0x88);
         CHECK_EQ_U64(r.u.handle.process_id, 600);
         CHECK_EQ_U64(r.u.handle.source_process_id, 500);
+        CHECK_EQ_U64(r.u.handle.which, 34);
 
         put_pointer(&rundown, 0x0B1);
         put(&rundown, 500, 4);
@@ -850,7 +854,48 @@ TEST(handles)
         CHECK_EQ_U64(r.type, ETWC_KERNEL_HANDLE_RUNDOWN);
         CHECK_EQ_U64(r.u.handle.process_id, 500);
         CHECK_EQ_U64(r.fields, ETWC_HAS_PROCESS_ID);
+        CHECK_EQ_U64(r.u.handle.which, 38);
     }
+}
+
+TEST(names_of_object_types)
+{
+    payload p = {.pointer_size = 8};
+    etwc_kernel_record r;
+    put(&p, 37, 2);
+    put(&p, 0, 2);
+    put_text16(&p, "File");
+    CHECK_EQ_U64(decode(&p, ETWC_CLASS_OBJECT, 36, 2, &r), ETWC_DECODED_FULL);
+    CHECK_EQ_U64(r.type, ETWC_KERNEL_OBJECT_TYPE);
+    CHECK_EQ_U64(r.u.object_type.type, 37);
+    CHECK_EQ_U64(r.u.object_type.name.len, 8);
+    p.size = 4; /* the name is cut away */
+    CHECK_EQ_U64(decode(&p, ETWC_CLASS_OBJECT, 37, 2, &r), ETWC_DECODED_PARTIAL);
+    CHECK_EQ_U64(r.type, ETWC_KERNEL_NONE);
+}
+
+TEST(a_failed_request_names_no_process)
+{
+    payload p = {.pointer_size = 8};
+    etwc_kernel_record r;
+    put(&p, 2, 2);
+    put(&p, 1, 2);
+    CHECK_EQ_U64(decode(&p, ETWC_CLASS_UDP_IP, 17, 2, &r), ETWC_DECODED_FULL);
+    CHECK_EQ_U64(r.type, ETWC_KERNEL_NETWORK_FAIL);
+    CHECK(r.u.network.is_udp);
+}
+
+TEST(a_payload_that_is_too_short_still_has_a_type)
+{
+    payload p = {.pointer_size = 8};
+    etwc_kernel_record r;
+    put(&p, 1, 4);
+    CHECK_EQ_U64(decode(&p, ETWC_CLASS_DISK_IO, 10, 3, &r), ETWC_DECODED_PARTIAL);
+    CHECK_EQ_U64(r.type, ETWC_KERNEL_NONE);
+    etwc_event event = event_of(&p, ETWC_CLASS_DISK_IO, 10, 3);
+    CHECK_EQ_U64(etwc_kernel_type_of(&event), ETWC_KERNEL_DISK_READ);
+    event = event_of(&p, ETWC_CLASS_DISK_IO, 200, 3);
+    CHECK_EQ_U64(etwc_kernel_type_of(&event), ETWC_KERNEL_NONE);
 }
 
 TEST(group_masks_at_start_and_end)

@@ -385,7 +385,7 @@ TEST(disk_transfers_do_not_tell_their_thread)
         CHECK_EQ_U64(decode(&p, ETWC_CLASS_MANIFEST_DISK, 11, 0, &r),
                      ETWC_DECODED_FULL);
         CHECK_EQ_U64(r.type, ETWC_KERNEL_DISK_WRITE);
-        CHECK_EQ_U64(r.fields, 0);
+        CHECK_EQ_U64(r.fields, ETWC_HAS_RESPONSE_TIME);
         CHECK_EQ_U64(r.u.disk.transfer_size, 4096);
         CHECK_EQ_U64(r.u.disk.byte_offset, UINT64_C(0x123456789A));
         CHECK_EQ_U64(r.u.disk.irp, 0x87654320);

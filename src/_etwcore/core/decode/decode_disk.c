@@ -17,7 +17,7 @@
 
 #define DISK_IRP(SLOT) SLOT(PTR, "Irp", HEX, disk.irp, 0)
 #define DISK_TIME(SLOT) \
-    SLOT(U64, "HighResResponseTime", DEC, disk.response_ticks, 0)
+    SLOT(U64, "HighResResponseTime", DEC, disk.response_ticks, ETWC_HAS_RESPONSE_TIME)
 #define DISK_THREAD(SLOT) \
     SLOT(U32, "IssuingThreadId", DEC, disk.thread_id, ETWC_HAS_THREAD_ID)
 

@@ -75,6 +75,7 @@ finish(const etwc_event *event, const decode_opcode *opcode, etwc_kernel_record 
         decode_finish_cswitch(event, opcode, out);
         break;
     case ETWC_KERNEL_NETWORK:
+    case ETWC_KERNEL_NETWORK_FAIL:
         decode_finish_network(event, opcode, out);
         break;
     case ETWC_KERNEL_PAGE_FAULT:
@@ -101,6 +102,12 @@ finish(const etwc_event *event, const decode_opcode *opcode, etwc_kernel_record 
         break;
     case ETWC_KERNEL_MEMORY_WORKING_SETS:
         finish_working_sets(event, &out->u.working_sets);
+        break;
+    case ETWC_KERNEL_HANDLE_CREATE:
+    case ETWC_KERNEL_HANDLE_CLOSE:
+    case ETWC_KERNEL_HANDLE_DUPLICATE:
+    case ETWC_KERNEL_HANDLE_RUNDOWN:
+        decode_finish_handle(event, opcode, out);
         break;
     case ETWC_KERNEL_LOST:
         decode_finish_lost(event, opcode, out);
@@ -147,4 +154,11 @@ etwc_kernel_decode_some(const etwc_event *event, uint64_t types,
     if (form->fast != NULL)
         return form->fast(event, opcode, form, out);
     return decode_by_rows(event, opcode, form, out);
+}
+
+etwc_kernel_type
+etwc_kernel_type_of(const etwc_event *event)
+{
+    const decode_opcode *opcode = decode_find_opcode(event);
+    return opcode == NULL ? ETWC_KERNEL_NONE : (etwc_kernel_type)opcode->type;
 }

@@ -91,7 +91,7 @@ struct decode_row {
     const decode_row *members; /* STRUCT: rows of a fixed size */
     uint16_t count;            /* see decode_repeat; BITS: shift << 8 | width */
     uint16_t slot;             /* 1 + offset in etwc_kernel_record; 0: none */
-    uint16_t has;              /* ETWC_HAS_* that a filled slot sets */
+    uint32_t has;              /* ETWC_HAS_* that a filled slot sets */
     uint8_t slot_size;
     uint8_t member_count;
     uint8_t type;     /* decode_type */
@@ -308,6 +308,7 @@ DECODE_FINISH_WHICH(page_fault)
 DECODE_FINISH_WHICH(priority)
 DECODE_FINISH_WHICH(file)
 DECODE_FINISH_WHICH(lost)
+DECODE_FINISH_WHICH(handle)
 
 #define DECODE_FINISH_NOTHING(record)                                                  \
     static inline void decode_finish_##record(                                         \
@@ -322,7 +323,6 @@ DECODE_FINISH_NOTHING(ready)
 DECODE_FINISH_NOTHING(disk)
 DECODE_FINISH_NOTHING(hard_fault)
 DECODE_FINISH_NOTHING(virtual_memory)
-DECODE_FINISH_NOTHING(handle)
 
 /* A typed record of any payload: rows that it does not hold are left out. */
 etwc_completeness decode_by_rows(const etwc_event *event, const decode_opcode *opcode,
@@ -421,7 +421,7 @@ decode_store(void *slot, size_t size, uint64_t value)
         memset(&out->u.record, 0, sizeof out->u.record);                             \
         LAYOUT(DECODE_FAST_SKIP, DECODE_FAST_LOAD, DECODE_FAST_NO_BITS)              \
         out->type = opcode->type;                                                    \
-        out->fields = (uint16_t)fields;                                              \
+        out->fields = fields;                                                        \
         decode_finish_##record(event, opcode, out);                                       \
         (void)at;                                                                    \
         (void)pointer_size;                                                          \

@@ -102,7 +102,7 @@ static const decode_opcode tcp_ip_opcodes[] = {
     OPCODE(14, "TcpIp/Retransmit", packet_forms, NETWORK)
     OPCODE(15, "TcpIp/Accept", open_forms, NETWORK)
     OPCODE(16, "TcpIp/Reconnect", later_packet_forms, NETWORK)
-    OPCODE(17, "TcpIp/Fail", tcp_fail_forms, NONE)
+    OPCODE(17, "TcpIp/Fail", tcp_fail_forms, NETWORK_FAIL)
     OPCODE(18, "TcpIp/TCPCopy", later_packet_forms, NETWORK)
     OPCODE(26, "TcpIp/SendIPV6", send6_forms, NETWORK)
     OPCODE(27, "TcpIp/RecvIPV6", packet6_forms, NETWORK)
@@ -139,7 +139,7 @@ static const decode_form udp_forms[] = {
 static const decode_opcode udp_ip_opcodes[] = {
     OPCODE(10, "UdpIp/Send", udp_forms, NETWORK)
     OPCODE(11, "UdpIp/Recv", udp_forms, NETWORK)
-    OPCODE(17, "UdpIp/Fail", udp_fail_forms, NONE)
+    OPCODE(17, "UdpIp/Fail", udp_fail_forms, NETWORK_FAIL)
     OPCODE(26, "UdpIp/SendIPV6", packet6_forms, NETWORK)
     OPCODE(27, "UdpIp/RecvIPV6", packet6_forms, NETWORK)
 };

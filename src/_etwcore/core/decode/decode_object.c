@@ -42,9 +42,9 @@ static const decode_row handle_rundown_2[] = {
 static const decode_form handle_rundown_forms[] = {FORM(2, 2, handle_rundown_2, 4)};
 
 static const decode_row type_rundown_2[] = {
-    ROW(U16, "ObjectType", DEC)
+    SLOT(U16, "ObjectType", DEC, object_type.type, 0)
     ROW(U16, "Reserved", DEC)
-    ROW(WZ, "TypeName", DEC)
+    SLOT(WZ, "TypeName", DEC, object_type.name, ETWC_HAS_NAME)
 };
 static const decode_row object_2[] = {
     ROW(PTR, "Object", HEX)
@@ -55,7 +55,7 @@ static const decode_row reference_2[] = {
     ROW(U32, "Tag", TAG)
     ROW(U32, "Count", DEC)
 };
-static const decode_form type_rundown_forms[] = {FORM(2, 2, type_rundown_2, 0)};
+static const decode_form type_rundown_forms[] = {FORM(2, 2, type_rundown_2, 3)};
 static const decode_form object_forms[] = {FORM(2, 2, object_2, 0)};
 static const decode_form reference_forms[] = {FORM(2, 2, reference_2, 0)};
 
@@ -63,8 +63,8 @@ static const decode_opcode object_opcodes[] = {
     OPCODE(32, "Object/CreateHandle", handle_forms, HANDLE_CREATE)
     OPCODE(33, "Object/CloseHandle", handle_forms, HANDLE_CLOSE)
     OPCODE(34, "Object/DuplicateHandle", duplicate_forms, HANDLE_DUPLICATE)
-    OPCODE(36, "Object/TypeDCStart", type_rundown_forms, NONE)
-    OPCODE(37, "Object/TypeDCEnd", type_rundown_forms, NONE)
+    OPCODE(36, "Object/TypeDCStart", type_rundown_forms, OBJECT_TYPE)
+    OPCODE(37, "Object/TypeDCEnd", type_rundown_forms, OBJECT_TYPE)
     OPCODE(38, "Object/HandleDCStart", handle_rundown_forms, HANDLE_RUNDOWN)
     OPCODE(39, "Object/HandleDCEnd", handle_rundown_forms, HANDLE_RUNDOWN)
     OPCODE(48, "Object/Create", object_forms, NONE)

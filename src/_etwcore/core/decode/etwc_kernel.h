@@ -58,10 +58,12 @@ typedef enum etwc_kernel_type {
     ETWC_KERNEL_FILE_END,
     ETWC_KERNEL_FILE_NAME, /* name, create, delete, rundown of a file key */
     ETWC_KERNEL_NETWORK,
+    ETWC_KERNEL_NETWORK_FAIL, /* a request that failed; names no process */
     ETWC_KERNEL_HANDLE_CREATE,
     ETWC_KERNEL_HANDLE_CLOSE,
     ETWC_KERNEL_HANDLE_DUPLICATE,
     ETWC_KERNEL_HANDLE_RUNDOWN,
+    ETWC_KERNEL_OBJECT_TYPE, /* name of a type */
     /* machine and session */
     ETWC_KERNEL_SYSTEM_CPU,
     ETWC_KERNEL_SERVICE,
@@ -93,7 +95,8 @@ enum {
     ETWC_HAS_PROCESS_ID = 1 << 12,
     ETWC_HAS_CHECKSUM = 1 << 13,
     ETWC_HAS_CREATE_TIME = 1 << 14, /* records of manifest providers alone */
-    ETWC_HAS_CYCLES = 1 << 15
+    ETWC_HAS_CYCLES = 1 << 15,
+    ETWC_HAS_RESPONSE_TIME = 1 << 16
 };
 
 /* What a process has used when it ends; told by the manifest provider. Bytes unless
@@ -223,7 +226,7 @@ typedef struct etwc_kernel_working_sets {
 typedef struct etwc_kernel_disk {
     uint32_t disk_number, irp_flags, transfer_size, thread_id; /* HAS_THREAD_ID */
     uint64_t byte_offset, file_object, irp;
-    uint64_t response_ticks; /* session clock */
+    uint64_t response_ticks; /* session clock; HAS_RESPONSE_TIME */
 } etwc_kernel_disk;
 
 typedef struct etwc_kernel_file {
@@ -245,7 +248,13 @@ typedef struct etwc_kernel_handle {
     uint32_t handle, process_id; /* HAS_PROCESS_ID; duplicate: the target */
     uint32_t source_handle, source_process_id;
     uint16_t object_type;
+    uint8_t which; /* opcode: 32 create, 33 close, 34 duplicate, 38 and 39 rundown */
 } etwc_kernel_handle;
+
+typedef struct etwc_kernel_object_type {
+    uint16_t type;
+    etwc_span name; /* UTF-16LE */
+} etwc_kernel_object_type;
 
 typedef struct etwc_kernel_cpu {
     uint32_t mhz, processors, memory_mb, page_size, allocation_granularity;
@@ -281,7 +290,7 @@ typedef struct etwc_kernel_subject {
 
 typedef struct etwc_kernel_record {
     uint8_t type;    /* etwc_kernel_type */
-    uint16_t fields; /* ETWC_HAS_* */
+    uint32_t fields; /* ETWC_HAS_* */
     union {
         etwc_kernel_process process;
         etwc_kernel_counters counters;
@@ -303,6 +312,7 @@ typedef struct etwc_kernel_record {
         etwc_kernel_file file;
         etwc_kernel_network network;
         etwc_kernel_handle handle;
+        etwc_kernel_object_type object_type;
         etwc_kernel_cpu cpu;
         etwc_kernel_service service;
         etwc_kernel_group_masks group_masks;
@@ -343,5 +353,9 @@ etwc_completeness etwc_kernel_decode(const etwc_event *event, etwc_kernel_record
 _Static_assert(ETWC_KERNEL_TYPE_COUNT <= 64, "types have bits of a 64-bit number");
 etwc_completeness etwc_kernel_decode_some(const etwc_event *event, uint64_t types,
                                           etwc_kernel_record *out);
+
+/* The type that an event has by its class and opcode, also when its payload is too
+ * short to be a record. */
+etwc_kernel_type etwc_kernel_type_of(const etwc_event *event);
 
 #endif

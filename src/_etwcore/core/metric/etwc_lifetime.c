@@ -255,7 +255,7 @@ facts_set_sid(etwc_lifetimes *l, etwc_process_facts *facts, etwc_span sid)
 
 static bool
 facts_learn(etwc_lifetimes *l, etwc_process_facts *facts,
-            const etwc_kernel_process *record, uint16_t fields)
+            const etwc_kernel_process *record, uint32_t fields)
 {
     if (!(facts->fields & ETWC_HAS_PROCESS_ID)) {
         facts->parent_id = record->parent_id;
@@ -283,7 +283,7 @@ facts_learn(etwc_lifetimes *l, etwc_process_facts *facts,
 
 static void
 facts_learn_exit(etwc_process_facts *facts, const etwc_kernel_process *record,
-                 uint16_t fields, bool is_end)
+                 uint32_t fields, bool is_end)
 {
     if ((fields & ETWC_HAS_EXIT_STATUS) &&
         (is_end || (!(facts->fields & ETWC_HAS_EXIT_STATUS) &&
@@ -483,6 +483,8 @@ etwc_lifetimes_wants(const etwc_event *event)
 {
     if (event->kernel_class == ETWC_CLASS_EVENT_TRACE)
         return event->opcode == 5 || event->opcode == 32;
+    if (event->kernel_class == ETWC_CLASS_SYSTEM_CONFIG)
+        return event->opcode == 10;
     if (event->kernel_class == ETWC_CLASS_PERF_INFO)
         return event->opcode >= 72 && event->opcode <= 74;
     if (event->kernel_class == ETWC_CLASS_PROCESS)
@@ -514,6 +516,9 @@ etwc_lifetimes_apply(etwc_lifetimes *lifetimes, const etwc_event *event,
         break;
     case ETWC_KERNEL_GROUP_MASKS:
         apply_group_masks(&lifetimes->session, &record->u.group_masks);
+        return ETWC_OK;
+    case ETWC_KERNEL_SYSTEM_CPU:
+        lifetimes->session.page_size = record->u.cpu.page_size;
         return ETWC_OK;
     case ETWC_KERNEL_SAMPLE_INTERVAL:
         apply_sample_interval(&lifetimes->session, &record->u.sample_interval);

@@ -49,7 +49,7 @@ typedef struct etwc_process_facts {
     uint32_t logon_session_id;
     uint32_t exit_status; /* valid with ETWC_HAS_EXIT_STATUS in `fields` */
     uint32_t flags;
-    uint16_t fields; /* ETWC_HAS_PROCESS_ID: parent_id; _SESSION, _FLAGS, ... */
+    uint32_t fields; /* ETWC_HAS_PROCESS_ID: parent_id; _SESSION, _FLAGS, ... */
 } etwc_process_facts;
 
 /* One thread instance. Thread 0 has none: it is the idle thread of every
@@ -70,6 +70,7 @@ typedef struct etwc_session_facts {
     uint32_t group_masks[8]; /* all that were told, together */
     bool has_group_masks;
     uint32_t first_sample_interval_100ns; /* of the timer; 0 when unknown */
+    uint32_t page_size;                   /* in bytes; 0 when unknown */
 } etwc_session_facts;
 
 ETWC_NODISCARD etwc_lifetimes *etwc_lifetimes_new(void);
