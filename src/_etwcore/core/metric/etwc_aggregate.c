@@ -3,6 +3,7 @@
 
 #include "etwc_alloc.h"
 #include "etwc_provider.h"
+#include "etwc_shared.h"
 #include "metric_rows.h"
 
 etwc_aggregate *
@@ -49,8 +50,13 @@ etwc_aggregate_free(etwc_aggregate *a)
     etwc_strings_release(a->strings);
     etwc_table_reset(&a->process_ids);
     etwc_table_reset(&a->thread_ids);
-    for (size_t i = 0; i < a->process_count; i++)
+    for (size_t i = 0; i < a->process_count; i++) {
         metric_wait_free(a, &a->processes[i]);
+        metric_side_reset(&a->processes[i].side);
+    }
+    metric_side_reset(&a->machine_side);
+    etwc_shared_release(a->object_types);
+    metric_pending_reset(&a->pending);
     etwc_free(a->process_of_life);
     etwc_free(a->thread_of_life);
     for (size_t i = 0; i < a->visible_count; i++)
@@ -86,8 +92,87 @@ etwc_aggregate_last_raw_time(const etwc_aggregate *a)
      BIT(THREAD_NAME) | BIT(IMAGE_LOAD) | BIT(IMAGE_UNLOAD) |                         \
      BIT(IMAGE_RUNDOWN_START) | BIT(IMAGE_RUNDOWN_END) | BIT(PAGE_FAULT) |            \
      BIT(HARD_FAULT) | BIT(DISK_READ) | BIT(DISK_WRITE) | BIT(DISK_FLUSH) |           \
-     BIT(FILE_READ) | BIT(FILE_WRITE) | BIT(FILE_OTHER) | BIT(NETWORK) |              \
+     BIT(FILE_READ) | BIT(FILE_WRITE) | BIT(FILE_OTHER) | BIT(FILE_END) |             \
+     BIT(NETWORK) | BIT(NETWORK_FAIL) | BIT(MEMORY_WORKING_SETS) | BIT(SYSTEM_CPU) |  \
+     BIT(HANDLE_CREATE) | BIT(HANDLE_CLOSE) | BIT(HANDLE_DUPLICATE) |                 \
+     BIT(HANDLE_RUNDOWN) | BIT(OBJECT_TYPE) | BIT(THREAD_PRIORITY) |                  \
      BIT(GROUP_MASKS) | BIT(LOST))
+
+/* The source that records of a type are of, plus 1; 0: none that is asked for. */
+#define OF(type, source) [ETWC_KERNEL_##type] = ETWC_SOURCE_##source + 1
+static const uint8_t source_of_type[ETWC_KERNEL_TYPE_COUNT] = {
+    OF(CSWITCH, switches),
+    OF(CSWITCH_BATCH, switches),
+    OF(READY_THREAD, ready),
+    OF(SAMPLE, samples),
+    OF(INTERRUPT, interrupts),
+    OF(PROCESS_START, process),
+    OF(PROCESS_END, process),
+    OF(PROCESS_RUNDOWN_START, process),
+    OF(PROCESS_RUNDOWN_END, process),
+    OF(PROCESS_DEFUNCT, process),
+    OF(PROCESS_COUNTERS_EXIT, counters),
+    OF(PROCESS_COUNTERS_RUNDOWN, counters),
+    OF(THREAD_START, thread),
+    OF(THREAD_END, thread),
+    OF(THREAD_RUNDOWN_START, thread),
+    OF(THREAD_RUNDOWN_END, thread),
+    OF(IMAGE_LOAD, image),
+    OF(IMAGE_UNLOAD, image),
+    OF(IMAGE_RUNDOWN_START, image),
+    OF(IMAGE_RUNDOWN_END, image),
+    OF(PAGE_FAULT, page_faults),
+    OF(HARD_FAULT, hard_faults),
+    OF(MEMORY_WORKING_SETS, working_sets),
+    OF(DISK_READ, disk),
+    OF(DISK_WRITE, disk),
+    OF(DISK_FLUSH, disk),
+    OF(FILE_READ, file),
+    OF(FILE_WRITE, file),
+    OF(FILE_OTHER, file),
+    OF(FILE_END, file_ends),
+    OF(NETWORK, network),
+    OF(NETWORK_FAIL, network),
+    OF(OBJECT_TYPE, objects),
+    OF(HANDLE_CREATE, objects),
+    OF(HANDLE_CLOSE, objects),
+    OF(HANDLE_DUPLICATE, objects),
+    OF(HANDLE_RUNDOWN, objects),
+};
+#undef OF
+
+/* What was seen of a source for the first time can tell something of every row. */
+static void
+see_source(etwc_aggregate *a, uint8_t type)
+{
+    uint8_t source = source_of_type[type];
+    if (source == 0 || a->seen[source - 1] || type == ETWC_KERNEL_CSWITCH_BATCH)
+        return;
+    a->seen[source - 1] = 1;
+    metric_processes_change(a);
+}
+
+/* A record that is short, or newer than known. */
+static void
+count_partial(etwc_aggregate *a, const etwc_event *event,
+              const etwc_kernel_record *record)
+{
+    bool is_usable = record->type != ETWC_KERNEL_NONE;
+    uint8_t source = source_of_type[is_usable ? (etwc_kernel_type)record->type
+                                              : etwc_kernel_type_of(event)];
+    *(is_usable ? &a->partial : &a->undecoded) += 1;
+    if (source != 0)
+        (is_usable ? a->partial_by : a->undecoded_by)[source - 1]++;
+}
+
+/* What the session says of itself, and of the machine. */
+static void
+apply_session(etwc_aggregate *a, const etwc_event *event,
+              const etwc_kernel_record *record, etwc_status *status, etwc_error *err)
+{
+    if (a->own != NULL)
+        *status = etwc_lifetimes_apply(a->own, event, record, err);
+}
 
 static void
 apply_identity(etwc_aggregate *a, const etwc_event *event,
@@ -110,22 +195,19 @@ apply_record(etwc_aggregate *a, const etwc_event *event,
         /* Written when a buffer of the processor is full, after the interrupts and
          * samples of its time: it cannot be applied as it comes. */
         a->has_switch_batches = true;
-        a->undecoded++;
+        metric_undecoded(a, ETWC_SOURCE_switches);
         break;
     case ETWC_KERNEL_READY_THREAD:
-        a->seen[ETWC_SOURCE_ready] = 1;
         metric_apply_ready(a, event, &record->u.ready);
         break;
     case ETWC_KERNEL_SAMPLE:
-        a->seen[ETWC_SOURCE_samples] = 1;
         metric_apply_sample(a, event, &record->u.sample);
         break;
     case ETWC_KERNEL_SAMPLE_INTERVAL:
-        apply_identity(a, event, record, &status, err);
+        apply_session(a, event, record, &status, err);
         metric_apply_sample_interval(a, &record->u.sample_interval);
         break;
     case ETWC_KERNEL_INTERRUPT:
-        a->seen[ETWC_SOURCE_interrupts] = 1;
         metric_apply_interrupt(a, event, &record->u.interrupt);
         break;
     case ETWC_KERNEL_PROCESS_START:
@@ -133,20 +215,17 @@ apply_record(etwc_aggregate *a, const etwc_event *event,
     case ETWC_KERNEL_PROCESS_RUNDOWN_START:
     case ETWC_KERNEL_PROCESS_RUNDOWN_END:
     case ETWC_KERNEL_PROCESS_DEFUNCT:
-        a->seen[ETWC_SOURCE_process] = 1;
         apply_identity(a, event, record, &status, err);
         metric_apply_process(a, event, record);
         break;
     case ETWC_KERNEL_PROCESS_COUNTERS_EXIT:
     case ETWC_KERNEL_PROCESS_COUNTERS_RUNDOWN:
-        a->seen[ETWC_SOURCE_counters] = 1;
         metric_apply_counters(a, event, record);
         break;
     case ETWC_KERNEL_THREAD_START:
     case ETWC_KERNEL_THREAD_END:
     case ETWC_KERNEL_THREAD_RUNDOWN_START:
     case ETWC_KERNEL_THREAD_RUNDOWN_END:
-        a->seen[ETWC_SOURCE_thread] = 1;
         apply_identity(a, event, record, &status, err);
         metric_apply_thread(a, event, record);
         break;
@@ -157,35 +236,33 @@ apply_record(etwc_aggregate *a, const etwc_event *event,
     case ETWC_KERNEL_IMAGE_UNLOAD:
     case ETWC_KERNEL_IMAGE_RUNDOWN_START:
     case ETWC_KERNEL_IMAGE_RUNDOWN_END:
-        a->seen[ETWC_SOURCE_image] = 1;
         metric_apply_image(a, event, record);
         break;
+    case ETWC_KERNEL_THREAD_PRIORITY:
+        metric_apply_priority(a, event, &record->u.priority);
+        break;
     case ETWC_KERNEL_PAGE_FAULT:
-        a->seen[ETWC_SOURCE_page_faults] = 1;
-        metric_apply_io(a, event, record);
-        break;
     case ETWC_KERNEL_HARD_FAULT:
-        a->seen[ETWC_SOURCE_hard_faults] = 1;
-        metric_apply_io(a, event, record);
-        break;
+    case ETWC_KERNEL_MEMORY_WORKING_SETS:
     case ETWC_KERNEL_DISK_READ:
     case ETWC_KERNEL_DISK_WRITE:
     case ETWC_KERNEL_DISK_FLUSH:
-        a->seen[ETWC_SOURCE_disk] = 1;
-        metric_apply_io(a, event, record);
-        break;
     case ETWC_KERNEL_FILE_READ:
     case ETWC_KERNEL_FILE_WRITE:
     case ETWC_KERNEL_FILE_OTHER:
-        a->seen[ETWC_SOURCE_file] = 1;
-        metric_apply_io(a, event, record);
-        break;
+    case ETWC_KERNEL_FILE_END:
     case ETWC_KERNEL_NETWORK:
-        a->seen[ETWC_SOURCE_network] = 1;
+    case ETWC_KERNEL_NETWORK_FAIL:
+    case ETWC_KERNEL_HANDLE_CREATE:
+    case ETWC_KERNEL_HANDLE_CLOSE:
+    case ETWC_KERNEL_HANDLE_DUPLICATE:
+    case ETWC_KERNEL_HANDLE_RUNDOWN:
+    case ETWC_KERNEL_OBJECT_TYPE:
         metric_apply_io(a, event, record);
         break;
+    case ETWC_KERNEL_SYSTEM_CPU:
     case ETWC_KERNEL_GROUP_MASKS:
-        apply_identity(a, event, record, &status, err);
+        apply_session(a, event, record, &status, err);
         break;
     case ETWC_KERNEL_LOST:
         a->lost_records++;
@@ -226,16 +303,13 @@ etwc_aggregate_apply(etwc_aggregate *a, const etwc_event *event, etwc_error *err
     etwc_kernel_record record;
     etwc_completeness completeness = etwc_kernel_decode_some(event, WANTED, &record);
     if (completeness != ETWC_DECODED_NONE) {
-        if (ETWC_UNLIKELY(completeness == ETWC_DECODED_PARTIAL)) {
-            if (record.type == ETWC_KERNEL_NONE)
-                a->undecoded++;
-            else
-                a->partial++;
-        }
+        if (ETWC_UNLIKELY(completeness == ETWC_DECODED_PARTIAL))
+            count_partial(a, event, &record);
         if (ETWC_LIKELY(record.type == ETWC_KERNEL_CSWITCH)) {
             a->seen[ETWC_SOURCE_switches] = 1;
             metric_apply_switch(a, event, &record.u.cswitch);
         } else {
+            see_source(a, record.type);
             status = apply_record(a, event, &record, err);
         }
     }

@@ -3,6 +3,7 @@
 
 #include "etwc_aggregate.h"
 #include "etwc_alloc.h"
+#include "etwc_shared.h"
 #include "metric_copy.h"
 #include "metric_rows.h"
 
@@ -26,6 +27,9 @@ struct etwc_snapshot {
     size_t thread_count;
     etwc_image_row *images;
     size_t image_count;
+    etwc_row_details machine_details;
+    const etwc_object_type *object_types; /* a block of etwc_shared.h, or NULL */
+    size_t object_type_count;
     etwc_strings *strings, *identity_strings; /* hold the texts */
 };
 
@@ -41,6 +45,8 @@ etwc_snapshot_free(etwc_snapshot *snapshot)
     etwc_free(snapshot->live);
     etwc_free(snapshot->threads);
     etwc_free(snapshot->images);
+    metric_details_release(&snapshot->machine_details);
+    etwc_shared_release(snapshot->object_types);
     etwc_strings_release(snapshot->strings);
     etwc_strings_release(snapshot->identity_strings);
     etwc_free(snapshot);
@@ -286,6 +292,9 @@ fill_machine(const etwc_aggregate *a, int64_t now, etwc_machine_row *machine)
         .switch_mismatches = a->switch_mismatches,
         .waits_dropped = a->waits_dropped,
         .negative_intervals = a->negative_intervals,
+        .tcp_fails = a->tcp_fails,
+        .udp_fails = a->udp_fails,
+        .file_ends_missing = a->pending.dropped,
         .processors = (uint32_t)a->processor_count,
         .sample_interval_100ns = a->sample_interval_100ns,
     };
@@ -293,6 +302,8 @@ fill_machine(const etwc_aggregate *a, int64_t now, etwc_machine_row *machine)
         machine->sample_interval_100ns =
             etwc_lifetimes_session(a->lifetimes)->first_sample_interval_100ns;
     machine->wall_ns = etwc_clock_span_ns(&a->clock, machine->wall_ticks);
+    memcpy(machine->undecoded_by, a->undecoded_by, sizeof machine->undecoded_by);
+    memcpy(machine->partial_by, a->partial_by, sizeof machine->partial_by);
     fill_presence(a, machine);
 }
 
@@ -367,6 +378,10 @@ etwc_aggregate_snapshot(etwc_aggregate *a, int64_t raw_time, unsigned what,
     to->identity_strings = etwc_lifetimes_strings(a->lifetimes);
     etwc_strings_retain(to->identity_strings);
     fill_machine(a, now, &to->machine);
+    to->machine_details = metric_side_share(&a->machine_side);
+    to->object_types = a->object_types;
+    to->object_type_count = a->object_type_count;
+    etwc_shared_retain(to->object_types);
     if (what & ETWC_SNAPSHOT_ALL) {
         fill_threads(a, now, to);
         fill_images(a, to);
@@ -484,6 +499,25 @@ const etwc_row_texts *
 etwc_snapshot_texts(const etwc_snapshot *snapshot, size_t index)
 {
     return &snapshot->copies[index]->texts;
+}
+
+const etwc_row_details *
+etwc_snapshot_details(const etwc_snapshot *snapshot, size_t index)
+{
+    return &snapshot->copies[index]->details;
+}
+
+const etwc_row_details *
+etwc_snapshot_machine_details(const etwc_snapshot *snapshot)
+{
+    return &snapshot->machine_details;
+}
+
+const etwc_object_type *
+etwc_snapshot_object_types(const etwc_snapshot *snapshot, size_t *out_count)
+{
+    *out_count = snapshot->object_type_count;
+    return snapshot->object_types;
 }
 
 bool

@@ -12,6 +12,7 @@
 #define ETWC_SNAPSHOT_H
 
 #include "etwc_clock.h"
+#include "etwc_histogram.h"
 #include "etwc_status.h"
 #include "etwc_strings.h"
 
@@ -212,6 +213,41 @@ typedef enum etwc_thread_state {
     ETWC_THREAD_UNKNOWN = 255     /* nothing was told of it yet, or since a loss */
 } etwc_thread_state;
 
+/* ---- What few processes have, beside their rows --------------------------------- */
+
+typedef enum etwc_latency {
+    ETWC_LATENCY_READ,
+    ETWC_LATENCY_WRITE,
+    ETWC_LATENCY_FLUSH,
+    ETWC_LATENCY_COUNT
+} etwc_latency;
+
+/* Values of the priority of a disk operation: 0 not set, 1 very low, 2 low, 3 normal,
+ * 4 high, 5 critical; the others are not in use. */
+#define ETWC_DISK_PRIORITIES 8
+
+/* Types of objects get a slot in the order they are told of; once all are given, the
+ * last one is for all further types and has this number. */
+#define ETWC_OBJECT_SLOTS 128
+#define ETWC_OBJECT_OTHER UINT16_MAX
+
+typedef struct etwc_object_type {
+    const etwc_text_entry *name; /* NULL when no record told it */
+    uint16_t number;
+} etwc_object_type;
+
+typedef struct etwc_object_counts {
+    uint64_t opened, closed, duplicated;
+} etwc_object_counts;
+
+/* NULL: nothing was counted yet. */
+typedef struct etwc_row_details {
+    const etwc_histogram *latencies[ETWC_LATENCY_COUNT];
+    const uint64_t *disk_priorities;   /* reads and writes, by priority */
+    const etwc_object_counts *objects; /* by slot */
+    size_t object_slots;
+} etwc_row_details;
+
 /* A thread that is alive at that moment. */
 typedef struct etwc_live_thread {
     uint32_t row; /* of its process */
@@ -299,6 +335,12 @@ typedef struct etwc_machine_row {
     uint64_t switch_mismatches;  /* switches away from a thread that did not run */
     uint64_t waits_dropped;      /* waits that a record contradicts: not counted */
     uint64_t negative_intervals; /* the clock of a processor stepped back */
+    uint64_t tcp_fails;          /* requests that failed, of all processes */
+    uint64_t udp_fails;
+    uint64_t file_ends_missing; /* reads and writes given up: their ends never came */
+    /* undecoded and partial, by the source that the records are of. */
+    uint64_t undecoded_by[ETWC_SOURCE_COUNT];
+    uint64_t partial_by[ETWC_SOURCE_COUNT];
     uint32_t processors;
     uint32_t sample_interval_100ns;      /* latest; 0 when unknown */
     uint8_t presence[ETWC_SOURCE_COUNT]; /* etwc_presence */
@@ -329,6 +371,12 @@ void etwc_snapshot_difference(const etwc_snapshot *snapshot, size_t index,
                               const etwc_snapshot *base, etwc_process_row *out);
 uint32_t etwc_snapshot_process_id(const etwc_snapshot *snapshot, size_t index);
 const etwc_row_texts *etwc_snapshot_texts(const etwc_snapshot *snapshot, size_t index);
+const etwc_row_details *etwc_snapshot_details(const etwc_snapshot *snapshot,
+                                              size_t index);
+/* Of all disk operations, also those that nobody owns; other members are NULL. */
+const etwc_row_details *etwc_snapshot_machine_details(const etwc_snapshot *snapshot);
+const etwc_object_type *etwc_snapshot_object_types(const etwc_snapshot *snapshot,
+                                                   size_t *out_count); /* by slot */
 /* Whether a row has a part in the interval from `since` (FILETIME) to the snapshot:
  * it had not ended by then, or has counted something since `base` (or NULL). */
 bool etwc_snapshot_is_active(const etwc_snapshot *snapshot, size_t index, int64_t since,

@@ -2,7 +2,7 @@
 #include "metric_copy.h"
 
 #include "etwc_alloc.h"
-#include "metric_rows.h"
+#include "metric_io.h"
 
 void
 metric_copy_retain(metric_copy *copy)
@@ -13,8 +13,10 @@ metric_copy_retain(metric_copy *copy)
 void
 metric_copy_release(metric_copy *copy)
 {
-    if (copy != NULL && etwc_atomic_sub_acq_rel(&copy->references, 1) == 1)
-        etwc_free(copy);
+    if (copy == NULL || etwc_atomic_sub_acq_rel(&copy->references, 1) != 1)
+        return;
+    metric_details_release(&copy->details);
+    etwc_free(copy);
 }
 
 bool
@@ -37,6 +39,7 @@ metric_copy_duplicate(const metric_copy *copy)
     if (twin == NULL)
         return NULL;
     memcpy(twin, copy, size);
+    metric_details_retain(&twin->details);
     etwc_atomic_init(&twin->references, 1);
     return twin;
 }
@@ -119,6 +122,8 @@ metric_copy_new(etwc_aggregate *a, uint32_t process)
     to->row = from->row;
     to->row.row_id = from->number;
     to->texts = (etwc_row_texts){0};
+    to->details = metric_side_share(&from->side);
+    metric_fill_handles(a, from, &to->row);
     to->end_raw_time = INT64_MAX;
     to->samples_kernel_unweighted = from->samples_kernel_unweighted;
     to->samples_user_unweighted = from->samples_user_unweighted;

@@ -38,7 +38,8 @@ typedef struct metric_copy {
     etwc_atomic_size references;
     etwc_process_row row; /* without times; the end is told although it may lie ahead */
     etwc_row_texts texts;
-    int64_t end_raw_time; /* looked at before it, the process has not ended */
+    etwc_row_details details; /* a reference to each */
+    int64_t end_raw_time;     /* looked at before it, the process has not ended */
     uint64_t samples_kernel_unweighted, samples_user_unweighted;
     uint32_t wait_epoch, wait_count;
     metric_wait waits[]; /* as in the process */

@@ -1,92 +1,64 @@
-/* Faults, disk, file calls and network: records that are counted as they come. */
+/* Whose record it is; what becomes of it is in the file of its concept. */
+#include "metric_io.h"
+
 #include "metric_owner.h"
-#include "metric_rows.h"
 
-/* Opcodes, which the records keep in `which`. */
-enum {
-    FAULT_TRANSITION = 10,
-    FAULT_DEMAND_ZERO = 11,
-    FAULT_COPY_ON_WRITE = 12,
-    FAULT_GUARD_PAGE = 13,
-    FAULT_HARD = 14,
-    NETWORK_SEND = 10,
-    NETWORK_RECEIVE = 11
-};
-
-static void
-count_fault(etwc_row_counters *c, const etwc_kernel_page_fault *record)
+/* The row of the process that a record belongs to and, when a thread led there, the
+ * row of the thread. METRIC_NONE: nobody can be found, or memory is out. */
+static uint32_t
+owner_of(etwc_aggregate *a, const etwc_event *event, const etwc_kernel_record *record,
+         uint32_t *out_thread)
 {
-    switch (record->which) {
-    case FAULT_TRANSITION:
-        c->faults_transition++;
-        break;
-    case FAULT_DEMAND_ZERO:
-        c->faults_demand_zero++;
-        break;
-    case FAULT_COPY_ON_WRITE:
-        c->faults_copy_on_write++;
-        break;
-    case FAULT_GUARD_PAGE:
-        c->faults_guard_page++;
-        break;
-    case FAULT_HARD:
-        c->faults_hard++;
-        break;
-    default: /* 15 is an exception, not a fault that was resolved */
-        break;
+    metric_subject subject = metric_subject_of(event, record);
+    *out_thread = METRIC_NONE;
+    switch (subject.by) {
+    case METRIC_BY_PROCESS:
+        return metric_process_row(a, subject.id, event->raw_time);
+    case METRIC_BY_NOBODY:
+        a->unowned_records++;
+        return METRIC_NONE;
+    default:
+        *out_thread = metric_thread_row(a, subject.id, event->raw_time);
+        return *out_thread == METRIC_NONE ? METRIC_NONE
+                                          : a->threads[*out_thread].process;
     }
 }
 
 static void
-count_network(etwc_row_counters *c, const etwc_kernel_network *record)
+apply_owned(etwc_aggregate *a, const etwc_event *event,
+            const etwc_kernel_record *record)
 {
-    bool is_send = record->which == NETWORK_SEND;
-    if (!is_send && record->which != NETWORK_RECEIVE)
-        return; /* connections, and retransmissions of what was counted */
-    if (record->is_udp) {
-        *(is_send ? &c->udp_send_ops : &c->udp_recv_ops) += 1;
-        *(is_send ? &c->udp_send_bytes : &c->udp_recv_bytes) += record->size;
-    } else {
-        *(is_send ? &c->tcp_send_ops : &c->tcp_recv_ops) += 1;
-        *(is_send ? &c->tcp_send_bytes : &c->tcp_recv_bytes) += record->size;
+    uint32_t thread;
+    uint32_t process = owner_of(a, event, record, &thread);
+    switch (record->type) {
+    case ETWC_KERNEL_DISK_READ:
+    case ETWC_KERNEL_DISK_WRITE:
+    case ETWC_KERNEL_DISK_FLUSH:
+        metric_count_disk(a, process, record);
+        return;
+    case ETWC_KERNEL_HANDLE_CREATE:
+    case ETWC_KERNEL_HANDLE_CLOSE:
+    case ETWC_KERNEL_HANDLE_RUNDOWN:
+        metric_apply_handle(a, process, event, &record->u.handle);
+        return;
+    default:
+        break;
     }
-}
-
-static void
-count_record(etwc_row_counters *c, const etwc_kernel_record *record)
-{
+    if (process == METRIC_NONE)
+        return;
+    etwc_row_counters *counters = &metric_process_change(a, process)->row.counters;
     switch (record->type) {
     case ETWC_KERNEL_PAGE_FAULT:
-        count_fault(c, &record->u.page_fault);
-        break;
     case ETWC_KERNEL_HARD_FAULT:
-        c->hard_faults++;
-        c->hard_fault_bytes += record->u.hard_fault.byte_count;
-        break;
-    case ETWC_KERNEL_DISK_READ:
-        c->disk_read_ops++;
-        c->disk_read_bytes += record->u.disk.transfer_size;
-        c->disk_read_ticks += record->u.disk.response_ticks;
-        break;
-    case ETWC_KERNEL_DISK_WRITE:
-        c->disk_write_ops++;
-        c->disk_write_bytes += record->u.disk.transfer_size;
-        c->disk_write_ticks += record->u.disk.response_ticks;
-        break;
-    case ETWC_KERNEL_DISK_FLUSH:
-        c->disk_flushes++;
+        metric_count_fault(counters, record);
         break;
     case ETWC_KERNEL_FILE_READ:
-        c->file_read_ops++;
-        break;
     case ETWC_KERNEL_FILE_WRITE:
-        c->file_write_ops++;
-        break;
     case ETWC_KERNEL_FILE_OTHER:
-        c->file_other_ops++;
+        metric_count_file(a, process, thread, record);
         break;
     default:
-        count_network(c, &record->u.network);
+        metric_count_network(counters, &record->u.network);
         break;
     }
 }
@@ -95,16 +67,24 @@ void
 metric_apply_io(etwc_aggregate *a, const etwc_event *event,
                 const etwc_kernel_record *record)
 {
-    metric_subject subject = metric_subject_of(event, record);
-    uint32_t process = METRIC_NONE;
-    if (subject.by == METRIC_BY_PROCESS) {
-        process = metric_process_row(a, subject.id, event->raw_time);
-    } else if (subject.by == METRIC_BY_THREAD) {
-        uint32_t thread = metric_thread_row(a, subject.id, event->raw_time);
-        process = thread == METRIC_NONE ? METRIC_NONE : a->threads[thread].process;
-    } else {
-        a->unowned_records++;
+    switch (record->type) {
+    case ETWC_KERNEL_MEMORY_WORKING_SETS:
+        metric_apply_working_sets(a, event, record);
+        break;
+    case ETWC_KERNEL_FILE_END:
+        metric_apply_file_end(a, record);
+        break;
+    case ETWC_KERNEL_NETWORK_FAIL: /* its payload names no process */
+        *(record->u.network.is_udp ? &a->udp_fails : &a->tcp_fails) += 1;
+        break;
+    case ETWC_KERNEL_OBJECT_TYPE:
+        metric_apply_object_type(a, &record->u.object_type);
+        break;
+    case ETWC_KERNEL_HANDLE_DUPLICATE: /* two processes, both in the payload */
+        metric_apply_handle(a, METRIC_NONE, event, &record->u.handle);
+        break;
+    default:
+        apply_owned(a, event, record);
+        break;
     }
-    if (process != METRIC_NONE)
-        count_record(&metric_process_change(a, process)->row.counters, record);
 }

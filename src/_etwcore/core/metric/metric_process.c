@@ -42,5 +42,7 @@ metric_apply_counters(etwc_aggregate *a, const etwc_event *event,
     to->gauges.paged_pool = said->quota_paged_pool_usage;
     to->gauges.non_paged_pool = said->quota_non_paged_pool_usage;
     to->gauges.private_bytes = said->private_page_count;
-    to->known |= ETWC_ROW_COUNTERS;
+    if (to->gauges.handle_count > to->gauges.peak_handle_count)
+        to->gauges.peak_handle_count = to->gauges.handle_count;
+    to->known |= ETWC_ROW_COUNTERS | ETWC_ROW_MEMORY;
 }

@@ -40,6 +40,7 @@ metric_rows_bytes(const etwc_aggregate *a)
     bytes += (a->process_lives + a->thread_lives) * sizeof(uint32_t);
     bytes += a->processor_capacity * sizeof *a->processors;
     bytes += a->wait_bytes;
+    bytes += a->side_bytes + metric_pending_bytes(&a->pending);
     return bytes;
 }
 
@@ -255,14 +256,19 @@ metric_thread_bind(etwc_aggregate *a, uint32_t thread_id, int64_t now)
 
 /* ---- What a record of the own table changes --------------------------------------- */
 
+/* All that was counted; `from` is to be cleared after that. */
 static void
-counters_add(metric_process *to, const metric_process *from)
+counted_move(etwc_aggregate *a, metric_process *to, metric_process *from)
 {
 #define COUNTER_ADD(name) to->row.counters.name += from->row.counters.name;
     ETWC_ROW_COUNTER_LIST(COUNTER_ADD)
 #undef COUNTER_ADD
     to->samples_kernel_unweighted += from->samples_kernel_unweighted;
     to->samples_user_unweighted += from->samples_user_unweighted;
+    to->open_handles += from->open_handles;
+    if (to->open_handles > to->most_handles)
+        to->most_handles = to->open_handles;
+    metric_side_move(a, &to->side, &from->side);
 }
 
 static void
@@ -311,7 +317,7 @@ adopt_orphan(etwc_aggregate *a, uint32_t row, uint32_t orphan)
     metric_thread *to = &a->threads[row];
     metric_thread *from = &a->threads[orphan];
     metric_process *hidden = &a->processes[from->process];
-    counters_add(metric_process_change(a, to->process), hidden);
+    counted_move(a, metric_process_change(a, to->process), hidden);
     metric_thread self = *to;
     *to = *from;
     to->valid_until = self.valid_until;

@@ -10,6 +10,8 @@
 #include "etwc_aggregate.h"
 #include "etwc_table.h"
 #include "metric_copy.h"
+#include "metric_pending.h"
+#include "metric_side.h"
 
 #define METRIC_NONE ETWC_TABLE_NONE
 
@@ -28,7 +30,13 @@ typedef struct metric_process {
     uint32_t life;       /* instance in the lifetimes, or METRIC_NONE */
     uint32_t number;     /* in snapshots; METRIC_NONE for the hidden row of a thread
                       * whose process nobody knows yet */
-    bool is_changed;     /* since the latest snapshot; always of a hidden row */
+    uint32_t priority_thread; /* whose I/O priority is that of the process */
+    metric_side side;
+    /* Handles since the list of handles, or since the first record of one. */
+    int64_t open_handles, most_handles;
+    uint32_t listed_at_end, first_listed_handle;
+    bool has_handle_list;
+    bool is_changed; /* since the latest snapshot; always of a hidden row */
 } metric_process;
 
 typedef struct metric_thread {
@@ -108,6 +116,13 @@ struct etwc_aggregate {
     uint32_t *image_buckets; /* owned; a power of two of them */
     size_t image_bucket_count;
 
+    metric_pending pending;   /* reads and writes of files */
+    metric_side machine_side; /* disk operations of everybody */
+    uint64_t side_bytes;
+    void *object_types; /* block of etwc_object_type, by slot */
+    size_t object_type_count;
+    uint32_t object_slot_last; /* found last */
+
     uint32_t sample_interval_100ns; /* latest of the timer; 0 before any was told */
     uint8_t seen[ETWC_SOURCE_COUNT];
     uint64_t events, undecoded, partial, lost_records;
@@ -115,6 +130,8 @@ struct etwc_aggregate {
     uint64_t switch_mismatches, negative_intervals, waits_dropped;
     uint32_t epoch; /* becomes another when something is lost: see metric_wait.c */
     uint64_t unowned_samples, unowned_records;
+    uint64_t tcp_fails, udp_fails;
+    uint64_t undecoded_by[ETWC_SOURCE_COUNT], partial_by[ETWC_SOURCE_COUNT];
     bool has_switch_batches; /* packed context switches, which are not read */
     bool needs_look;         /* the event being applied has set one of these */
     bool is_out_of_memory;
@@ -217,10 +234,22 @@ void metric_apply_counters(etwc_aggregate *a, const etwc_event *event,
 /* metric_thread.c */
 void metric_apply_thread(etwc_aggregate *a, const etwc_event *event,
                          const etwc_kernel_record *record);
+/* The I/O priority of a thread was told, or has changed: metric_disk.c. */
+void metric_io_priority_told(etwc_aggregate *a, uint32_t thread, uint8_t priority);
+void metric_apply_priority(etwc_aggregate *a, const etwc_event *event,
+                           const etwc_kernel_priority *record);
 /* metric_image.c */
 void metric_apply_image(etwc_aggregate *a, const etwc_event *event,
                         const etwc_kernel_record *record);
-/* metric_io.c: faults, disk, file calls, network */
+/* A record of that source could not be used. */
+static inline void
+metric_undecoded(etwc_aggregate *a, etwc_metric_source source)
+{
+    a->undecoded++;
+    a->undecoded_by[source]++;
+}
+
+/* metric_io.c: memory, disk, file calls, network, handles */
 void metric_apply_io(etwc_aggregate *a, const etwc_event *event,
                      const etwc_kernel_record *record);
 

@@ -43,6 +43,8 @@ metric_apply_thread(etwc_aggregate *a, const etwc_event *event,
     }
     if (row == METRIC_NONE)
         return;
+    if (record->fields & ETWC_HAS_PRIORITY)
+        metric_io_priority_told(a, row, said->io_priority);
     /* A rundown record of a thread that has ended does not bring it back. */
     const metric_thread *thread = &a->threads[row];
     if (thread->life == METRIC_NONE ||
