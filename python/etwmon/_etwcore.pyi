@@ -254,9 +254,14 @@ class MachineFacts(TypedDict):
     switch_mismatches: int
     waits_dropped: int
     negative_intervals: int
+    tcp_fails: int
+    udp_fails: int
+    file_ends_missing: int
     processors: int
     sample_interval_100ns: int
     presence: dict[str, int]
+    undecoded_by: dict[str, int]
+    partial_by: dict[str, int]
     cpu_source: str | None
     mode_source: str | None
 
@@ -279,6 +284,18 @@ class Snapshot:
     def thread_ids(self, index: int, /) -> list[int]: ...
     def threads(self, index: int, /) -> list[_ThreadTuple]: ...
     def images(self, index: int, /) -> list[_ImageTuple]: ...
+    def latency(
+        self, index: int | None, kind: int, base: Snapshot | None = None, /
+    ) -> tuple[int, int, int, int]: ...
+    def latency_steps(
+        self, index: int | None, kind: int, base: Snapshot | None = None, /
+    ) -> list[tuple[int, int, int]]: ...
+    def disk_priorities(
+        self, index: int | None, base: Snapshot | None = None, /
+    ) -> tuple[int, ...]: ...
+    def objects(
+        self, index: int, base: Snapshot | None = None, /
+    ) -> list[tuple[int, str | None, int, int, int]]: ...
     def __len__(self) -> int: ...
 
 @final

@@ -451,6 +451,12 @@ _NOT_DERIVED = "not derived from events by this version"
 _NO_CYCLES = "kernel events do not tell processor cycles"
 _NO_TICKS = "no record header told the clock ticks of one of its threads"
 _NO_EVENT = "no event tells it"
+_NO_LIST = "no list of working sets has named this process yet"
+_SIZES = _NO_LIST + ", nor has a counter record; those come at the session's end"
+_NO_HANDLES = (
+    "the process is older than the trace, and no list of handles has told what it had open; the"
+    " counter records at the session's end do, too"
+)
 _COUNTERS = "no counter record of this process yet; they come at its exit and at the session's end"
 
 
@@ -459,7 +465,8 @@ class FieldRule:
     """What a field needs.
 
     Attributes:
-        needs: source of the core, or "" when it cannot be given at all.
+        needs: source of the core, or several of which one is enough, separated by spaces, the
+            best first; "" when it cannot be given at all.
         why: why it is None although the trace has that source.
     """
 
@@ -516,38 +523,32 @@ FIELDS: dict[str, FieldRule] = {
         "threads.active_threads",
         "threads.suspended_threads",
         "threads.thread_states",
-        "io.read_bytes",
-        "io.write_bytes",
-        "io.io_priority",
-        "io.io_priorities",
-        "handles.peak_handle_count",
-        "handles.opened_by_type",
-        "handles.closed_by_type",
-        "handles.duplicated_by_type",
-        "handles.duplicates_given",
-        "memory.private_working_set_size",
-        "memory.shared_commit_bytes",
-        "memory.commit_debt_bytes",
-        "disk.flush_time_ns",
-        "disk.read_latency",
-        "disk.write_latency",
-        "disk.flush_latency",
-        "network.tcp_retransmits",
-        "network.tcp_connects",
-        "network.tcp_accepts",
-        "network.tcp_disconnects",
     ),
     **_rules("", _NO_EVENT, "handles.gdi_objects", "handles.user_objects"),
+    **_rules("counters", _COUNTERS, "memory.paged_pool", "memory.non_paged_pool"),
     **_rules(
-        "counters",
-        _COUNTERS,
+        "working_sets counters",
+        _SIZES,
         "memory.working_set_size",
         "memory.private_bytes",
         "memory.virtual_bytes",
         "memory.peak_working_set",
-        "memory.paged_pool",
-        "memory.non_paged_pool",
-        "handles.handle_count",
+    ),
+    **_rules("working_sets", _NO_LIST, "memory.private_working_set_size"),
+    **_rules(
+        "working_sets",
+        "no list of working sets of version 2 (Windows 10) has named this process yet",
+        "memory.shared_commit_bytes",
+        "memory.commit_debt_bytes",
+    ),
+    **_rules("objects counters", _NO_HANDLES, "handles.handle_count", "handles.peak_handle_count"),
+    **_rules(
+        "objects",
+        "",
+        "handles.opened_by_type",
+        "handles.closed_by_type",
+        "handles.duplicated_by_type",
+        "handles.duplicates_given",
     ),
     **_rules("page_faults", "", "memory.page_faults", "memory.faults_by_kind"),
     **_rules("hard_faults", "", "memory.hard_faults", "memory.hard_fault_bytes"),
@@ -559,26 +560,23 @@ FIELDS: dict[str, FieldRule] = {
         "threads.threads_started",
         "threads.threads_ended",
     ),
-    **_rules("file", "", "io.read_operations", "io.write_operations", "io.other_operations"),
     **_rules(
-        "disk",
+        "file",
         "",
-        "disk.read_operations",
-        "disk.write_operations",
-        "disk.read_bytes",
-        "disk.write_bytes",
-        "disk.flushes",
-        "disk.read_time_ns",
-        "disk.write_time_ns",
+        "io.read_operations",
+        "io.write_operations",
+        "io.other_operations",
+        "io.read_bytes",
+        "io.write_bytes",
     ),
-    **_rules(
-        "network",
-        "",
-        *(
-            f"network.{protocol}_{way}_{what}"
-            for protocol in ("tcp", "udp")
-            for way in ("sent", "received")
-            for what in ("bytes", "packets")
-        ),
-    ),
+    **_rules("thread", "no record told the I/O priority of its threads", "io.io_priority"),
+    **_rules("disk", "", "io.io_priorities"),
+    **{
+        f"disk.{one.name}": FieldRule(
+            "disk",
+            "there was none, or none told its time" if one.name.endswith("latency") else "",
+        )
+        for one in fields(DiskMetrics)
+    },
+    **_rules("network", "", *(f"network.{one.name}" for one in fields(NetworkMetrics))),
 }

@@ -14,6 +14,7 @@ from etwmon._metrics import (
     FieldSource,
     HandleMetrics,
     IOMetrics,
+    Latency,
     MemoryMetrics,
     MetricGroup,
     NetworkMetrics,
@@ -31,9 +32,24 @@ if TYPE_CHECKING:
 PARENT, SESSION, EXIT_STATUS = 1 << 0, 1 << 1, 1 << 2
 KEY, BEGIN, END = 1 << 4, 1 << 5, 1 << 6
 PEAKS, COUNTERS, THREADS, TICKS = 1 << 8, 1 << 9, 1 << 10, 1 << 11
+MEMORY, WORKING_SET, SHARED_COMMIT = 1 << 16, 1 << 17, 1 << 18
+HANDLES, IO_PRIORITY = 1 << 19, 1 << 20
 
 _NO_SESSION = 0xFFFFFFFF
+_OTHER_TYPES = 0xFFFF  # ETWC_OBJECT_OTHER
 _FAULT_KINDS = ("transition", "demand_zero", "copy_on_write", "guard_page", "hard")
+# Of disk operations, as IrpFlags have them.
+_IO_PRIORITIES = (
+    "not_set",
+    "very_low",
+    "low",
+    "normal",
+    "high",
+    "critical",
+    "reserved_6",
+    "reserved_7",
+)
+_READ, _WRITE, _FLUSH = 0, 1, 2  # etwc_latency
 NS_PER_MS = 1e6
 _100NS_PER_SECOND = 10_000_000
 
@@ -221,16 +237,19 @@ def _make_memory(row: Row) -> MemoryMetrics:
     has_faults = row.interval.has("page_faults")
     kinds = {kind: row.values[f"faults_{kind}"] for kind in _FAULT_KINDS}
     return MemoryMetrics(
-        working_set_size=row.known(COUNTERS, "working_set_size"),
-        private_bytes=row.known(COUNTERS, "private_bytes"),
-        virtual_bytes=row.known(COUNTERS, "virtual_size"),
+        working_set_size=row.known(MEMORY, "working_set_size"),
+        private_bytes=row.known(MEMORY, "private_bytes"),
+        virtual_bytes=row.known(MEMORY, "virtual_size"),
         page_faults=sum(kinds.values()) if has_faults else None,
         hard_faults=row.count("hard_faults", "hard_faults"),
-        peak_working_set=row.known(PEAKS, "peak_working_set_size"),
+        peak_working_set=row.known(PEAKS | WORKING_SET, "peak_working_set_size"),
         paged_pool=row.known(COUNTERS, "paged_pool"),
         non_paged_pool=row.known(COUNTERS, "non_paged_pool"),
         hard_fault_bytes=row.count("hard_faults", "hard_fault_bytes"),
         faults_by_kind=kinds if has_faults else None,
+        private_working_set_size=row.known(WORKING_SET, "private_working_set_size"),
+        shared_commit_bytes=row.known(SHARED_COMMIT, "shared_commit"),
+        commit_debt_bytes=row.known(SHARED_COMMIT, "commit_debt"),
     )
 
 
@@ -250,11 +269,49 @@ def _make_io(row: Row) -> IOMetrics:
         read_operations=row.count("file", "file_read_ops"),
         write_operations=row.count("file", "file_write_ops"),
         other_operations=row.count("file", "file_other_ops"),
+        read_bytes=row.count("file", "file_read_bytes"),
+        write_bytes=row.count("file", "file_write_bytes"),
+        io_priority=row.known(IO_PRIORITY, "io_priority"),
+        io_priorities=_io_priorities(row),
     )
 
 
+def _io_priorities(row: Row) -> dict[str, int] | None:
+    interval = row.interval
+    if not interval.has("disk"):
+        return None
+    counts = interval.snapshot.disk_priorities(row.number, interval.base)
+    return _nonzero(dict(zip(_IO_PRIORITIES, counts, strict=True)))
+
+
+def _nonzero(counts: dict[str, int]) -> dict[str, int]:
+    return {name: count for name, count in counts.items() if count}
+
+
 def _make_handles(row: Row) -> HandleMetrics:
-    return HandleMetrics(handle_count=row.known(COUNTERS, "handle_count"))
+    handles = HandleMetrics(
+        handle_count=row.known(HANDLES | COUNTERS, "handle_count"),
+        peak_handle_count=row.known(HANDLES | COUNTERS, "peak_handle_count"),
+        duplicates_given=row.count("objects", "duplicates_given"),
+    )
+    interval = row.interval
+    if interval.has("objects"):
+        opened, closed, duplicated = {}, {}, {}
+        for kind, said, *counts in interval.snapshot.objects(row.number, interval.base):
+            name = said or (f"type {kind}" if kind != _OTHER_TYPES else "other")
+            opened[name], closed[name], duplicated[name] = counts
+        handles.opened_by_type = _nonzero(opened)
+        handles.closed_by_type = _nonzero(closed)
+        handles.duplicated_by_type = _nonzero(duplicated)
+    return handles
+
+
+def _latency(row: Row, kind: int, time: str) -> Latency | None:
+    interval = row.interval
+    operations, p50, p99, longest = interval.snapshot.latency(row.number, kind, interval.base)
+    if not operations:
+        return None
+    return Latency(operations, row.values[time] / operations, p50, p99, longest)
 
 
 def _make_disk(row: Row) -> DiskMetrics:
@@ -266,6 +323,10 @@ def _make_disk(row: Row) -> DiskMetrics:
         flushes=row.count("disk", "disk_flushes"),
         read_time_ns=row.count("disk", "disk_read_ns"),
         write_time_ns=row.count("disk", "disk_write_ns"),
+        flush_time_ns=row.count("disk", "disk_flush_ns"),
+        read_latency=_latency(row, _READ, "disk_read_ns"),
+        write_latency=_latency(row, _WRITE, "disk_write_ns"),
+        flush_latency=_latency(row, _FLUSH, "disk_flush_ns"),
     )
 
 
@@ -279,6 +340,10 @@ def _make_network(row: Row) -> NetworkMetrics:
         udp_received_bytes=row.count("network", "udp_recv_bytes"),
         udp_sent_packets=row.count("network", "udp_send_ops"),
         udp_received_packets=row.count("network", "udp_recv_ops"),
+        tcp_retransmits=row.count("network", "tcp_retransmits"),
+        tcp_connects=row.count("network", "tcp_connects"),
+        tcp_accepts=row.count("network", "tcp_accepts"),
+        tcp_disconnects=row.count("network", "tcp_disconnects"),
     )
 
 
@@ -304,7 +369,8 @@ def _source_of(path: str, machine: MachineFacts) -> str | None:
         return machine["cpu_source"]
     if needs == "mode":
         return machine["mode_source"]
-    return needs or None
+    sources = needs.split()  # the first that was seen, else that was switched on
+    return max(sources, key=lambda one: machine["presence"][one], default=None)
 
 
 def _reason(path: str, machine: MachineFacts) -> str:
@@ -316,7 +382,8 @@ def _reason(path: str, machine: MachineFacts) -> str:
         wanted = ("switches", "samples", "ticks") if rule.needs == "cpu" else ("samples", "ticks")
         return "the trace has none of: " + ", ".join(SOURCE_TEXTS[one] for one in wanted)
     if machine["presence"][source] == 0:
-        return f"the trace has no {SOURCE_TEXTS[source]}"
+        names = [source] if rule.needs in {"cpu", "mode"} else rule.needs.split()
+        return "the trace has no " + " and no ".join(SOURCE_TEXTS[one] for one in names)
     return rule.why or "nothing was recorded yet"
 
 

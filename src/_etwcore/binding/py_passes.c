@@ -53,16 +53,18 @@ static etwc_lifetimes *
 read_lifetimes(pyetw_trace *trace, uint32_t timeline)
 {
     /* Of processes and threads begin, end, rundown, defunct and name; of the session
-     * the group masks and sample intervals: no context switch, no sample. */
-    static const uint8_t opcodes[] = {1, 2, 3, 4, 5, 32, 39, 72, 73, 74};
-    etwc_guid providers[4];
+     * the group masks, sample intervals and the machine's page size: no context
+     * switch, no sample. */
+    static const uint8_t opcodes[] = {1, 2, 3, 4, 5, 10, 32, 39, 72, 73, 74};
+    etwc_guid providers[5];
     providers[0] = *etwc_kernel_group_guid(ETWC_CLASS_PROCESS);
     providers[1] = *etwc_kernel_group_guid(ETWC_CLASS_THREAD);
     providers[2] = *etwc_kernel_group_guid(ETWC_CLASS_EVENT_TRACE);
     providers[3] = *etwc_kernel_group_guid(ETWC_CLASS_PERF_INFO);
+    providers[4] = *etwc_kernel_group_guid(ETWC_CLASS_SYSTEM_CONFIG);
     etwc_selection selection = {
         .providers = providers,
-        .provider_count = 4,
+        .provider_count = ETWC_ARRAY_SIZE(providers),
         .opcodes = opcodes,
         .opcode_count = sizeof opcodes,
     };

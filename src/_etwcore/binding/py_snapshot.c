@@ -163,10 +163,16 @@ base_of(PyObject *base)
     return base == Py_None ? NULL : ((pyetw_snapshot *)base)->snapshot;
 }
 
-static bool
-check_base(const pyetw_snapshot *self, PyObject *base)
+const etwc_snapshot *
+pyetw_snapshot_get(PyObject *snapshot)
 {
-    if (base == Py_None || Py_TYPE(base) == self->state->snapshot_type)
+    return ((pyetw_snapshot *)snapshot)->snapshot;
+}
+
+bool
+pyetw_snapshot_check_base(PyObject *snapshot, PyObject *base)
+{
+    if (base == Py_None || Py_TYPE(base) == Py_TYPE(snapshot))
         return true;
     PyErr_SetString(PyExc_TypeError, "base: an earlier Snapshot, or None");
     return false;
@@ -184,7 +190,8 @@ snapshot_row(PyObject *op, PyObject *args)
     pyetw_snapshot *self = (pyetw_snapshot *)op;
     Py_ssize_t index;
     PyObject *base = Py_None;
-    if (!PyArg_ParseTuple(args, "n|O:row", &index, &base) || !check_base(self, base))
+    if (!PyArg_ParseTuple(args, "n|O:row", &index, &base) ||
+        !pyetw_snapshot_check_base(op, base))
         return NULL;
     if (!has_row(self, index))
         return NULL;
@@ -252,7 +259,8 @@ snapshot_active(PyObject *op, PyObject *args)
     pyetw_snapshot *self = (pyetw_snapshot *)op;
     long long since;
     PyObject *base = Py_None;
-    if (!PyArg_ParseTuple(args, "L|O:active", &since, &base) || !check_base(self, base))
+    if (!PyArg_ParseTuple(args, "L|O:active", &since, &base) ||
+        !pyetw_snapshot_check_base(op, base))
         return NULL;
     const etwc_snapshot *earlier = base_of(base);
     size_t count = etwc_snapshot_row_count(self->snapshot);
@@ -296,7 +304,8 @@ snapshot_waits(PyObject *op, PyObject *args)
     pyetw_snapshot *self = (pyetw_snapshot *)op;
     Py_ssize_t index;
     PyObject *base = Py_None;
-    if (!PyArg_ParseTuple(args, "n|O:waits", &index, &base) || !check_base(self, base))
+    if (!PyArg_ParseTuple(args, "n|O:waits", &index, &base) ||
+        !pyetw_snapshot_check_base(op, base))
         return NULL;
     if (!has_row(self, index))
         return NULL;
@@ -449,6 +458,18 @@ put(PyObject *dict, const char *name, PyObject *value)
     return result == 0;
 }
 
+/* Numbers by source; those that are 0 are left out. */
+static PyObject *
+source_dict(const uint64_t *numbers)
+{
+    PyObject *dict = PyDict_New();
+    for (size_t i = 0; dict != NULL && i < ETWC_SOURCE_COUNT; i++)
+        if (numbers[i] != 0 &&
+            !put(dict, source_names[i], PyLong_FromUnsignedLongLong(numbers[i])))
+            Py_CLEAR(dict);
+    return dict;
+}
+
 static PyObject *
 presence_dict(const etwc_machine_row *m)
 {
@@ -496,11 +517,16 @@ snapshot_get_machine(PyObject *op, void *unused)
     PUT_U64(switch_mismatches)
     PUT_U64(waits_dropped)
     PUT_U64(negative_intervals)
+    PUT_U64(tcp_fails)
+    PUT_U64(udp_fails)
+    PUT_U64(file_ends_missing)
     PUT_U64(processors)
     PUT_U64(sample_interval_100ns)
 #undef PUT_I64
 #undef PUT_U64
     ok = ok && put(dict, "presence", presence_dict(m)) &&
+         put(dict, "undecoded_by", source_dict(m->undecoded_by)) &&
+         put(dict, "partial_by", source_dict(m->partial_by)) &&
          put(dict, "cpu_source", source_name(etwc_machine_cpu_source(m))) &&
          put(dict, "mode_source", source_name(etwc_machine_mode_source(m)));
     if (!ok)
@@ -534,6 +560,25 @@ snapshot_dealloc(PyObject *op)
     Py_DECREF(type);
 }
 
+PyDoc_STRVAR(
+    latency_doc,
+    "latency($self, index, kind, base=None, /)\n--\n\n"
+    "(operations, p50_ns, p99_ns, max_ns) of one row's disk operations, of the\n"
+    "whole machine for None; kind: 0 read, 1 write, 2 flush.");
+PyDoc_STRVAR(
+    latency_steps_doc,
+    "latency_steps($self, index, kind, base=None, /)\n--\n\n"
+    "The histogram behind latency: (begin_ns, end_ns, operations) of each step\n"
+    "that is not empty.");
+PyDoc_STRVAR(
+    disk_priorities_doc,
+    "disk_priorities($self, index, base=None, /)\n--\n\n"
+    "Disk reads and writes of one row, or of the machine for None, by priority.");
+PyDoc_STRVAR(objects_doc,
+             "objects($self, index, base=None, /)\n--\n\n"
+             "Handles of one row by type: (number, name or None, opened, closed,\n"
+             "duplicated) of each type that counted something.");
+
 static PyMethodDef snapshot_methods[] = {
     {"column", snapshot_column, METH_O, column_doc},
     {"row", snapshot_row, METH_VARARGS, row_doc},
@@ -544,6 +589,11 @@ static PyMethodDef snapshot_methods[] = {
     {"thread_ids", snapshot_thread_ids, METH_O, thread_ids_doc},
     {"threads", snapshot_threads, METH_O, threads_doc},
     {"images", snapshot_images, METH_O, images_doc},
+    {"latency", pyetw_snapshot_latency, METH_VARARGS, latency_doc},
+    {"latency_steps", pyetw_snapshot_latency_steps, METH_VARARGS, latency_steps_doc},
+    {"disk_priorities", pyetw_snapshot_disk_priorities, METH_VARARGS,
+     disk_priorities_doc},
+    {"objects", pyetw_snapshot_objects, METH_VARARGS, objects_doc},
     {NULL, NULL, 0, NULL},
 };
 
