@@ -8,7 +8,7 @@
 #include "etwc_block.h"
 #include "py_iterate.h"
 
-enum { FIRST_ROWS = 256 };
+enum { FIRST_ROWS = 4096 };
 
 /* ---- Filling a batch -------------------------------------------------------------------------- */
 

@@ -10,7 +10,7 @@
 
 /* Free blocks that a pool keeps: enough for a reader that trades one block of
  * each stream for the next, without hoarding what a burst has left behind. */
-enum { POOL_KEEP_MAX = 8 };
+enum { POOL_KEEP_MAX = 32 };
 
 struct etwc_block {
     etwc_atomic_size references;
