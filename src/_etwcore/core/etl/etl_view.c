@@ -207,12 +207,18 @@ is_cswitch(const uint8_t *record, const etl_ref *ref, bool is_kernel)
     return is_kernel ? (hook & ~1u) == HOOK_CSWITCH : ref->is_cswitch;
 }
 
-/* The thread that a switch hands the processor to; a batch does not tell. */
+/* The thread that runs after a record. A busy trace is half made of switches, and
+ * nothing foretells which record is one: choices, not branches. */
 static inline uint32_t
-new_thread(unsigned opcode, const uint8_t *payload, size_t size)
+running_after(uint32_t running, bool is_switch, const uint8_t *record, size_t payload,
+              size_t size, unsigned opcode)
 {
-    return opcode == ETL_OPCODE_CSWITCH && size >= 4 ? etwc_load_u32(payload)
-                                                     : ETWC_NO_ID;
+    uint32_t word = ETWC_NO_ID;
+    if (ETWC_LIKELY(size >= payload + 4))
+        word = etwc_load_u32(record + payload);
+    /* A batch of switches does not tell its threads. */
+    uint32_t next = opcode == ETL_OPCODE_CSWITCH ? word : ETWC_NO_ID;
+    return is_switch ? next : running;
 }
 
 void
@@ -243,9 +249,9 @@ etl_view_items(const etwc_etl *etl, uint32_t file_index, const etl_item *items,
             view_kernel(&context, record, ref, event);
         else
             view_other(&context, record, ref, event);
-        if (is_cswitch(record, ref, is_kernel))
-            stream->running_thread =
-                new_thread(event->opcode, event->payload, event->payload_size);
+        stream->running_thread = running_after(
+            stream->running_thread, is_cswitch(record, ref, is_kernel), record,
+            (size_t)(event->payload - record), ref->size, event->opcode);
     }
 }
 
@@ -255,15 +261,15 @@ etl_view_pass(const etl_item *item)
     const etl_ref *ref = item->ref;
     const uint8_t *record = item->stream->records.image + ref->offset;
     bool is_kernel = etl_shape_is_kernel(ref->shape);
-    if (!is_cswitch(record, ref, is_kernel))
-        return;
     size_t at = etl_shapes[ref->shape].header_bytes;
     unsigned opcode = record[ETL_FULL_OPCODE];
     if (is_kernel) {
         at += etl_shape_pmc_bytes(etwc_load_u16(record));
         opcode = record[ETL_KERNEL_OPCODE];
     }
-    item->stream->running_thread = new_thread(opcode, record + at, ref->size - at);
+    item->stream->running_thread =
+        running_after(item->stream->running_thread, is_cswitch(record, ref, is_kernel),
+                      record, at, ref->size, opcode);
 }
 
 const uint8_t *
