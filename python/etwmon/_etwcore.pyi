@@ -245,6 +245,16 @@ class MachineFacts(TypedDict):
     dpc_ticks: int
     isr_ticks: int
     unknown_ticks: int
+    process_ns: int
+    unowned_ns: int
+    idle_ns: int
+    dpc_ns: int
+    isr_ns: int
+    unknown_ns: int
+    context_switches: int
+    dpcs: int
+    isrs: int
+    samples: int
     events: int
     unowned_samples: int
     unowned_records: int
@@ -257,6 +267,7 @@ class MachineFacts(TypedDict):
     tcp_fails: int
     udp_fails: int
     file_ends_missing: int
+    self_check_ticks: int
     processors: int
     sample_interval_100ns: int
     presence: dict[str, int]
@@ -272,9 +283,24 @@ _ThreadTuple: TypeAlias = tuple[int, int, int, int, int, int, int | None, int | 
 _ImageTuple: TypeAlias = tuple[str | None, int, int, int, int, int | None, int | None]
 
 @final
+class RowTable:
+    @property
+    def columns(self) -> tuple[str, ...]: ...
+    def column(self, name: str, /) -> memoryview: ...
+    def __len__(self) -> int: ...
+
+@final
 class Snapshot:
     @property
     def machine(self) -> MachineFacts: ...
+    def machine_since(self, base: Snapshot | None, /) -> MachineFacts: ...
+    def table(
+        self,
+        name: Literal["processes", "threads", "processors"],
+        base: Snapshot | None = None,
+        /,
+    ) -> RowTable: ...
+    def thread_name(self, index: int, /) -> str | None: ...
     def column(self, name: str, /) -> memoryview: ...
     def row(self, index: int, base: Snapshot | None = None, /) -> tuple[int, ...]: ...
     def texts(self, index: int, /) -> _Texts: ...

@@ -312,10 +312,19 @@ look(int64_t now)
         etwc_aggregate_snapshot(aggregate, now, ETWC_SNAPSHOT_ALL, &snapshot, NULL));
     /* The self-check of every snapshot. */
     const etwc_machine_row *m = etwc_snapshot_machine(snapshot);
-    if (m->negative_intervals == 0)
-        CHECK_EQ_U64(m->process_ticks + m->unowned_ticks + m->idle_ticks +
-                         m->dpc_ticks + m->isr_ticks + m->unknown_ticks,
-                     m->processors * (uint64_t)m->wall_ticks);
+    CHECK_EQ_U64(m->process_ticks + m->unowned_ticks + m->idle_ticks + m->dpc_ticks +
+                     m->isr_ticks + m->unknown_ticks,
+                 m->processors * (uint64_t)m->wall_ticks);
+    CHECK_EQ_I64(m->self_check_ticks, 0);
+    size_t processors;
+    const etwc_processor_row *row = etwc_snapshot_processors(snapshot, &processors);
+    CHECK_EQ_U64(processors, m->processors);
+    for (size_t i = 0; i < processors; i++, row++) {
+        CHECK_EQ_U64(row->process_ticks + row->idle_ticks + row->dpc_ticks +
+                         row->isr_ticks + row->unknown_ticks,
+                     row->wall_ticks);
+        CHECK_EQ_I64(row->self_check_ticks, 0);
+    }
     check_shared_rows(snapshot, now);
     return snapshot;
 }

@@ -39,7 +39,7 @@ module_exec(PyObject *module)
     static int (*const parts[])(PyObject *, pyetw_state *) = {
         pyetw_errors_exec, pyetw_functions_exec, pyetw_trace_exec,    pyetw_events_exec,
         pyetw_event_exec,  pyetw_batches_exec,   pyetw_batch_exec,    pyetw_column_exec,
-        pyetw_writer_exec, pyetw_aggregate_exec, pyetw_snapshot_exec,
+        pyetw_writer_exec, pyetw_aggregate_exec, pyetw_snapshot_exec, pyetw_table_exec,
     };
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
         if (parts[i](module, state) < 0)
@@ -61,6 +61,7 @@ module_exec(PyObject *module)
     X(writer_type)          \
     X(aggregate_type)       \
     X(snapshot_type)        \
+    X(table_type)           \
     X(snapshot_column_type) \
     X(extended_type)        \
     X(uuid_type)            \

@@ -20,4 +20,15 @@ PyObject *pyetw_snapshot_latency_steps(PyObject *op, PyObject *args);
 PyObject *pyetw_snapshot_disk_priorities(PyObject *op, PyObject *args);
 PyObject *pyetw_snapshot_objects(PyObject *op, PyObject *args);
 
+/* ---- py_table.c ------------------------------------------------------------------ */
+
+/* A RowTable of the interval since `base` (or NULL), which keeps neither. */
+PyObject *pyetw_table_new(pyetw_state *state, const etwc_snapshot *snapshot,
+                          etwc_table_kind kind, const etwc_snapshot *base);
+/* A memoryview of one column of rows that lie in `owner`, which it keeps alive. */
+PyObject *pyetw_row_column_new(pyetw_state *state, PyObject *owner,
+                               const etwc_column *column, const void *rows,
+                               size_t count, size_t row_size);
+PyObject *pyetw_row_column_names(etwc_table_kind kind);
+
 #endif

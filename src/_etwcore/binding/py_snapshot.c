@@ -13,69 +13,29 @@ typedef struct pyetw_snapshot {
     etwc_snapshot *snapshot;
 } pyetw_snapshot;
 
+/* An earlier snapshot, or NULL. */
+static const etwc_snapshot *
+base_of(PyObject *base)
+{
+    return base == Py_None ? NULL : ((pyetw_snapshot *)base)->snapshot;
+}
+
+const etwc_snapshot *
+pyetw_snapshot_get(PyObject *snapshot)
+{
+    return ((pyetw_snapshot *)snapshot)->snapshot;
+}
+
+bool
+pyetw_snapshot_check_base(PyObject *snapshot, PyObject *base)
+{
+    if (base == Py_None || Py_TYPE(base) == Py_TYPE(snapshot))
+        return true;
+    PyErr_SetString(PyExc_TypeError, "base: an earlier Snapshot, or None");
+    return false;
+}
+
 /* ---- Columns ------------------------------------------------------------------------- */
-
-/* Exports one column; only memoryviews of it leave this file. */
-typedef struct pyetw_row_column {
-    PyObject_HEAD
-    PyObject *owner; /* the Snapshot */
-    const etwc_column *column;
-    const uint8_t *values;
-    Py_ssize_t shape, stride;
-} pyetw_row_column;
-
-static int
-row_column_getbuffer(PyObject *op, Py_buffer *view, int flags)
-{
-    pyetw_row_column *self = (pyetw_row_column *)op;
-    view->obj = NULL;
-    if ((flags & PyBUF_WRITABLE) == PyBUF_WRITABLE ||
-        (flags & PyBUF_STRIDES) != PyBUF_STRIDES) {
-        PyErr_SetString(PyExc_BufferError, "a column is read-only and strided");
-        return -1;
-    }
-    const char *format = self->column->format == 'I'   ? "I"
-                         : self->column->format == 'Q' ? "Q"
-                                                       : "q";
-    Py_ssize_t size = self->column->format == 'I' ? 4 : 8;
-    *view = (Py_buffer){
-        .buf = (void *)(uintptr_t)self->values,
-        .obj = Py_NewRef(op),
-        .len = self->shape * size,
-        .itemsize = size,
-        .readonly = 1,
-        .ndim = 1,
-        .format = (flags & PyBUF_FORMAT) ? (char *)(uintptr_t)format : NULL,
-        .shape = &self->shape,
-        .strides = &self->stride,
-    };
-    return 0;
-}
-
-static void
-row_column_dealloc(PyObject *op)
-{
-    PyTypeObject *type = Py_TYPE(op);
-    Py_XDECREF(((pyetw_row_column *)op)->owner);
-    freefunc release = PyType_GetSlot(type, Py_tp_free);
-    release(op);
-    Py_DECREF(type);
-}
-
-static PyType_Slot row_column_slots[] = {
-    {Py_tp_doc, "Exports one column of a snapshot."},
-    {Py_tp_dealloc, row_column_dealloc},
-    {Py_bf_getbuffer, row_column_getbuffer},
-    {0, NULL},
-};
-
-static PyType_Spec row_column_spec = {
-    .name = "etwmon._etwcore.SnapshotColumn",
-    .basicsize = sizeof(pyetw_row_column),
-    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE |
-             Py_TPFLAGS_DISALLOW_INSTANTIATION,
-    .slots = row_column_slots,
-};
 
 PyDoc_STRVAR(
     column_doc,
@@ -89,31 +49,45 @@ snapshot_column(PyObject *op, PyObject *name)
     pyetw_snapshot *self = (pyetw_snapshot *)op;
     const char *text =
         PyUnicode_Check(name) ? PyUnicode_AsUTF8AndSize(name, NULL) : NULL;
-    const etwc_column *column = text ? etwc_row_column_named(text) : NULL;
+    const etwc_column *column =
+        text ? etwc_column_named(ETWC_TABLE_PROCESSES, text) : NULL;
     if (column == NULL) {
         if (!PyErr_Occurred())
             PyErr_SetObject(PyExc_KeyError, name);
         return NULL;
     }
-    PyTypeObject *type = self->state->snapshot_column_type;
-    allocfunc alloc = PyType_GetSlot(type, Py_tp_alloc);
-    pyetw_row_column *exporter = (pyetw_row_column *)alloc(type, 0);
-    if (exporter == NULL)
-        return NULL;
     size_t count;
     const etwc_process_row *rows = etwc_snapshot_rows(self->snapshot, &count);
-    if (rows == NULL) {
-        Py_DECREF((PyObject *)exporter);
+    if (rows == NULL)
         return PyErr_NoMemory();
-    }
-    exporter->owner = Py_NewRef(op);
-    exporter->column = column;
-    exporter->values = (const uint8_t *)rows + column->offset;
-    exporter->shape = (Py_ssize_t)count;
-    exporter->stride = (Py_ssize_t)sizeof *rows;
-    PyObject *view = PyMemoryView_FromObject((PyObject *)exporter);
-    Py_DECREF((PyObject *)exporter);
-    return view;
+    return pyetw_row_column_new(self->state, op, column, rows, count, sizeof *rows);
+}
+
+static const char *const table_names[] = {"processes", "threads", "processors"};
+_Static_assert(ETWC_ARRAY_SIZE(table_names) == ETWC_TABLE_COUNT, "one name each");
+
+PyDoc_STRVAR(
+    table_doc,
+    "table($self, name, base=None, /)\n--\n\n"
+    "All rows of \"processes\", \"threads\" (dead ones too; empty unless everything\n"
+    "was asked for) or \"processors\" as a RowTable. With base, an earlier snapshot\n"
+    "of the same aggregate, counters and times are the difference to it.");
+
+static PyObject *
+snapshot_table(PyObject *op, PyObject *args)
+{
+    pyetw_snapshot *self = (pyetw_snapshot *)op;
+    const char *name;
+    PyObject *base = Py_None;
+    if (!PyArg_ParseTuple(args, "s|O:table", &name, &base) ||
+        !pyetw_snapshot_check_base(op, base))
+        return NULL;
+    for (int kind = 0; kind < ETWC_TABLE_COUNT; kind++)
+        if (strcmp(name, table_names[kind]) == 0)
+            return pyetw_table_new(self->state, self->snapshot, (etwc_table_kind)kind,
+                                   base_of(base));
+    PyErr_Format(PyExc_ValueError, "no table %s", name);
+    return NULL;
 }
 
 /* ---- Rows ---------------------------------------------------------------------------- */
@@ -151,31 +125,9 @@ static size_t
 column_count(void)
 {
     size_t count = 0;
-    while (etwc_row_column(count) != NULL)
+    while (etwc_column_at(ETWC_TABLE_PROCESSES, count) != NULL)
         count++;
     return count;
-}
-
-/* An earlier snapshot, or NULL. */
-static const etwc_snapshot *
-base_of(PyObject *base)
-{
-    return base == Py_None ? NULL : ((pyetw_snapshot *)base)->snapshot;
-}
-
-const etwc_snapshot *
-pyetw_snapshot_get(PyObject *snapshot)
-{
-    return ((pyetw_snapshot *)snapshot)->snapshot;
-}
-
-bool
-pyetw_snapshot_check_base(PyObject *snapshot, PyObject *base)
-{
-    if (base == Py_None || Py_TYPE(base) == Py_TYPE(snapshot))
-        return true;
-    PyErr_SetString(PyExc_TypeError, "base: an earlier Snapshot, or None");
-    return false;
 }
 
 PyDoc_STRVAR(
@@ -200,7 +152,7 @@ snapshot_row(PyObject *op, PyObject *args)
     size_t count = column_count();
     PyObject *tuple = PyTuple_New((Py_ssize_t)count);
     for (size_t i = 0; tuple != NULL && i < count; i++) {
-        PyObject *value = value_at(&part, etwc_row_column(i));
+        PyObject *value = value_at(&part, etwc_column_at(ETWC_TABLE_PROCESSES, i));
         if (value == NULL || PyTuple_SetItem(tuple, (Py_ssize_t)i, value) < 0)
             Py_CLEAR(tuple);
     }
@@ -358,7 +310,7 @@ PyDoc_STRVAR(threads_doc,
 static PyObject *
 ticks_of(const etwc_thread_row *thread, uint64_t ticks)
 {
-    if (!thread->has_ticks)
+    if (!(thread->known & ETWC_THREAD_TICKS))
         Py_RETURN_NONE;
     return PyLong_FromUnsignedLongLong(ticks);
 }
@@ -387,6 +339,26 @@ snapshot_threads(PyObject *op, PyObject *number)
         Py_XDECREF(tuple);
     }
     return list;
+}
+
+PyDoc_STRVAR(thread_name_doc,
+             "thread_name($self, index, /)\n--\n\n"
+             "Name of the thread at that position of the table of threads, or None.");
+
+static PyObject *
+snapshot_thread_name(PyObject *op, PyObject *number)
+{
+    Py_ssize_t index = PyLong_AsSsize_t(number);
+    if (index == -1 && PyErr_Occurred())
+        return NULL;
+    size_t count;
+    const etwc_thread_row *threads =
+        etwc_snapshot_threads(((pyetw_snapshot *)op)->snapshot, &count);
+    if (index < 0 || (size_t)index >= count) {
+        PyErr_SetString(PyExc_IndexError, "no such thread");
+        return NULL;
+    }
+    return text_of(threads[index].name);
 }
 
 PyDoc_STRVAR(
@@ -488,38 +460,22 @@ PyDoc_STRVAR(
     "mode_source: which of them CPU time and its kernel and user part are from.");
 
 static PyObject *
-snapshot_get_machine(PyObject *op, void *unused)
+machine_dict(const etwc_machine_row *m)
 {
-    (void)unused;
-    const etwc_machine_row *m = etwc_snapshot_machine(((pyetw_snapshot *)op)->snapshot);
     PyObject *dict = PyDict_New();
     if (dict == NULL)
         return NULL;
     bool ok = true;
-#define PUT_I64(name) ok = ok && put(dict, #name, PyLong_FromLongLong(m->name));
+#define PUT_I64(name) \
+    ok = ok && put(dict, #name, PyLong_FromLongLong((int64_t)m->name));
 #define PUT_U64(name) ok = ok && put(dict, #name, PyLong_FromUnsignedLongLong(m->name));
     PUT_I64(raw_time)
     PUT_I64(filetime)
     PUT_I64(wall_ticks)
     PUT_I64(wall_ns)
-    PUT_U64(process_ticks)
-    PUT_U64(unowned_ticks)
-    PUT_U64(idle_ticks)
-    PUT_U64(dpc_ticks)
-    PUT_U64(isr_ticks)
-    PUT_U64(unknown_ticks)
-    PUT_U64(events)
-    PUT_U64(unowned_samples)
-    PUT_U64(unowned_records)
-    PUT_U64(undecoded)
-    PUT_U64(partial)
-    PUT_U64(lost_records)
-    PUT_U64(switch_mismatches)
-    PUT_U64(waits_dropped)
-    PUT_U64(negative_intervals)
-    PUT_U64(tcp_fails)
-    PUT_U64(udp_fails)
-    PUT_U64(file_ends_missing)
+    /* Runs can be below 0 in an interval, and none is so large. */
+    ETWC_MACHINE_COUNTER_LIST(PUT_I64)
+    PUT_I64(self_check_ticks)
     PUT_U64(processors)
     PUT_U64(sample_interval_100ns)
 #undef PUT_I64
@@ -532,6 +488,31 @@ snapshot_get_machine(PyObject *op, void *unused)
     if (!ok)
         Py_CLEAR(dict);
     return dict;
+}
+
+static PyObject *
+snapshot_get_machine(PyObject *op, void *unused)
+{
+    (void)unused;
+    return machine_dict(etwc_snapshot_machine(((pyetw_snapshot *)op)->snapshot));
+}
+
+PyDoc_STRVAR(machine_since_doc,
+             "machine_since($self, base, /)\n--\n\n"
+             "As machine, with the counters and times since base, an earlier snapshot\n"
+             "or None.");
+
+static PyObject *
+snapshot_machine_since(PyObject *op, PyObject *base)
+{
+    pyetw_snapshot *self = (pyetw_snapshot *)op;
+    if (!pyetw_snapshot_check_base(op, base))
+        return NULL;
+    etwc_machine_row part;
+    etwc_machine_difference(
+        etwc_snapshot_machine(self->snapshot),
+        base == Py_None ? NULL : etwc_snapshot_machine(base_of(base)), &part);
+    return machine_dict(&part);
 }
 
 /* ---- The type -------------------------------------------------------------------------- */
@@ -581,11 +562,14 @@ PyDoc_STRVAR(objects_doc,
 
 static PyMethodDef snapshot_methods[] = {
     {"column", snapshot_column, METH_O, column_doc},
+    {"table", snapshot_table, METH_VARARGS, table_doc},
     {"row", snapshot_row, METH_VARARGS, row_doc},
     {"texts", snapshot_texts, METH_O, texts_doc},
     {"name", snapshot_name, METH_O, name_doc},
     {"active", snapshot_active, METH_VARARGS, active_doc},
     {"waits", snapshot_waits, METH_VARARGS, waits_doc},
+    {"thread_name", snapshot_thread_name, METH_O, thread_name_doc},
+    {"machine_since", snapshot_machine_since, METH_O, machine_since_doc},
     {"thread_ids", snapshot_thread_ids, METH_O, thread_ids_doc},
     {"threads", snapshot_threads, METH_O, threads_doc},
     {"images", snapshot_images, METH_O, images_doc},
@@ -640,33 +624,18 @@ pyetw_snapshot_new(pyetw_state *state, etwc_snapshot *snapshot)
     return (PyObject *)self;
 }
 
-static PyObject *
-column_names(void)
-{
-    size_t count = column_count();
-    PyObject *tuple = PyTuple_New((Py_ssize_t)count);
-    for (size_t i = 0; tuple != NULL && i < count; i++) {
-        PyObject *name = PyUnicode_InternFromString(etwc_row_column(i)->name);
-        if (name == NULL || PyTuple_SetItem(tuple, (Py_ssize_t)i, name) < 0)
-            Py_CLEAR(tuple);
-    }
-    return tuple;
-}
-
 int
 pyetw_snapshot_exec(PyObject *module, pyetw_state *state)
 {
-    PyObject *names = column_names();
+    PyObject *names = pyetw_row_column_names(ETWC_TABLE_PROCESSES);
     if (names == NULL || PyModule_AddObjectRef(module, "ROW_COLUMNS", names) < 0) {
         Py_XDECREF(names);
         return -1;
     }
     Py_DECREF(names);
-    state->snapshot_column_type =
-        (PyTypeObject *)PyType_FromModuleAndSpec(module, &row_column_spec, NULL);
     state->snapshot_type =
         (PyTypeObject *)PyType_FromModuleAndSpec(module, &snapshot_spec, NULL);
-    if (state->snapshot_column_type == NULL || state->snapshot_type == NULL)
+    if (state->snapshot_type == NULL)
         return -1;
     return PyModule_AddType(module, state->snapshot_type);
 }

@@ -28,7 +28,8 @@ typedef struct pyetw_state {
     PyTypeObject *writer_type;          /* py_writer.c: TraceWriter */
     PyTypeObject *aggregate_type;       /* py_aggregate.c: Aggregate */
     PyTypeObject *snapshot_type;        /* py_snapshot.c: Snapshot */
-    PyTypeObject *snapshot_column_type; /* py_snapshot.c: one column of it */
+    PyTypeObject *table_type;           /* py_table.c: RowTable */
+    PyTypeObject *snapshot_column_type; /* py_table.c: one column of it */
     PyTypeObject *extended_type;        /* py_event.c: ExtendedItem, a named tuple */
     /* objects of the standard library that are used often */
     PyObject *uuid_type;      /* uuid.UUID */
@@ -66,6 +67,7 @@ int pyetw_column_exec(PyObject *module, pyetw_state *state);
 int pyetw_functions_exec(PyObject *module, pyetw_state *state);
 int pyetw_aggregate_exec(PyObject *module, pyetw_state *state);
 int pyetw_snapshot_exec(PyObject *module, pyetw_state *state);
+int pyetw_table_exec(PyObject *module, pyetw_state *state);
 
 /* Frees the dead Event objects. */
 void pyetw_event_drop_free(pyetw_state *state);

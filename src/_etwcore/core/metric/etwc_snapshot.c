@@ -4,35 +4,15 @@
 #include "etwc_aggregate.h"
 #include "etwc_alloc.h"
 #include "etwc_shared.h"
-#include "metric_copy.h"
-#include "metric_rows.h"
+#include "metric_snapshot.h"
 
 /* Python reads rows as a buffer, and every row of a snapshot is copied. */
 _Static_assert(sizeof(etwc_process_row) % 8 == 0, "columns are aligned");
 _Static_assert(sizeof(etwc_process_row) <= 1024, "a row stays small");
 _Static_assert(offsetof(etwc_process_row, counters) == 56, "identity is 56 bytes");
 
-struct etwc_snapshot {
-    etwc_machine_row machine;
-    etwc_clock clock; /* what the times of a row are made with when it is read */
-    uint32_t timer_resolution_100ns;
-    uint32_t first_interval; /* of samples that came before any was told, in 100 ns */
-    uint32_t wait_epoch;     /* waits that began in another one are not under way */
-    metric_copy **copies;    /* a reference to each */
-    size_t row_count;
-    etwc_process_row *rows; /* all of them, once somebody asked; else NULL */
-    etwc_live_thread *live;
-    size_t live_count;
-    etwc_thread_row *threads;
-    size_t thread_count;
-    etwc_image_row *images;
-    size_t image_count;
-    etwc_row_details machine_details;
-    const etwc_object_type *object_types; /* a block of etwc_shared.h, or NULL */
-    size_t object_type_count;
-    etwc_strings *strings, *identity_strings; /* hold the texts */
-};
-
+#include "etwc_shared.h"
+#include "metric_snapshot.h"
 void
 etwc_snapshot_free(etwc_snapshot *snapshot)
 {
@@ -44,6 +24,7 @@ etwc_snapshot_free(etwc_snapshot *snapshot)
     etwc_free(snapshot->rows);
     etwc_free(snapshot->live);
     etwc_free(snapshot->threads);
+    etwc_free(snapshot->processors);
     etwc_free(snapshot->images);
     metric_details_release(&snapshot->machine_details);
     etwc_shared_release(snapshot->object_types);
@@ -53,15 +34,6 @@ etwc_snapshot_free(etwc_snapshot *snapshot)
 }
 
 /* ---- Taking ----------------------------------------------------------------------- */
-
-static uint64_t
-ticks_ns(const etwc_snapshot *from, uint64_t ticks)
-{
-    if (ticks == 0)
-        return 0;
-    int64_t span = ticks > INT64_MAX ? INT64_MAX : (int64_t)ticks;
-    return (uint64_t)etwc_clock_span_ns(&from->clock, span);
-}
 
 static uint64_t
 clock_ticks_ns(const etwc_snapshot *from, uint64_t ticks)
@@ -75,18 +47,18 @@ resolve_times(const etwc_snapshot *from, const metric_copy *copy, etwc_process_r
     etwc_row_counters *c = &row->counters;
     c->sample_kernel_100ns += copy->samples_kernel_unweighted * from->first_interval;
     c->sample_user_100ns += copy->samples_user_unweighted * from->first_interval;
-    row->times.run_ns = ticks_ns(from, c->run_ticks);
+    row->times.run_ns = metric_snapshot_ns(from, c->run_ticks);
     row->times.sample_kernel_ns = c->sample_kernel_100ns * 100;
     row->times.sample_user_ns = c->sample_user_100ns * 100;
     row->times.tick_kernel_ns = clock_ticks_ns(from, c->kernel_ticks);
     row->times.tick_user_ns = clock_ticks_ns(from, c->user_ticks);
     row->times.life_tick_kernel_ns = clock_ticks_ns(from, c->life_kernel_ticks);
     row->times.life_tick_user_ns = clock_ticks_ns(from, c->life_user_ticks);
-    row->times.disk_read_ns = ticks_ns(from, c->disk_read_ticks);
-    row->times.disk_write_ns = ticks_ns(from, c->disk_write_ticks);
-    row->times.disk_flush_ns = ticks_ns(from, c->disk_flush_ticks);
-    row->times.ready_ns = ticks_ns(from, c->ready_ticks);
-    row->times.wait_ns = ticks_ns(from, c->wait_ticks);
+    row->times.disk_read_ns = metric_snapshot_ns(from, c->disk_read_ticks);
+    row->times.disk_write_ns = metric_snapshot_ns(from, c->disk_write_ticks);
+    row->times.disk_flush_ns = metric_snapshot_ns(from, c->disk_flush_ticks);
+    row->times.ready_ns = metric_snapshot_ns(from, c->ready_ticks);
+    row->times.wait_ns = metric_snapshot_ns(from, c->wait_ticks);
 }
 
 static uint64_t
@@ -141,21 +113,15 @@ own_copy(etwc_snapshot *to, size_t index)
 static bool
 fill_running(const etwc_aggregate *a, int64_t now, etwc_snapshot *to)
 {
-    etwc_machine_row *machine = &to->machine;
     for (size_t i = 0; i < a->processor_count; i++) {
         const metric_processor *p = &a->processors[i];
         uint64_t ticks = metric_run_so_far(p, now);
-        machine->unknown_ticks += p->unknown_ticks;
-        machine->dpc_ticks += p->dpc_ticks;
-        machine->isr_ticks += p->isr_ticks;
-        if (p->thread == METRIC_NONE) {
-            machine->unknown_ticks += ticks;
+        metric_tables_fill_processor(a, i, ticks, to);
+        if (p->thread == METRIC_NONE)
             continue;
-        }
-        const metric_thread *thread = &a->threads[p->thread];
-        uint32_t number = a->processes[thread->process].number;
+        uint32_t number = a->processes[a->threads[p->thread].process].number;
         if (number == METRIC_NONE) {
-            machine->unowned_ticks += ticks;
+            to->machine.unowned_ticks += ticks;
         } else if (ticks != 0) {
             metric_copy *copy = own_copy(to, number);
             if (copy == NULL)
@@ -163,52 +129,9 @@ fill_running(const etwc_aggregate *a, int64_t now, etwc_snapshot *to)
             copy->row.counters.run_ticks += ticks;
         }
         if (to->threads != NULL)
-            to->threads[p->thread].run_ns += ticks;
+            to->threads[p->thread].run_ticks += ticks;
     }
     return true;
-}
-
-static void
-fill_threads(const etwc_aggregate *a, int64_t now, etwc_snapshot *to)
-{
-    for (size_t i = 0; i < a->thread_count; i++) {
-        const metric_thread *thread = &a->threads[i];
-        etwc_thread_row *row = &to->threads[i];
-        *row = (etwc_thread_row){
-            .run_ns = thread->run_ticks, /* made ns when all runs are added */
-            .context_switches = thread->context_switches,
-            .samples = thread->samples,
-            .has_ticks = thread->has_ticks,
-            .kernel_ticks = thread->kernel_ticks,
-            .user_ticks = thread->user_ticks,
-            .thread_id = thread->thread_id,
-            .row = a->processes[thread->process].number,
-        };
-        if (thread->life == METRIC_NONE)
-            continue;
-        const etwc_thread_life *life =
-            etwc_lifetimes_thread_at(a->lifetimes, thread->life);
-        row->name = life->name;
-        if (life->begin_raw_time != INT64_MIN)
-            row->begin_filetime = etwc_clock_filetime(&a->clock, life->begin_raw_time);
-        if (life->end_raw_time <= now)
-            row->end_filetime = etwc_clock_filetime(&a->clock, life->end_raw_time);
-    }
-}
-
-/* Ticks to ns; rows whose numbers went to another row are left out. */
-static void
-finish_threads(const etwc_aggregate *a, etwc_snapshot *to)
-{
-    size_t kept = 0;
-    for (size_t i = 0; i < to->thread_count; i++) {
-        if (a->threads[i].is_adopted)
-            continue;
-        to->threads[kept] = to->threads[i];
-        to->threads[kept].run_ns = ticks_ns(to, to->threads[kept].run_ns);
-        kept++;
-    }
-    to->thread_count = kept;
 }
 
 static void
@@ -307,23 +230,46 @@ fill_machine(const etwc_aggregate *a, int64_t now, etwc_machine_row *machine)
     fill_presence(a, machine);
 }
 
+/* The processes' part comes from their own rows, so that the sum checks them. */
 static void
 fill_sums(const etwc_aggregate *a, etwc_snapshot *to)
 {
+    etwc_machine_row *machine = &to->machine;
+    for (size_t i = 0; i < to->processor_count; i++) {
+        const etwc_processor_row *row = &to->processors[i];
+        machine->dpc_ticks += row->dpc_ticks;
+        machine->isr_ticks += row->isr_ticks;
+        machine->unknown_ticks += row->unknown_ticks;
+        machine->context_switches += row->context_switches;
+        machine->dpcs += row->dpcs;
+        machine->isrs += row->isrs;
+        machine->samples += row->samples;
+    }
     for (size_t i = 0; i < a->process_count; i++) {
         const metric_process *process = &a->processes[i];
         if (process->number != METRIC_NONE)
             continue;
-        to->machine.unowned_ticks += process->row.counters.run_ticks;
-        to->machine.unowned_samples += process->row.counters.samples;
+        machine->unowned_ticks += process->row.counters.run_ticks;
+        machine->unowned_samples += process->row.counters.samples;
     }
     for (size_t i = 0; i < to->row_count; i++) {
         const etwc_process_row *row = &to->copies[i]->row;
         if (row->process_id == 0)
-            to->machine.idle_ticks += row->counters.run_ticks;
+            machine->idle_ticks += row->counters.run_ticks;
         else
-            to->machine.process_ticks += row->counters.run_ticks;
+            machine->process_ticks += row->counters.run_ticks;
     }
+    machine->process_ns = metric_snapshot_ns(to, machine->process_ticks);
+    machine->unowned_ns = metric_snapshot_ns(to, machine->unowned_ticks);
+    machine->idle_ns = metric_snapshot_ns(to, machine->idle_ticks);
+    machine->dpc_ns = metric_snapshot_ns(to, machine->dpc_ticks);
+    machine->isr_ns = metric_snapshot_ns(to, machine->isr_ticks);
+    machine->unknown_ns = metric_snapshot_ns(to, machine->unknown_ticks);
+    machine->self_check_ticks =
+        (int64_t)(machine->process_ticks + machine->unowned_ticks +
+                  machine->idle_ticks + machine->dpc_ticks + machine->isr_ticks +
+                  machine->unknown_ticks -
+                  machine->processors * (uint64_t)machine->wall_ticks);
 }
 
 /* Of what has not changed since the latest snapshot, this one has the same copy. */
@@ -347,13 +293,13 @@ snapshot_allocate(const etwc_aggregate *a, unsigned what, etwc_snapshot *to)
     to->live = etwc_calloc(a->live_count, sizeof *to->live);
     if (to->copies == NULL || to->live == NULL)
         return false;
+    if (!metric_tables_allocate(a, what, to))
+        return false;
     if (!(what & ETWC_SNAPSHOT_ALL))
         return true;
-    to->thread_count = a->thread_count;
-    to->threads = etwc_calloc(to->thread_count, sizeof *to->threads);
     to->image_count = a->image_count;
     to->images = etwc_calloc(to->image_count, sizeof *to->images);
-    return to->threads != NULL && to->images != NULL;
+    return to->images != NULL;
 }
 
 etwc_status
@@ -383,7 +329,7 @@ etwc_aggregate_snapshot(etwc_aggregate *a, int64_t raw_time, unsigned what,
     to->object_type_count = a->object_type_count;
     etwc_shared_retain(to->object_types);
     if (what & ETWC_SNAPSHOT_ALL) {
-        fill_threads(a, now, to);
+        metric_tables_fill_threads(a, to);
         fill_images(a, to);
     }
     fill_live(a, to);
@@ -391,8 +337,7 @@ etwc_aggregate_snapshot(etwc_aggregate *a, int64_t raw_time, unsigned what,
         etwc_snapshot_free(to);
         return etwc_fail(err, ETWC_E_NOMEM, "metric.snapshot");
     }
-    if (what & ETWC_SNAPSHOT_ALL)
-        finish_threads(a, to);
+    metric_tables_finish(a, to);
     fill_sums(a, to);
     *out = to;
     return ETWC_OK;
@@ -464,13 +409,13 @@ etwc_snapshot_waits(const etwc_snapshot *snapshot, size_t index,
         etwc_wait_row *wait = &out[count++];
         wait->reason = copy->waits[i].reason;
         wait->ticks = wait_ticks(snapshot, copy, i);
-        wait->ns = ticks_ns(snapshot, wait->ticks);
+        wait->ns = metric_snapshot_ns(snapshot, wait->ticks);
         if (before == ETWC_NO_ROW ||
             wait_of(base->copies[before], wait->reason, &place) == NULL)
             continue;
         uint64_t earlier = wait_ticks(base, base->copies[before], place);
         wait->ticks -= earlier;
-        wait->ns -= ticks_ns(base, earlier);
+        wait->ns -= metric_snapshot_ns(base, earlier);
     }
     return count;
 }
@@ -554,6 +499,13 @@ etwc_snapshot_threads(const etwc_snapshot *snapshot, size_t *out_count)
     return snapshot->threads;
 }
 
+const etwc_processor_row *
+etwc_snapshot_processors(const etwc_snapshot *snapshot, size_t *out_count)
+{
+    *out_count = snapshot->processor_count;
+    return snapshot->processors;
+}
+
 const etwc_image_row *
 etwc_snapshot_images(const etwc_snapshot *snapshot, size_t *out_count)
 {
@@ -576,6 +528,21 @@ etwc_row_difference(const etwc_process_row *row, const etwc_process_row *base,
 #undef TIME_LESS
 }
 
+void
+etwc_machine_difference(const etwc_machine_row *machine, const etwc_machine_row *base,
+                        etwc_machine_row *out)
+{
+    *out = *machine;
+    if (base == NULL)
+        return;
+    out->wall_ticks -= base->wall_ticks;
+    out->wall_ns -= base->wall_ns;
+    out->self_check_ticks -= base->self_check_ticks;
+#define COUNTER_LESS(name) out->name -= base->name;
+    ETWC_MACHINE_COUNTER_LIST(COUNTER_LESS)
+#undef COUNTER_LESS
+}
+
 etwc_metric_source
 etwc_machine_mode_source(const etwc_machine_row *machine)
 {
@@ -593,48 +560,4 @@ etwc_machine_cpu_source(const etwc_machine_row *machine)
     if (machine->presence[ETWC_SOURCE_switches] == ETWC_PRESENT)
         return ETWC_SOURCE_switches;
     return etwc_machine_mode_source(machine);
-}
-
-/* ---- Columns ---------------------------------------------------------------------- */
-
-#define IDENTITY_COLUMN(name, format) {#name, offsetof(etwc_process_row, name), format},
-#define IS_AT(group, name, other) \
-    (offsetof(etwc_process_row, group.name) == offsetof(etwc_process_row, group.other))
-#define COUNTER_COLUMN(name)                                                   \
-    {#name, offsetof(etwc_process_row, counters.name),                         \
-     IS_AT(counters, name, run_ticks) || IS_AT(counters, name, ready_ticks) || \
-             IS_AT(counters, name, wait_ticks)                                 \
-         ? 'q'                                                                 \
-         : 'Q'},
-#define TIME_COLUMN(name)                                          \
-    {#name, offsetof(etwc_process_row, times.name),                \
-     IS_AT(times, name, run_ns) || IS_AT(times, name, ready_ns) || \
-             IS_AT(times, name, wait_ns)                           \
-         ? 'q'                                                     \
-         : 'Q'},
-#define GAUGE_COLUMN(name) {#name, offsetof(etwc_process_row, gauges.name), 'Q'},
-
-/* Runs, readiness and waits come out signed: see etwc_row_difference. */
-static const etwc_column row_columns[] = {
-    IDENTITY_COLUMN(process_id, 'I') IDENTITY_COLUMN(parent_id, 'I') IDENTITY_COLUMN(
-        logon_session_id, 'I') IDENTITY_COLUMN(exit_status, 'I')
-        IDENTITY_COLUMN(flags, 'I') IDENTITY_COLUMN(known,
-                                                    'I') IDENTITY_COLUMN(start_key, 'Q')
-            IDENTITY_COLUMN(row_id, 'Q') IDENTITY_COLUMN(begin_filetime, 'q')
-                IDENTITY_COLUMN(end_filetime, 'q') ETWC_ROW_COUNTER_LIST(COUNTER_COLUMN)
-                    ETWC_ROW_TIME_LIST(TIME_COLUMN) ETWC_ROW_GAUGE_LIST(GAUGE_COLUMN)};
-
-const etwc_column *
-etwc_row_column(size_t index)
-{
-    return index < ETWC_ARRAY_SIZE(row_columns) ? &row_columns[index] : NULL;
-}
-
-const etwc_column *
-etwc_row_column_named(const char *name)
-{
-    for (size_t i = 0; i < ETWC_ARRAY_SIZE(row_columns); i++)
-        if (strcmp(row_columns[i].name, name) == 0)
-            return &row_columns[i];
-    return NULL;
 }

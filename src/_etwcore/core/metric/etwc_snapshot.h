@@ -178,7 +178,6 @@ typedef struct etwc_process_row {
         ETWC_ROW_GAUGE_LIST(ETWC_ROW_FIELD)
     } gauges;
 } etwc_process_row;
-#undef ETWC_ROW_FIELD
 
 /* Texts of a row; NULL when unknown. */
 typedef struct etwc_row_texts {
@@ -254,20 +253,85 @@ typedef struct etwc_live_thread {
     uint32_t thread_id;
 } etwc_live_thread;
 
+/* X(name): counters of a thread, all uint64_t. `cycles` are told when it ends. */
+#define ETWC_THREAD_COUNTER_LIST(X) \
+    X(run_ticks)                    \
+    X(ready_ticks)                  \
+    X(wait_ticks)                   \
+    X(context_switches)             \
+    X(voluntary_switches)           \
+    X(involuntary_switches)         \
+    X(migrations)                   \
+    X(samples)                      \
+    X(cycles)
+
+#define ETWC_THREAD_TIME_LIST(X) \
+    X(run_ns)                    \
+    X(ready_ns)                  \
+    X(wait_ns)
+
+/* Bits of etwc_thread_row.known. */
+enum {
+    ETWC_THREAD_TICKS = 1 << 0, /* a record header told kernel_ticks and user_ticks */
+    ETWC_THREAD_CYCLES = 1 << 1,
+    ETWC_THREAD_PRIORITY = 1 << 2, /* base_priority */
+    ETWC_THREAD_AFFINITY = 1 << 3
+};
+
 /* A thread of the trace, dead or alive; only with ETWC_SNAPSHOT_ALL. */
 typedef struct etwc_thread_row {
+    uint64_t row_id;        /* of the thread; rows are sorted */
     int64_t begin_filetime; /* 0 when before the trace or unknown */
     int64_t end_filetime;   /* 0 when it has not ended */
-    uint64_t run_ns;
-    uint64_t context_switches;
-    uint64_t samples;
+    ETWC_THREAD_COUNTER_LIST(ETWC_ROW_FIELD)
+    ETWC_THREAD_TIME_LIST(ETWC_ROW_FIELD)
     uint64_t kernel_ticks; /* last seen in a record header */
     uint64_t user_ticks;
+    uint64_t affinity_mask;
     const etwc_text_entry *name; /* NULL when unknown */
     uint32_t thread_id;
-    uint32_t row;   /* of its process */
-    bool has_ticks; /* whether a record header told its ticks */
+    uint32_t process_id; /* ETWC_NO_ID when nobody knows it */
+    uint32_t row;        /* of its process, or ETWC_NO_ID */
+    uint32_t known;      /* ETWC_THREAD_TICKS ... */
+    uint32_t state;      /* etwc_thread_state */
+    uint32_t wait_reason;
+    uint32_t base_priority;
+    uint32_t processor; /* that it runs, or ran, on; ETWC_NO_ID when unknown */
 } etwc_thread_row;
+
+/* X(name): how the time of a processor was spent, since the header event:
+ * process + idle + dpc + isr + unknown = wall, in ticks of the session clock. The time
+ * of threads that nobody knows is with `process`, too. */
+#define ETWC_PROCESSOR_TICK_LIST(X) \
+    X(wall_ticks)                   \
+    X(process_ticks)                \
+    X(idle_ticks)                   \
+    X(dpc_ticks)                    \
+    X(isr_ticks)                    \
+    X(unknown_ticks)
+
+#define ETWC_PROCESSOR_TIME_LIST(X) \
+    X(wall_ns)                      \
+    X(process_ns)                   \
+    X(idle_ns)                      \
+    X(dpc_ns)                       \
+    X(isr_ns)                       \
+    X(unknown_ns)
+
+#define ETWC_PROCESSOR_COUNTER_LIST(X) \
+    X(context_switches)                \
+    X(dpcs)                            \
+    X(isrs)                            \
+    X(samples)
+
+typedef struct etwc_processor_row {
+    ETWC_PROCESSOR_TICK_LIST(ETWC_ROW_FIELD)
+    ETWC_PROCESSOR_TIME_LIST(ETWC_ROW_FIELD)
+    ETWC_PROCESSOR_COUNTER_LIST(ETWC_ROW_FIELD)
+    int64_t self_check_ticks; /* what the parts have more than the wall: 0 */
+    uint32_t number;
+    uint32_t thread_id; /* that runs at that moment, or ETWC_NO_ID */
+} etwc_processor_row;
 
 typedef struct etwc_image_row {
     uint64_t base, size;
@@ -313,31 +377,47 @@ typedef enum etwc_metric_source {
         ETWC_SOURCE_COUNT
 } etwc_metric_source;
 
-/* The machine as a whole. Ticks are session clock:
- * process + unowned + idle + dpc + isr + unknown = processors x wall, exactly. */
+/* X(name): counters of the machine, all uint64_t. */
+#define ETWC_MACHINE_COUNTER_LIST(X)                                             \
+    /* ticks of the session clock */                                             \
+    X(process_ticks) /* of processes other than idle */                          \
+    X(unowned_ticks) /* of threads whose process nobody knows */                 \
+    X(idle_ticks)                                                                \
+    X(dpc_ticks)                                                                 \
+    X(isr_ticks)                                                                 \
+    X(unknown_ticks) /* before a processor's first switch, or after loss */      \
+    X(process_ns)                                                                \
+    X(unowned_ns)                                                                \
+    X(idle_ns)                                                                   \
+    X(dpc_ns)                                                                    \
+    X(isr_ns)                                                                    \
+    X(unknown_ns)                                                                \
+    X(context_switches)                                                          \
+    X(dpcs)                                                                      \
+    X(isrs)                                                                      \
+    X(samples)                                                                   \
+    X(events)             /* fed so far, of all providers */                     \
+    X(unowned_samples)    /* of threads that nobody knows, or that have ended */ \
+    X(unowned_records)    /* faults and I/O that no thread can be found for */   \
+    X(undecoded)          /* records of the classes above, too short to use */   \
+    X(partial)            /* records used in part */                             \
+    X(lost_records)       /* notes of a live session that events were lost */    \
+    X(switch_mismatches)  /* switches away from a thread that did not run */     \
+    X(waits_dropped)      /* waits that a record contradicts: not counted */     \
+    X(negative_intervals) /* the clock of a processor stepped back */            \
+    X(tcp_fails)          /* requests that failed, of all processes */           \
+    X(udp_fails)                                                                 \
+    X(file_ends_missing) /* reads and writes given up: their ends never came */
+
+/* The machine as a whole:
+ * process + unowned + idle + dpc + isr + unknown = processors x wall, in ticks. */
 typedef struct etwc_machine_row {
     int64_t raw_time; /* the moment */
     int64_t filetime;
     int64_t wall_ticks; /* since the header event */
     int64_t wall_ns;
-    uint64_t process_ticks; /* of processes other than idle */
-    uint64_t unowned_ticks; /* of threads whose process nobody knows */
-    uint64_t idle_ticks;
-    uint64_t dpc_ticks;
-    uint64_t isr_ticks;
-    uint64_t unknown_ticks;      /* before a processor's first switch, or after loss */
-    uint64_t events;             /* fed so far, of all providers */
-    uint64_t unowned_samples;    /* of threads that nobody knows, or that have ended */
-    uint64_t unowned_records;    /* faults and I/O that no thread can be found for */
-    uint64_t undecoded;          /* records of the classes above, too short to use */
-    uint64_t partial;            /* records used in part */
-    uint64_t lost_records;       /* notes of a live session that events were lost */
-    uint64_t switch_mismatches;  /* switches away from a thread that did not run */
-    uint64_t waits_dropped;      /* waits that a record contradicts: not counted */
-    uint64_t negative_intervals; /* the clock of a processor stepped back */
-    uint64_t tcp_fails;          /* requests that failed, of all processes */
-    uint64_t udp_fails;
-    uint64_t file_ends_missing; /* reads and writes given up: their ends never came */
+    ETWC_MACHINE_COUNTER_LIST(ETWC_ROW_FIELD)
+    int64_t self_check_ticks; /* what the parts have more than processors x wall: 0 */
     /* undecoded and partial, by the source that the records are of. */
     uint64_t undecoded_by[ETWC_SOURCE_COUNT];
     uint64_t partial_by[ETWC_SOURCE_COUNT];
@@ -345,6 +425,7 @@ typedef struct etwc_machine_row {
     uint32_t sample_interval_100ns;      /* latest; 0 when unknown */
     uint8_t presence[ETWC_SOURCE_COUNT]; /* etwc_presence */
 } etwc_machine_row;
+#undef ETWC_ROW_FIELD
 
 typedef struct etwc_snapshot etwc_snapshot;
 
@@ -357,6 +438,10 @@ enum {
 void etwc_snapshot_free(etwc_snapshot *snapshot); /* accepts NULL */
 
 const etwc_machine_row *etwc_snapshot_machine(const etwc_snapshot *snapshot);
+/* The machine in the interval since `base` (or NULL); what is no counter is that of
+ * `machine`. */
+void etwc_machine_difference(const etwc_machine_row *machine,
+                             const etwc_machine_row *base, etwc_machine_row *out);
 size_t etwc_snapshot_row_count(const etwc_snapshot *snapshot);
 /* One row, as of the moment of the snapshot. */
 void etwc_snapshot_row(const etwc_snapshot *snapshot, size_t index,
@@ -393,6 +478,8 @@ const etwc_live_thread *etwc_snapshot_live(const etwc_snapshot *snapshot,
                                            size_t *out_count);
 const etwc_thread_row *etwc_snapshot_threads(const etwc_snapshot *snapshot,
                                              size_t *out_count);
+const etwc_processor_row *etwc_snapshot_processors(const etwc_snapshot *snapshot,
+                                                   size_t *out_count);
 const etwc_image_row *etwc_snapshot_images(const etwc_snapshot *snapshot,
                                            size_t *out_count);
 
@@ -411,16 +498,31 @@ void etwc_row_difference(const etwc_process_row *row, const etwc_process_row *ba
 etwc_metric_source etwc_machine_cpu_source(const etwc_machine_row *machine);
 etwc_metric_source etwc_machine_mode_source(const etwc_machine_row *machine);
 
-/* ---- Columns of etwc_process_row ------------------------------------------------- */
+/* ---- Tables: rows of one kind and their columns ---------------------------------- */
+
+typedef enum etwc_table_kind {
+    ETWC_TABLE_PROCESSES,  /* of etwc_process_row */
+    ETWC_TABLE_THREADS,    /* of etwc_thread_row */
+    ETWC_TABLE_PROCESSORS, /* of etwc_processor_row */
+    ETWC_TABLE_COUNT
+} etwc_table_kind;
 
 typedef struct etwc_column {
     const char *name;
     uint16_t offset;
-    char format; /* 'I' u32, 'Q' u64, 'q' i64 */
+    char format;     /* 'I' u32, 'Q' u64, 'q' i64: counters that can be below 0 */
+    bool is_counted; /* in an interval it is the difference of its ends */
 } etwc_column;
 
-/* By position; NULL past the last. */
-const etwc_column *etwc_row_column(size_t index);
-const etwc_column *etwc_row_column_named(const char *name);
+/* By position, NULL past the last; by name, NULL when there is none. */
+const etwc_column *etwc_column_at(etwc_table_kind kind, size_t index);
+const etwc_column *etwc_column_named(etwc_table_kind kind, const char *name);
+size_t etwc_table_row_size(etwc_table_kind kind);
+
+size_t etwc_snapshot_table_count(const etwc_snapshot *snapshot, etwc_table_kind kind);
+/* Writes all rows of the interval since `base`, or of all time when it is NULL:
+ * etwc_snapshot_table_count of them. */
+void etwc_snapshot_table(const etwc_snapshot *snapshot, etwc_table_kind kind,
+                         const etwc_snapshot *base, void *out);
 
 #endif

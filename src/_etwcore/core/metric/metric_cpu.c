@@ -47,13 +47,15 @@ run_end(etwc_aggregate *a, metric_processor *p, int64_t now, uint32_t leaving_id
         a->switch_mismatches++;
     } else {
         metric_thread *thread = &a->threads[p->thread];
+        *(leaving_id == 0 ? &p->idle_ticks : &p->process_ticks) += ticks;
         thread->run_ticks += ticks;
         metric_process_change(a, thread->process)->row.counters.run_ticks += ticks;
     }
-    if (ETWC_UNLIKELY(now < p->run_begin))
-        a->negative_intervals++; /* the next run begins where this one did */
-    else
-        p->run_begin = now;
+    /* After a step back the next run begins where everything so far has ended. */
+    int64_t settled = (int64_t)((uint64_t)p->run_begin + p->run_interrupted);
+    if (ETWC_UNLIKELY(now < settled))
+        a->negative_intervals++;
+    p->run_begin = now < settled ? settled : now;
     p->run_interrupted = 0;
     p->interrupt_count = 0;
 }
@@ -90,6 +92,7 @@ metric_apply_switch(etwc_aggregate *a, const etwc_event *event,
         metric_wait_switch_away(a, old_row, event->processor, now, record);
     p->thread = row;
     p->thread_id = record->new_thread_id;
+    p->context_switches++;
     if (ETWC_UNLIKELY(row == METRIC_NONE))
         return;
     a->threads[row].context_switches++;
@@ -129,6 +132,7 @@ metric_apply_interrupt(etwc_aggregate *a, const etwc_event *event,
         return;
     }
     metric_processor *p = &a->processors[event->processor];
+    *(record->is_isr ? &p->isrs : &p->dpcs) += 1;
     metric_interval interval = {record->initial_raw_time, event->raw_time};
     /* What lies before the switch was settled with the run before it. */
     if (interval.begin < p->run_begin)
@@ -185,6 +189,8 @@ void
 metric_apply_sample(etwc_aggregate *a, const etwc_event *event,
                     const etwc_kernel_sample *record)
 {
+    if (metric_processors_reach(a, event->processor))
+        a->processors[event->processor].samples++;
     uint32_t row = metric_thread_row(a, record->thread_id, event->raw_time);
     if (row == METRIC_NONE)
         return;

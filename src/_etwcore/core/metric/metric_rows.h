@@ -70,7 +70,8 @@ typedef struct metric_interval {
 typedef struct metric_processor {
     int64_t run_begin;
     uint64_t run_interrupted; /* ticks of interrupts since run_begin */
-    uint64_t unknown_ticks, dpc_ticks, isr_ticks;
+    uint64_t process_ticks, idle_ticks, unknown_ticks, dpc_ticks, isr_ticks;
+    uint64_t context_switches, dpcs, isrs, samples;
     metric_interval *interrupts; /* owned; since run_begin */
     size_t interrupt_count, interrupt_capacity;
     uint32_t thread; /* row of the running one; METRIC_NONE: unknown */

@@ -22,6 +22,8 @@ metric_apply_thread(etwc_aggregate *a, const etwc_event *event,
     switch (record->type) {
     case ETWC_KERNEL_THREAD_START:
         to->counters.threads_started++;
+        if (row != METRIC_NONE && a->threads[row].state == ETWC_THREAD_UNKNOWN)
+            metric_wait_set_state(a, row, ETWC_THREAD_INITIALIZED);
         break;
     case ETWC_KERNEL_THREAD_RUNDOWN_START:
         to->counters.threads_rundown_start++;

@@ -1,0 +1,53 @@
+/* What a snapshot consists of. Private to core/metric. */
+#ifndef METRIC_SNAPSHOT_H
+#define METRIC_SNAPSHOT_H
+
+#include "etwc_snapshot.h"
+#include "metric_copy.h"
+#include "metric_rows.h"
+
+struct etwc_snapshot {
+    etwc_machine_row machine;
+    etwc_clock clock; /* what the times of a row are made with when it is read */
+    uint32_t timer_resolution_100ns;
+    uint32_t first_interval; /* of samples that came before any was told, in 100 ns */
+    uint32_t wait_epoch;     /* waits that began in another one are not under way */
+    metric_copy **copies;    /* a reference to each */
+    size_t row_count;
+    etwc_process_row *rows; /* all of them, once somebody asked; else NULL */
+    etwc_live_thread *live;
+    size_t live_count;
+    etwc_thread_row *threads;
+    size_t thread_count;
+    etwc_processor_row *processors;
+    size_t processor_count;
+    etwc_image_row *images;
+    size_t image_count;
+    etwc_row_details machine_details;
+    const etwc_object_type *object_types; /* a block of etwc_shared.h, or NULL */
+    size_t object_type_count;
+    etwc_strings *strings, *identity_strings; /* hold the texts */
+};
+
+/* Ticks of the session clock in ns. */
+static inline uint64_t
+metric_snapshot_ns(const etwc_snapshot *from, uint64_t ticks)
+{
+    if (ticks == 0)
+        return 0;
+    int64_t span = ticks > INT64_MAX ? INT64_MAX : (int64_t)ticks;
+    return (uint64_t)etwc_clock_span_ns(&from->clock, span);
+}
+
+/* ---- metric_tables.c: rows of threads and processors ----------------------------- */
+
+ETWC_NODISCARD bool metric_tables_allocate(const etwc_aggregate *a, unsigned what,
+                                           etwc_snapshot *to);
+/* All but what is under way, which needs the rows of processes. */
+void metric_tables_fill_threads(const etwc_aggregate *a, etwc_snapshot *to);
+void metric_tables_fill_processor(const etwc_aggregate *a, size_t processor,
+                                  uint64_t run_so_far, etwc_snapshot *to);
+/* Rows whose numbers went to another row are left out; ticks become ns. */
+void metric_tables_finish(const etwc_aggregate *a, etwc_snapshot *to);
+
+#endif

@@ -1,0 +1,207 @@
+/* Rows of threads and processors in a snapshot, and tables of an interval. */
+#include "etwc_alloc.h"
+#include "metric_snapshot.h"
+
+bool
+metric_tables_allocate(const etwc_aggregate *a, unsigned what, etwc_snapshot *to)
+{
+    to->processor_count = a->processor_count;
+    to->processors = etwc_calloc(to->processor_count, sizeof *to->processors);
+    if (to->processors == NULL)
+        return false;
+    if (!(what & ETWC_SNAPSHOT_ALL))
+        return true;
+    to->thread_count = a->thread_count;
+    to->threads = etwc_calloc(to->thread_count, sizeof *to->threads);
+    return to->threads != NULL;
+}
+
+/* ---- Threads ---------------------------------------------------------------------- */
+
+static void
+fill_life(const etwc_aggregate *a, const etwc_thread_life *life, int64_t now,
+          etwc_thread_row *row)
+{
+    row->name = life->name;
+    if (life->begin_raw_time != INT64_MIN)
+        row->begin_filetime = etwc_clock_filetime(&a->clock, life->begin_raw_time);
+    if (life->end_raw_time <= now)
+        row->end_filetime = etwc_clock_filetime(&a->clock, life->end_raw_time);
+}
+
+static void
+fill_thread(const etwc_aggregate *a, const metric_thread *thread, int64_t now,
+            etwc_thread_row *row)
+{
+    const metric_process *process = &a->processes[thread->process];
+    bool is_owned = process->number != METRIC_NONE;
+    *row = (etwc_thread_row){
+        .row_id = (uint64_t)(thread - a->threads),
+        .run_ticks = thread->run_ticks,
+        .ready_ticks = thread->ready_ticks,
+        .wait_ticks = thread->wait_ticks,
+        .context_switches = thread->context_switches,
+        .voluntary_switches = thread->voluntary_switches,
+        .involuntary_switches = thread->involuntary_switches,
+        .migrations = thread->migrations,
+        .samples = thread->samples,
+        .known = thread->has_ticks ? ETWC_THREAD_TICKS : 0,
+        .kernel_ticks = thread->kernel_ticks,
+        .user_ticks = thread->user_ticks,
+        .thread_id = thread->thread_id,
+        .process_id = is_owned ? process->row.process_id : ETWC_NO_ID,
+        .row = is_owned ? process->number : ETWC_NO_ID,
+        .state = ETWC_THREAD_UNKNOWN,
+        .processor = thread->processor,
+    };
+    if (metric_wait_is_known(a, thread)) {
+        row->state = thread->state;
+        if (thread->state == ETWC_THREAD_WAITING)
+            row->wait_reason = thread->wait_reason;
+        if (thread->epoch == a->epoch && thread->wait != METRIC_NOT_WAITING &&
+            now > thread->since) {
+            uint64_t ticks = (uint64_t)now - (uint64_t)thread->since;
+            *(thread->wait == METRIC_READY ? &row->ready_ticks : &row->wait_ticks) +=
+                ticks;
+        }
+    }
+    if (thread->life != METRIC_NONE)
+        fill_life(a, etwc_lifetimes_thread_at(a->lifetimes, thread->life), now, row);
+}
+
+void
+metric_tables_fill_threads(const etwc_aggregate *a, etwc_snapshot *to)
+{
+    for (size_t i = 0; i < a->thread_count; i++)
+        fill_thread(a, &a->threads[i], to->machine.raw_time, &to->threads[i]);
+}
+
+/* ---- Processors ------------------------------------------------------------------- */
+
+void
+metric_tables_fill_processor(const etwc_aggregate *a, size_t processor,
+                             uint64_t run_so_far, etwc_snapshot *to)
+{
+    const metric_processor *p = &a->processors[processor];
+    etwc_processor_row *row = &to->processors[processor];
+    *row = (etwc_processor_row){
+        .wall_ticks = (uint64_t)to->machine.wall_ticks,
+        .process_ticks = p->process_ticks,
+        .idle_ticks = p->idle_ticks,
+        .dpc_ticks = p->dpc_ticks,
+        .isr_ticks = p->isr_ticks,
+        .unknown_ticks = p->unknown_ticks,
+        .context_switches = p->context_switches,
+        .dpcs = p->dpcs,
+        .isrs = p->isrs,
+        .samples = p->samples,
+        .number = (uint32_t)processor,
+        .thread_id = ETWC_NO_ID,
+    };
+    if (p->thread == METRIC_NONE) {
+        row->unknown_ticks += run_so_far;
+    } else {
+        row->thread_id = p->thread_id;
+        *(p->thread_id == 0 ? &row->idle_ticks : &row->process_ticks) += run_so_far;
+    }
+    row->self_check_ticks =
+        (int64_t)(row->process_ticks + row->idle_ticks + row->dpc_ticks +
+                  row->isr_ticks + row->unknown_ticks - row->wall_ticks);
+    row->wall_ns = metric_snapshot_ns(to, row->wall_ticks);
+    row->process_ns = metric_snapshot_ns(to, row->process_ticks);
+    row->idle_ns = metric_snapshot_ns(to, row->idle_ticks);
+    row->dpc_ns = metric_snapshot_ns(to, row->dpc_ticks);
+    row->isr_ns = metric_snapshot_ns(to, row->isr_ticks);
+    row->unknown_ns = metric_snapshot_ns(to, row->unknown_ticks);
+}
+
+void
+metric_tables_finish(const etwc_aggregate *a, etwc_snapshot *to)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < to->thread_count; i++) {
+        if (a->threads[i].is_adopted)
+            continue;
+        etwc_thread_row *row = &to->threads[kept++];
+        *row = to->threads[i];
+        row->run_ns = metric_snapshot_ns(to, row->run_ticks);
+        row->ready_ns = metric_snapshot_ns(to, row->ready_ticks);
+        row->wait_ns = metric_snapshot_ns(to, row->wait_ticks);
+    }
+    to->thread_count = kept;
+}
+
+/* ---- Tables of an interval ---------------------------------------------------------- */
+
+static void
+subtract(etwc_table_kind kind, void *row, const void *base)
+{
+    const etwc_column *column;
+    for (size_t i = 0; (column = etwc_column_at(kind, i)) != NULL; i++) {
+        if (!column->is_counted)
+            continue;
+        uint64_t value, less;
+        memcpy(&value, (uint8_t *)row + column->offset, sizeof value);
+        memcpy(&less, (const uint8_t *)base + column->offset, sizeof less);
+        value -= less;
+        memcpy((uint8_t *)row + column->offset, &value, sizeof value);
+    }
+}
+
+static void
+table_of_threads(const etwc_snapshot *snapshot, const etwc_snapshot *base,
+                 etwc_thread_row *out)
+{
+    size_t at = 0;
+    for (size_t i = 0; i < snapshot->thread_count; i++) {
+        out[i] = snapshot->threads[i];
+        while (base != NULL && at < base->thread_count &&
+               base->threads[at].row_id < out[i].row_id)
+            at++;
+        if (base != NULL && at < base->thread_count &&
+            base->threads[at].row_id == out[i].row_id)
+            subtract(ETWC_TABLE_THREADS, &out[i], &base->threads[at]);
+    }
+}
+
+static void
+table_of_processors(const etwc_snapshot *snapshot, const etwc_snapshot *base,
+                    etwc_processor_row *out)
+{
+    for (size_t i = 0; i < snapshot->processor_count; i++) {
+        out[i] = snapshot->processors[i];
+        if (base != NULL && i < base->processor_count)
+            subtract(ETWC_TABLE_PROCESSORS, &out[i], &base->processors[i]);
+    }
+}
+
+void
+etwc_snapshot_table(const etwc_snapshot *snapshot, etwc_table_kind kind,
+                    const etwc_snapshot *base, void *out)
+{
+    switch (kind) {
+    case ETWC_TABLE_THREADS:
+        table_of_threads(snapshot, base, out);
+        break;
+    case ETWC_TABLE_PROCESSORS:
+        table_of_processors(snapshot, base, out);
+        break;
+    default:
+        for (size_t i = 0; i < snapshot->row_count; i++)
+            etwc_snapshot_difference(snapshot, i, base, (etwc_process_row *)out + i);
+        break;
+    }
+}
+
+size_t
+etwc_snapshot_table_count(const etwc_snapshot *snapshot, etwc_table_kind kind)
+{
+    switch (kind) {
+    case ETWC_TABLE_THREADS:
+        return snapshot->thread_count;
+    case ETWC_TABLE_PROCESSORS:
+        return snapshot->processor_count;
+    default:
+        return snapshot->row_count;
+    }
+}
