@@ -20,6 +20,7 @@ from etwmon._cli._dump import HEADING, EventLines
 from etwmon._cli._fields import Fields, fields, joined
 from etwmon._cli._intervals import DEFAULT_FIELDS, Intervals, intervals_config
 from etwmon._cli._output import Output
+from etwmon._cli._report.html import page_of
 from etwmon._cli._report.model import Report
 from etwmon._cli._report.objects import objects_of
 from etwmon._cli._report.read import report_of
@@ -220,12 +221,20 @@ def _selection(filters: dict[str, Any], start_ns: int) -> dict[str, Any]:
     return {name: value for name, value in selection.items() if value is not None}
 
 
-def _exit_if_incomplete(ctx: click.Context, out: Output, completeness: facts.Completeness) -> None:
+def _exit_if_incomplete(
+    ctx: click.Context,
+    out: Output,
+    completeness: facts.Completeness,
+    *,
+    is_said: bool = False,
+) -> None:
+    """End with 3 when data is missing; say so, unless the output `is_said` to tell it."""
     if completeness.is_complete:
         return
-    if not out.json:
-        out.flush()
-    out.note("etwmon: " + screens.incomplete_text(completeness))
+    if not is_said:
+        if not out.json:
+            out.flush()
+        out.note("etwmon: " + screens.incomplete_text(completeness))
     ctx.exit(_LOSSY)
 
 
@@ -334,18 +343,38 @@ def intervals(
 @cli.command()
 @_files
 @click.option("--top", type=click.IntRange(min=1), metavar="N", help="Rows of each list.")
+@click.option(
+    "--html",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="PATH",
+    help="Write one HTML file that needs no other; - is standard output.",
+)
 @_json
 @click.pass_context
-def report(ctx: click.Context, files: tuple[Path, ...], top: int | None, as_json: bool) -> None:
+def report(
+    ctx: click.Context,
+    files: tuple[Path, ...],
+    top: int | None,
+    html: Path | None,
+    as_json: bool,
+) -> None:
     """Show what the machine did, and what is missing.
 
     Processes by processor time, disk, network and faults, waits, processors, images, and all
     of it over time. Exits with 3 when events are missing or the trace is damaged.
     """
+    if html is not None and (as_json or top is not None):
+        raise click.UsageError("--html excludes --json and --top")
+    if html is not None and any(_is_same(html, file) for file in files):
+        raise click.UsageError(f"{html} is a trace that is to be read")
     out = Output(as_json)
     with facts.open_trace(files) as trace:
-        if not _report(out, trace, top).completeness.is_complete:
-            ctx.exit(_LOSSY)
+        found = _page(out, trace, html) if html is not None else _report(out, trace, top)
+        _exit_if_incomplete(ctx, out, found.completeness, is_said=html is None)
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    return one.exists() and other.exists() and one.samefile(other)
 
 
 def _report(out: Output, trace: etwmon.Trace, top: int | None = None) -> Report:
@@ -356,6 +385,17 @@ def _report(out: Output, trace: etwmon.Trace, top: int | None = None) -> Report:
             out.object(one)
     else:
         out.lines(lines_of(found, out.width, top))
+    return found
+
+
+def _page(out: Output, trace: etwmon.Trace, path: Path) -> Report:
+    with out.progress("Reading"):
+        found = report_of(trace)
+        page = page_of(found)
+    if str(path) == "-":
+        out.raw(page.rstrip("\n"))
+    else:
+        path.write_text(page, encoding="utf-8")
     return found
 
 
