@@ -278,8 +278,10 @@ class MachineFacts(TypedDict):
 
 ROW_COLUMNS: tuple[str, ...]
 
-_Texts: TypeAlias = tuple[str | None, str | None, str | None, str | None, str | None]
-_ThreadTuple: TypeAlias = tuple[int, int, int, int, int, int, int | None, int | None, str | None]
+_Texts: TypeAlias = tuple[str | None, str | None, str | None, str | None, str | None, str | None]
+_ThreadTuple: TypeAlias = tuple[
+    int, int, int, int, int, int, int | None, int | None, int | None, str | None
+]
 _ImageTuple: TypeAlias = tuple[str | None, int, int, int, int, int | None, int | None]
 
 @final

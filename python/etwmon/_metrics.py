@@ -12,7 +12,8 @@ from html import escape
 from typing import TypeAlias
 
 Value: TypeAlias = (
-    "int | float | str | datetime | list[int] | dict[str, int] | dict[str, int | float] | None"
+    "int | float | str | datetime | list[int] | dict[str, int] | dict[int, int]"
+    " | dict[str, int | float] | None"
 )
 
 
@@ -51,14 +52,20 @@ class ProcessInfo(MetricGroup):
         parent_pid: id of the process that it names as its parent; that one may be gone, and
             its id given to another.
         session_id: Windows session; None for processes outside of any.
-        create_time: when it started, in UTC; None when it is older than the trace.
+        create_time: when it started, in UTC; None when it is older than the trace and no
+            record tells it.
         exit_time: when it ended, in UTC; None when it has not.
         exit_code: its exit code, unsigned (0xC0000005, not -1073741819).
         command_line: its command line. It can hold secrets.
-        start_key: address of the kernel's process object: unique while the process lives.
+        start_key: address of the kernel's process object, unique while the process lives; where
+            only Microsoft-Windows-Kernel-Process tells of it, its sequence number.
         user_sid: SID of its user, such as "S-1-5-18".
         package_full_name: name of its app package; "" when it has none.
         application_id: id of the app in that package; "" when it has none.
+        image_path: file of its program, in the device form of the kernel; only events of
+            Microsoft-Windows-Kernel-Process tell it.
+        images_loaded: modules that were mapped into it.
+        images_unloaded: modules that were unmapped.
     """
 
     pid: int
@@ -73,6 +80,9 @@ class ProcessInfo(MetricGroup):
     user_sid: str | None = None
     package_full_name: str | None = None
     application_id: str | None = None
+    image_path: str | None = None
+    images_loaded: int | None = None
+    images_unloaded: int | None = None
 
 
 @dataclass(slots=True)
@@ -85,7 +95,7 @@ class CPUMetrics(MetricGroup):
 
     Attributes:
         cpu_percent: CPU time of the wall time, in percent; one busy processor is 100.
-        cpu_cycles: processor cycles.
+        cpu_cycles: processor cycles of its whole life, told when it ends.
         kernel_time: ms in kernel mode.
         user_time: ms in user mode.
         context_switches: switches to its threads.
@@ -180,7 +190,7 @@ class ThreadMetrics(MetricGroup):
         thread_ids: their ids, sorted.
         active_threads: threads that ran.
         suspended_threads: threads that are suspended.
-        thread_cpu_cycles: cycles by thread id.
+        thread_cpu_cycles: processor cycles of the threads that ended, by thread id.
         thread_states: threads by state.
         threads_started: threads that started.
         threads_ended: threads that ended.
@@ -190,7 +200,7 @@ class ThreadMetrics(MetricGroup):
     thread_ids: list[int] | None = None
     active_threads: int | None = None
     suspended_threads: int | None = None
-    thread_cpu_cycles: dict[str, int] | None = None
+    thread_cpu_cycles: dict[int, int] | None = None
     thread_states: dict[str, int] | None = None
     threads_started: int | None = None
     threads_ended: int | None = None
@@ -199,6 +209,9 @@ class ThreadMetrics(MetricGroup):
 @dataclass(slots=True)
 class IOMetrics(MetricGroup):
     """File calls of a process, cached ones included; `disk` has what reached a disk.
+
+    In a trace without file events, reads and writes are those that Kernel-Process tells when
+    the process ends: all of its life, bytes rounded to KiB.
 
     Attributes:
         read_operations: reads.
@@ -390,6 +403,7 @@ class ProcessThread:
         samples: profile samples that hit it; None when the trace has none.
         kernel_ticks: clock ticks in kernel mode that a header last told; None when none did.
         user_ticks: the same in user mode.
+        cycles: processor cycles that it used, told when it ended; None when not told.
     """
 
     thread_id: int
@@ -401,6 +415,7 @@ class ProcessThread:
     samples: int | None
     kernel_ticks: int | None
     user_ticks: int | None
+    cycles: int | None = None
 
 
 @dataclass(slots=True)
@@ -429,9 +444,9 @@ class FieldSource:
 
 # Sources of the core: what to call them, and how to get them into a trace.
 SOURCE_TEXTS: dict[str, str] = {
-    "process": "process events (EVENT_TRACE_FLAG_PROCESS)",
-    "thread": "thread events (EVENT_TRACE_FLAG_THREAD)",
-    "image": "image events (EVENT_TRACE_FLAG_IMAGE_LOAD)",
+    "process": "process events (EVENT_TRACE_FLAG_PROCESS, or Kernel-Process)",
+    "thread": "thread events (EVENT_TRACE_FLAG_THREAD, or Kernel-Process)",
+    "image": "image events (EVENT_TRACE_FLAG_IMAGE_LOAD, or Kernel-Process)",
     "switches": "context switches (EVENT_TRACE_FLAG_CSWITCH)",
     "ready": "ready events (EVENT_TRACE_FLAG_DISPATCHER) beside context switches",
     "samples": "profile samples (EVENT_TRACE_FLAG_PROFILE)",
@@ -439,17 +454,19 @@ SOURCE_TEXTS: dict[str, str] = {
     "page_faults": "page faults (EVENT_TRACE_FLAG_MEMORY_PAGE_FAULTS)",
     "hard_faults": "hard faults (EVENT_TRACE_FLAG_MEMORY_HARD_FAULTS)",
     "disk": "disk events (EVENT_TRACE_FLAG_DISK_IO)",
-    "file": "file calls (EVENT_TRACE_FLAG_FILE_IO_INIT)",
-    "network": "network events (EVENT_TRACE_FLAG_NETWORK_TCPIP)",
+    "file": "file calls (EVENT_TRACE_FLAG_FILE_IO_INIT, or Kernel-File)",
+    "network": "network events (EVENT_TRACE_FLAG_NETWORK_TCPIP, or Kernel-Network)",
     "counters": "process counters (EVENT_TRACE_FLAG_PROCESS_COUNTERS)",
     "file_ends": "ends of file calls (EVENT_TRACE_FLAG_FILE_IO)",
     "working_sets": "lists of working sets (group mask 20800000, keyword MEMINFO_WS)",
     "objects": "handle events (group mask 80000040, keyword HANDLE)",
+    "exits": "exits with what was used (Kernel-Process, keyword 0x10)",
+    "thread_cycles": "ends of threads with their cycles (Kernel-Process, keyword 0x20)",
 }
 
 _NOT_DERIVED = "not derived from events by this version"
-_NO_CYCLES = "kernel events do not tell processor cycles"
 _NO_TICKS = "no record header told the clock ticks of one of its threads"
+_NO_EXIT = "it has not ended, or its end told no numbers"
 _NO_EVENT = "no event tells it"
 _NO_LIST = "no list of working sets has named this process yet"
 _SIZES = _NO_LIST + ", nor has a counter record; those come at the session's end"
@@ -514,7 +531,10 @@ FIELDS: dict[str, FieldRule] = {
     ),
     **_rules("ready", "without context switches nobody knows its end", "cpu.ready_time_ns"),
     **_rules("samples", "", "cpu.samples", "cpu.samples_in_dpc", "cpu.samples_in_isr"),
-    **_rules("", _NO_CYCLES, "cpu.cpu_cycles", "threads.thread_cpu_cycles"),
+    **_rules("exits", _NO_EXIT, "cpu.cpu_cycles"),
+    **_rules(
+        "thread_cycles", "told for whole lives, not for intervals", "threads.thread_cpu_cycles"
+    ),
     **_rules(
         "",
         _NOT_DERIVED,
@@ -530,10 +550,10 @@ FIELDS: dict[str, FieldRule] = {
         "working_sets counters",
         _SIZES,
         "memory.working_set_size",
-        "memory.private_bytes",
         "memory.virtual_bytes",
         "memory.peak_working_set",
     ),
+    **_rules("working_sets counters exits", _SIZES, "memory.private_bytes"),
     **_rules("working_sets", _NO_LIST, "memory.private_working_set_size"),
     **_rules(
         "working_sets",
@@ -541,7 +561,8 @@ FIELDS: dict[str, FieldRule] = {
         "memory.shared_commit_bytes",
         "memory.commit_debt_bytes",
     ),
-    **_rules("objects counters", _NO_HANDLES, "handles.handle_count", "handles.peak_handle_count"),
+    **_rules("objects counters exits", _NO_HANDLES, "handles.handle_count"),
+    **_rules("objects counters", _NO_HANDLES, "handles.peak_handle_count"),
     **_rules(
         "objects",
         "",
@@ -550,8 +571,15 @@ FIELDS: dict[str, FieldRule] = {
         "handles.duplicated_by_type",
         "handles.duplicates_given",
     ),
+    **_rules(
+        "process",
+        "no event of Microsoft-Windows-Kernel-Process tells it",
+        "process.image_path",
+    ),
+    **_rules("image", "", "process.images_loaded", "process.images_unloaded"),
     **_rules("page_faults", "", "memory.page_faults", "memory.faults_by_kind"),
-    **_rules("hard_faults", "", "memory.hard_faults", "memory.hard_fault_bytes"),
+    **_rules("hard_faults exits", _NO_EXIT, "memory.hard_faults"),
+    **_rules("hard_faults", "", "memory.hard_fault_bytes"),
     **_rules(
         "thread",
         "no record of a thread of this process",
@@ -561,14 +589,14 @@ FIELDS: dict[str, FieldRule] = {
         "threads.threads_ended",
     ),
     **_rules(
-        "file",
-        "",
+        "file exits",
+        _NO_EXIT,
         "io.read_operations",
         "io.write_operations",
-        "io.other_operations",
         "io.read_bytes",
         "io.write_bytes",
     ),
+    **_rules("file", "", "io.other_operations"),
     **_rules("thread", "no record told the I/O priority of its threads", "io.io_priority"),
     **_rules("disk", "", "io.io_priorities"),
     **{

@@ -34,6 +34,7 @@ KEY, BEGIN, END = 1 << 4, 1 << 5, 1 << 6
 PEAKS, COUNTERS, THREADS, TICKS = 1 << 8, 1 << 9, 1 << 10, 1 << 11
 MEMORY, WORKING_SET, SHARED_COMMIT = 1 << 16, 1 << 17, 1 << 18
 HANDLES, IO_PRIORITY = 1 << 19, 1 << 20
+EXIT, EXIT_COUNTS = 1 << 21, 1 << 22
 
 _NO_SESSION = 0xFFFFFFFF
 _OTHER_TYPES = 0xFFFF  # ETWC_OBJECT_OTHER
@@ -149,6 +150,12 @@ class Row:
         """Return a counter, or None when the trace does not have its source."""
         return self.values[column] if self.interval.has(source) else None
 
+    def count_or_exit(self, source: str, column: str, at_exit: str) -> int | None:
+        """Return a counter or, without its source, what the record of the exit told."""
+        if self.interval.has(source):
+            return self.values[column]
+        return self.known(EXIT_COUNTS, at_exit)
+
     def known(self, bit: int, column: str) -> int | None:
         """Return a value that a bit of `known` guards."""
         return self.values[column] if self.values["known"] & bit else None
@@ -160,7 +167,9 @@ class Row:
 
 def _make_process(row: Row) -> ProcessInfo:
     values = row.values
-    name, command_line, user_sid, package, application = row.interval.snapshot.texts(row.number)
+    name, command_line, user_sid, package, application, path = row.interval.snapshot.texts(
+        row.number
+    )
     session = row.known(SESSION, "logon_session_id")
     return ProcessInfo(
         pid=values["process_id"],
@@ -175,6 +184,9 @@ def _make_process(row: Row) -> ProcessInfo:
         user_sid=user_sid,
         package_full_name=package,
         application_id=application,
+        image_path=path,
+        images_loaded=row.count("image", "images_loaded"),
+        images_unloaded=row.count("image", "images_unloaded"),
     )
 
 
@@ -212,6 +224,7 @@ def _make_cpu(row: Row) -> CPUMetrics:
     wall = _wall_ns(row)
     return CPUMetrics(
         cpu_percent=None if cpu_time is None or wall == 0 else 100.0 * cpu_time / wall,
+        cpu_cycles=row.known(EXIT_COUNTS, "exit_cycles"),
         kernel_time=None if kernel is None else kernel / NS_PER_MS,
         user_time=None if user is None else user / NS_PER_MS,
         context_switches=row.count("switches", "context_switches"),
@@ -238,10 +251,10 @@ def _make_memory(row: Row) -> MemoryMetrics:
     kinds = {kind: row.values[f"faults_{kind}"] for kind in _FAULT_KINDS}
     return MemoryMetrics(
         working_set_size=row.known(MEMORY, "working_set_size"),
-        private_bytes=row.known(MEMORY, "private_bytes"),
+        private_bytes=row.known(MEMORY | EXIT, "private_bytes"),
         virtual_bytes=row.known(MEMORY, "virtual_size"),
         page_faults=sum(kinds.values()) if has_faults else None,
-        hard_faults=row.count("hard_faults", "hard_faults"),
+        hard_faults=row.count_or_exit("hard_faults", "hard_faults", "exit_hard_faults"),
         peak_working_set=row.known(PEAKS | WORKING_SET, "peak_working_set_size"),
         paged_pool=row.known(COUNTERS, "paged_pool"),
         non_paged_pool=row.known(COUNTERS, "non_paged_pool"),
@@ -253,12 +266,21 @@ def _make_memory(row: Row) -> MemoryMetrics:
     )
 
 
+def _thread_cycles(row: Row) -> dict[int, int] | None:
+    """Cycles of the threads that ended; the table of threads is there for whole lives."""
+    if not row.interval.is_whole or not row.interval.has("thread_cycles"):
+        return None
+    threads = row.interval.snapshot.threads(row.number)
+    return {thread[0]: cycles for thread in threads if (cycles := thread[8]) is not None}
+
+
 def _make_threads(row: Row) -> ThreadMetrics:
     if not row.values["known"] & THREADS:
         return ThreadMetrics()
     return ThreadMetrics(
         thread_count=row.values["thread_count"],
         thread_ids=row.interval.snapshot.thread_ids(row.number),
+        thread_cpu_cycles=_thread_cycles(row),
         threads_started=row.values["threads_started"],
         threads_ended=row.values["threads_ended"],
     )
@@ -266,11 +288,11 @@ def _make_threads(row: Row) -> ThreadMetrics:
 
 def _make_io(row: Row) -> IOMetrics:
     return IOMetrics(
-        read_operations=row.count("file", "file_read_ops"),
-        write_operations=row.count("file", "file_write_ops"),
+        read_operations=row.count_or_exit("file", "file_read_ops", "exit_read_ops"),
+        write_operations=row.count_or_exit("file", "file_write_ops", "exit_write_ops"),
         other_operations=row.count("file", "file_other_ops"),
-        read_bytes=row.count("file", "file_read_bytes"),
-        write_bytes=row.count("file", "file_write_bytes"),
+        read_bytes=row.count_or_exit("file", "file_read_bytes", "exit_read_bytes"),
+        write_bytes=row.count_or_exit("file", "file_write_bytes", "exit_write_bytes"),
         io_priority=row.known(IO_PRIORITY, "io_priority"),
         io_priorities=_io_priorities(row),
     )
@@ -290,7 +312,7 @@ def _nonzero(counts: dict[str, int]) -> dict[str, int]:
 
 def _make_handles(row: Row) -> HandleMetrics:
     handles = HandleMetrics(
-        handle_count=row.known(HANDLES | COUNTERS, "handle_count"),
+        handle_count=row.known(HANDLES | COUNTERS | EXIT, "handle_count"),
         peak_handle_count=row.known(HANDLES | COUNTERS, "peak_handle_count"),
         duplicates_given=row.count("objects", "duplicates_given"),
     )

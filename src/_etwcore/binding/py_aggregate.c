@@ -32,33 +32,19 @@ typedef struct pyetw_aggregate {
 
 /* ---- What the trace has ------------------------------------------------------------------ */
 
-static etwc_status
-feed_first(void *context, const etwc_event *events, size_t count, etwc_error *err)
-{
-    (void)events;
-    (void)err;
-    if (count == 0)
-        return ETWC_OK;
-    *(bool *)context = true;
-    return ETWC_END;
-}
-
-/* Whether the trace has such an event at all. As a rule the first one comes soon. */
+/* Whether the timeline has such an event at all. As a rule the first one comes
+ * soon. */
 static int
-has_event(pyetw_trace *trace, uint8_t kernel_class, uint8_t opcode, bool *out)
+has_event(pyetw_trace *trace, const pyetw_file *file, uint8_t kernel_class,
+          const uint8_t *opcodes, size_t count, bool *out)
 {
     etwc_selection selection = {
         .providers = etwc_kernel_group_guid(kernel_class),
         .provider_count = 1,
-        .opcodes = &opcode,
-        .opcode_count = 1,
+        .opcodes = opcodes,
+        .opcode_count = count,
     };
-    etwc_cursor *cursor = pyetw_trace_open_cursor(trace, &selection);
-    if (cursor == NULL)
-        return -1;
-    int result = pyetw_trace_scan(trace, cursor, true, feed_first, out);
-    etwc_cursor_close(cursor);
-    return result;
+    return pyetw_trace_has_event(trace, file->timeline, &selection, out);
 }
 
 enum {
@@ -73,13 +59,60 @@ enum {
 
 /* Looks for an event unless the session says that it did not record any. */
 static int
-probe(pyetw_trace *trace, const etwc_lifetimes *lifetimes, uint8_t kernel_class,
-      uint8_t opcode, uint32_t bit, bool *out)
+probe(pyetw_trace *trace, const pyetw_file *file, uint8_t kernel_class, uint8_t opcode,
+      uint32_t bit, bool *out)
 {
-    const etwc_session_facts *session = etwc_lifetimes_session(lifetimes);
+    const etwc_session_facts *session = etwc_lifetimes_session(file->lifetimes);
     if (session->has_group_masks && !(session->group_masks[1] & bit))
         return 0;
-    return has_event(trace, kernel_class, opcode, out);
+    return has_event(trace, file, kernel_class, &opcode, 1, out);
+}
+
+/* What both a manifest provider and kernel classes can tell. */
+static const struct {
+    uint8_t manifest_class, kernel_class;
+    uint8_t source;
+    uint8_t opcode_count;
+    uint8_t opcodes[24];
+} rivals[] = {
+    {ETWC_CLASS_MANIFEST_PROCESS,
+     ETWC_CLASS_IMAGE,
+     ETWC_SOURCE_image,
+     4,
+     {2, 3, 4, 10}},
+    {ETWC_CLASS_MANIFEST_DISK, ETWC_CLASS_DISK_IO, ETWC_SOURCE_disk, 3, {10, 11, 14}},
+    {ETWC_CLASS_MANIFEST_FILE,
+     ETWC_CLASS_FILE_IO,
+     ETWC_SOURCE_file,
+     18,
+     {64, 65, 66, 67, 68, 69, 70, 71, 72, 73, 74, 75, 76, 77, 79, 80, 81, 82}},
+    {ETWC_CLASS_MANIFEST_NETWORK,
+     ETWC_CLASS_TCP_IP,
+     ETWC_SOURCE_network,
+     16,
+     {10, 11, 12, 13, 14, 15, 16, 18, 26, 27, 28, 29, 30, 31, 32, 34}},
+    {ETWC_CLASS_MANIFEST_NETWORK,
+     ETWC_CLASS_UDP_IP,
+     ETWC_SOURCE_network,
+     4,
+     {10, 11, 26, 27}},
+};
+
+/* Only a trace that has events of a manifest provider is looked through for those of
+ * the class that tells the same. */
+static int
+probe_rivals(pyetw_trace *trace, const pyetw_file *file, bool *classic)
+{
+    const etwc_session_facts *session = etwc_lifetimes_session(file->lifetimes);
+    classic[ETWC_SOURCE_thread] = session->has_class[ETWC_CLASS_THREAD];
+    for (size_t i = 0; i < ETWC_ARRAY_SIZE(rivals); i++) {
+        bool *out = &classic[rivals[i].source];
+        if (session->has_class[rivals[i].manifest_class] && !*out &&
+            has_event(trace, file, rivals[i].kernel_class, rivals[i].opcodes,
+                      rivals[i].opcode_count, out) < 0)
+            return -1;
+    }
+    return 0;
 }
 
 /* ---- Making one ---------------------------------------------------------------------- */
@@ -107,13 +140,14 @@ open_aggregates(pyetw_aggregate *self)
             .timer_resolution_100ns = header->timer_resolution,
             .limit_bytes = trace->memory_limit,
         };
-        if (probe(trace, file->lifetimes, ETWC_CLASS_THREAD, SWITCH_OPCODE, SWITCH_BIT,
+        if (probe(trace, file, ETWC_CLASS_THREAD, SWITCH_OPCODE, SWITCH_BIT,
                   &options.present[ETWC_SOURCE_switches]) < 0 ||
-            probe(trace, file->lifetimes, ETWC_CLASS_PERF_INFO, SAMPLE_OPCODE,
-                  SAMPLE_BIT, &options.present[ETWC_SOURCE_samples]) < 0 ||
+            probe(trace, file, ETWC_CLASS_PERF_INFO, SAMPLE_OPCODE, SAMPLE_BIT,
+                  &options.present[ETWC_SOURCE_samples]) < 0 ||
             (options.present[ETWC_SOURCE_switches] &&
-             probe(trace, file->lifetimes, ETWC_CLASS_THREAD, READY_OPCODE, READY_BIT,
-                   &options.present[ETWC_SOURCE_ready]) < 0))
+             probe(trace, file, ETWC_CLASS_THREAD, READY_OPCODE, READY_BIT,
+                   &options.present[ETWC_SOURCE_ready]) < 0) ||
+            probe_rivals(trace, file, options.classic) < 0)
             return -1;
         if (!pyetw_trace_check_open(trace))
             return -1;

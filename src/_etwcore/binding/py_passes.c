@@ -37,6 +37,8 @@ feed_lifetimes(void *context, const etwc_event *events, size_t count, etwc_error
     etwc_lifetimes *lifetimes = context;
     for (size_t i = 0; i < count; i++) {
         etwc_kernel_record record;
+        if (etwc_class_is_manifest(events[i].kernel_class))
+            etwc_lifetimes_note_class(lifetimes, events[i].kernel_class);
         if (!etwc_lifetimes_wants(&events[i]))
             continue;
         if (etwc_kernel_decode(&events[i], &record) == ETWC_DECODED_NONE)
@@ -54,14 +56,20 @@ read_lifetimes(pyetw_trace *trace, uint32_t timeline)
 {
     /* Of processes and threads begin, end, rundown, defunct and name; of the session
      * the group masks, sample intervals and the machine's page size: no context
-     * switch, no sample. */
-    static const uint8_t opcodes[] = {1, 2, 3, 4, 5, 10, 32, 39, 72, 73, 74};
-    etwc_guid providers[5];
+     * switch, no sample. Of manifest providers all: they have the opcodes 0 to 3 and
+     * 10 to 16, and 42 and 43. */
+    static const uint8_t opcodes[] = {0,  1,  2,  3,  4,  5,  10, 11, 12, 13, 14,
+                                      15, 16, 18, 32, 39, 42, 43, 72, 73, 74};
+    enum { KERNEL_PROVIDERS = 5, PROVIDERS = 10 };
+    etwc_guid providers[PROVIDERS];
     providers[0] = *etwc_kernel_group_guid(ETWC_CLASS_PROCESS);
     providers[1] = *etwc_kernel_group_guid(ETWC_CLASS_THREAD);
     providers[2] = *etwc_kernel_group_guid(ETWC_CLASS_EVENT_TRACE);
     providers[3] = *etwc_kernel_group_guid(ETWC_CLASS_PERF_INFO);
     providers[4] = *etwc_kernel_group_guid(ETWC_CLASS_SYSTEM_CONFIG);
+    for (uint8_t i = 0; i < PROVIDERS - KERNEL_PROVIDERS; i++)
+        providers[KERNEL_PROVIDERS + i] =
+            *etwc_manifest_guid((uint8_t)(ETWC_CLASS_MANIFEST_PROCESS + i));
     etwc_selection selection = {
         .providers = providers,
         .provider_count = ETWC_ARRAY_SIZE(providers),
@@ -112,6 +120,30 @@ pyetw_trace_owner(void *context, const etwc_event *event)
         return ETWC_NO_ID;
     uint32_t timeline = trace->files[event->file_index].timeline;
     return etwc_lifetimes_owner_id(trace->files[timeline].lifetimes, event);
+}
+
+static etwc_status
+feed_first(void *context, const etwc_event *events, size_t count, etwc_error *err)
+{
+    (void)events;
+    (void)err;
+    if (count == 0)
+        return ETWC_OK;
+    *(bool *)context = true;
+    return ETWC_END;
+}
+
+int
+pyetw_trace_has_event(pyetw_trace *trace, uint32_t timeline,
+                      const etwc_selection *selection, bool *out)
+{
+    etwc_cursor *cursor = open_cursor_of_group(trace, timeline, false, selection);
+    if (cursor == NULL)
+        return -1;
+    int result =
+        pyetw_trace_scan(trace, cursor, trace->file_count == 1, feed_first, out);
+    etwc_cursor_close(cursor);
+    return result;
 }
 
 /* ---- Stacks --------------------------------------------------------------------------- */

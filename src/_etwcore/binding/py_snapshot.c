@@ -167,11 +167,10 @@ text_of(const etwc_text_entry *text)
     return PyUnicode_DecodeUTF8(text->bytes, (Py_ssize_t)text->length, "surrogatepass");
 }
 
-PyDoc_STRVAR(
-    texts_doc,
-    "texts($self, index, /)\n--\n\n"
-    "(name, command_line, user_sid, package_full_name, application_id) of one\n"
-    "row; None for what is unknown.");
+PyDoc_STRVAR(texts_doc,
+             "texts($self, index, /)\n--\n\n"
+             "(name, command_line, user_sid, package_full_name, application_id,\n"
+             "image_path) of one row; None for what is unknown.");
 
 static PyObject *
 snapshot_texts(PyObject *op, PyObject *number)
@@ -181,9 +180,9 @@ snapshot_texts(PyObject *op, PyObject *number)
     if ((index == -1 && PyErr_Occurred()) || !has_row(self, index))
         return NULL;
     const etwc_row_texts *texts = etwc_snapshot_texts(self->snapshot, (size_t)index);
-    return Py_BuildValue("(NNNNN)", text_of(texts->name), text_of(texts->command_line),
+    return Py_BuildValue("(NNNNNN)", text_of(texts->name), text_of(texts->command_line),
                          text_of(texts->user_sid), text_of(texts->package_full_name),
-                         text_of(texts->application_id));
+                         text_of(texts->application_id), text_of(texts->image_path));
 }
 
 PyDoc_STRVAR(name_doc,
@@ -301,11 +300,13 @@ snapshot_thread_ids(PyObject *op, PyObject *number)
     return list;
 }
 
-PyDoc_STRVAR(threads_doc,
-             "threads($self, index, /)\n--\n\n"
-             "All threads of one row's process, dead ones too: tuples of (thread_id,\n"
-             "begin_filetime, end_filetime, run_ns, context_switches, samples,\n"
-             "kernel_ticks, user_ticks, name). Empty unless everything was asked for.");
+PyDoc_STRVAR(
+    threads_doc,
+    "threads($self, index, /)\n--\n\n"
+    "All threads of one row's process, dead ones too: tuples of (thread_id,\n"
+    "begin_filetime, end_filetime, run_ns, context_switches, samples,\n"
+    "kernel_ticks, user_ticks, cycles, name). Empty unless everything was asked\n"
+    "for.");
 
 static PyObject *
 ticks_of(const etwc_thread_row *thread, uint64_t ticks)
@@ -313,6 +314,14 @@ ticks_of(const etwc_thread_row *thread, uint64_t ticks)
     if (!(thread->known & ETWC_THREAD_TICKS))
         Py_RETURN_NONE;
     return PyLong_FromUnsignedLongLong(ticks);
+}
+
+static PyObject *
+cycles_of(uint64_t cycles)
+{
+    if (cycles == 0)
+        Py_RETURN_NONE;
+    return PyLong_FromUnsignedLongLong(cycles);
 }
 
 static PyObject *
@@ -330,10 +339,11 @@ snapshot_threads(PyObject *op, PyObject *number)
         if ((Py_ssize_t)t->row != index)
             continue;
         PyObject *tuple = Py_BuildValue(
-            "(kLLKKKNNN)", (unsigned long)t->thread_id, (long long)t->begin_filetime,
+            "(kLLKKKNNNN)", (unsigned long)t->thread_id, (long long)t->begin_filetime,
             (long long)t->end_filetime, (unsigned long long)t->run_ns,
             (unsigned long long)t->context_switches, (unsigned long long)t->samples,
-            ticks_of(t, t->kernel_ticks), ticks_of(t, t->user_ticks), text_of(t->name));
+            ticks_of(t, t->kernel_ticks), ticks_of(t, t->user_ticks),
+            cycles_of(t->cycles), text_of(t->name));
         if (tuple == NULL || PyList_Append(list, tuple) < 0)
             Py_CLEAR(list);
         Py_XDECREF(tuple);

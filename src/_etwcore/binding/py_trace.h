@@ -88,6 +88,10 @@ PyObject *pyetw_trace_raise_for(pyetw_trace *trace, const etwc_error *err,
 
 /* Makes sure that owners are known, reading the trace once; -1 on failure. */
 int pyetw_trace_need_lifetimes(pyetw_trace *trace);
+/* Whether a timeline has an event of that selection; reads as far as the first. *out
+ * stays as it is when there is none; -1 on failure. */
+int pyetw_trace_has_event(pyetw_trace *trace, uint32_t timeline,
+                          const etwc_selection *selection, bool *out);
 /* Process id of the owner of an event, or ETWC_NO_ID. Needs the lifetimes. The
  * context is the trace; may be called detached. */
 uint32_t pyetw_trace_owner(void *context, const etwc_event *event);

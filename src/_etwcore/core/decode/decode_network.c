@@ -174,7 +174,7 @@ static const decode_opcode manifest_network_opcodes[] = {
     EVENT(14, NAME("TcpIpRetransmit"), manifest_packet_forms, NETWORK, 14)
     EVENT(15, NAME("TcpIpAccept"), manifest_open_forms, NETWORK, 15)
     EVENT(16, NAME("TcpIpReconnect"), manifest_packet_forms, NETWORK, 16)
-    OPCODE(17, NAME("TcpIpFail"), manifest_fail_forms, NONE)
+    EVENT(17, NAME("TcpIpFail"), manifest_fail_forms, NETWORK_FAIL, 17)
     EVENT(18, NAME("TcpIpTCPCopy"), manifest_packet_forms, NETWORK, 18)
     EVENT(26, NAME("TcpIpSendIPV6"), manifest_send6_forms, NETWORK, 26)
     EVENT(27, NAME("TcpIpRecvIPV6"), manifest_packet6_forms, NETWORK, 27)
@@ -186,7 +186,7 @@ static const decode_opcode manifest_network_opcodes[] = {
     EVENT(34, NAME("TcpIpTCPCopyIPV6"), manifest_packet6_forms, NETWORK, 34)
     EVENT(42, NAME("UdpIpSend"), manifest_packet_forms, NETWORK, 10)
     EVENT(43, NAME("UdpIpRecv"), manifest_packet_forms, NETWORK, 11)
-    OPCODE(49, NAME("UdpIpFail"), manifest_fail_forms, NONE)
+    EVENT(49, NAME("UdpIpFail"), manifest_fail_forms, NETWORK_FAIL, 17)
     EVENT(58, NAME("UdpIpSendIPV6"), manifest_packet6_forms, NETWORK, 26)
     EVENT(59, NAME("UdpIpRecvIPV6"), manifest_packet6_forms, NETWORK, 27)
 };

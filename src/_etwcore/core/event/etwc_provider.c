@@ -120,8 +120,8 @@ static const etwc_kernel_group lost_event = {
     GUID(0x6a399ae0u, 0x4bc6, 0x4de9, 0x87, 0x0b, 0x36, 0x57, 0xf8, 0x94, 0x7e, 0x7e),
     ETWC_CLASS_LOST_EVENT, "LostEvent"};
 
-/* Manifest providers with process data (etwc_manifest_class_of counts on the order of
- * the first five), and the records that merging adds; event-decoding.md, chapters 10
+/* Manifest providers with process data (the first five in the order of
+ * their classes), and the records that merging adds; event-decoding.md, chapters 10
  * and 12. */
 static const known_provider known_providers[] = {
     {GUID(0x22fb2cd6u, 0x0e7b, 0x422b, 0xa0, 0xc7, 0x2f, 0xad, 0x1f, 0xd0, 0xe7, 0x16),
@@ -170,38 +170,38 @@ etwc_kernel_class_of(const etwc_guid *provider)
     return ETWC_CLASS_NONE;
 }
 
+const etwc_guid *
+etwc_manifest_guid(uint8_t kernel_class)
+{
+    return &known_providers[kernel_class - ETWC_CLASS_MANIFEST_PROCESS].guid;
+}
+
 /* The first part of a GUID is enough to tell the few from all others; asked for
  * every event that is no kernel record. */
 uint8_t
 etwc_manifest_class_of(const etwc_guid *provider)
 {
-    enum { PROCESS, MEMORY, DISK, FILE_CALLS, NETWORK }; /* in known_providers */
-    static const uint8_t classes[] = {
-        ETWC_CLASS_MANIFEST_PROCESS, ETWC_CLASS_MANIFEST_MEMORY,
-        ETWC_CLASS_MANIFEST_DISK,    ETWC_CLASS_MANIFEST_FILE,
-        ETWC_CLASS_MANIFEST_NETWORK,
-    };
-    size_t at;
+    uint8_t found;
     switch (etwc_load_u32(provider->bytes)) {
     case 0x22fb2cd6u:
-        at = PROCESS;
+        found = ETWC_CLASS_MANIFEST_PROCESS;
         break;
     case 0xd1d93ef7u:
-        at = MEMORY;
+        found = ETWC_CLASS_MANIFEST_MEMORY;
         break;
     case 0xc7bde69au:
-        at = DISK;
+        found = ETWC_CLASS_MANIFEST_DISK;
         break;
     case 0xedd08927u:
-        at = FILE_CALLS;
+        found = ETWC_CLASS_MANIFEST_FILE;
         break;
     case 0x7dd42a49u:
-        at = NETWORK;
+        found = ETWC_CLASS_MANIFEST_NETWORK;
         break;
     default:
         return ETWC_CLASS_NONE;
     }
-    return etwc_guid_equal(&known_providers[at].guid, provider) ? classes[at]
+    return etwc_guid_equal(etwc_manifest_guid(found), provider) ? found
                                                                 : ETWC_CLASS_NONE;
 }
 

@@ -101,7 +101,9 @@ ETWC_NODISCARD bool etwc_kernel_group_find(const etwc_guid *provider, uint8_t op
                                            uint8_t *out);
 /* The class of a provider GUID, ETWC_CLASS_NONE when it is not a kernel class. */
 uint8_t etwc_kernel_class_of(const etwc_guid *provider);
-/* The same for the manifest providers. */
+/* The GUID of a manifest provider by its class, which must be one. */
+const etwc_guid *etwc_manifest_guid(uint8_t kernel_class);
+/* The same as above for the manifest providers. */
 uint8_t etwc_manifest_class_of(const etwc_guid *provider);
 
 /* True when events of that class are told apart by their id. */

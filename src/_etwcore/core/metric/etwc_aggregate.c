@@ -16,8 +16,10 @@ etwc_aggregate_new(const etwc_aggregate_options *options)
     a->begin_raw_time = a->last_raw_time = options->begin_raw_time;
     a->timer_resolution_100ns = options->timer_resolution_100ns;
     a->limit_bytes = options->limit_bytes;
-    for (size_t i = 0; i < ETWC_SOURCE_COUNT; i++)
+    for (size_t i = 0; i < ETWC_SOURCE_COUNT; i++) {
         a->seen[i] = options->present[i];
+        a->has_classic[i] = options->classic[i];
+    }
     a->first_hidden_free = METRIC_NONE;
     a->idle_thread = METRIC_NONE;
     a->lifetimes = options->lifetimes;
@@ -143,10 +145,13 @@ static const uint8_t source_of_type[ETWC_KERNEL_TYPE_COUNT] = {
 
 /* What was seen of a source for the first time can tell something of every row. */
 static void
-see_source(etwc_aggregate *a, uint8_t type)
+see_source(etwc_aggregate *a, uint8_t type, bool is_classic)
 {
     uint8_t source = source_of_type[type];
-    if (source == 0 || a->seen[source - 1] || type == ETWC_KERNEL_CSWITCH_BATCH)
+    if (source == 0 || type == ETWC_KERNEL_CSWITCH_BATCH)
+        return;
+    a->has_classic[source - 1] |= is_classic;
+    if (a->seen[source - 1])
         return;
     a->seen[source - 1] = 1;
     metric_processes_change(a);
@@ -273,6 +278,68 @@ apply_record(etwc_aggregate *a, const etwc_event *event,
     return status;
 }
 
+/* Whether a kernel class has told what a record of a manifest provider tells, so that
+ * it must not be counted again. Lives are put together by the lifetimes, and values
+ * that are no counts can come twice. */
+static bool
+is_told_twice(const etwc_aggregate *a, uint8_t type)
+{
+    switch (type) {
+    case ETWC_KERNEL_FILE_END: /* goes with the calls that it ends */
+        return a->has_classic[ETWC_SOURCE_file];
+    case ETWC_KERNEL_THREAD_START:
+    case ETWC_KERNEL_THREAD_END:
+    case ETWC_KERNEL_IMAGE_LOAD:
+    case ETWC_KERNEL_IMAGE_UNLOAD:
+    case ETWC_KERNEL_DISK_READ:
+    case ETWC_KERNEL_DISK_WRITE:
+    case ETWC_KERNEL_DISK_FLUSH:
+    case ETWC_KERNEL_FILE_READ:
+    case ETWC_KERNEL_FILE_WRITE:
+    case ETWC_KERNEL_FILE_OTHER:
+    case ETWC_KERNEL_NETWORK:
+    case ETWC_KERNEL_NETWORK_FAIL:
+        return a->has_classic[source_of_type[type] - 1];
+    default:
+        return false;
+    }
+}
+
+static etwc_status
+apply_manifest_record(etwc_aggregate *a, const etwc_event *event,
+                      const etwc_kernel_record *record, etwc_error *err)
+{
+    etwc_status status = ETWC_OK;
+    bool is_end = record->type == ETWC_KERNEL_THREAD_END;
+    bool is_twice = is_told_twice(a, record->type);
+    switch (record->type) {
+    case ETWC_KERNEL_DISK_READ:
+    case ETWC_KERNEL_DISK_WRITE:
+    case ETWC_KERNEL_DISK_FLUSH:
+        a->unowned_records +=
+            !is_twice; /* never tells whose: the source stays unseen */
+        return ETWC_OK;
+    case ETWC_KERNEL_THREAD_START:
+    case ETWC_KERNEL_THREAD_END:
+        if (is_twice)
+            apply_identity(a, event, record, &status, err);
+        break;
+    default:
+        break;
+    }
+    see_source(a, record->type, false);
+    if (!is_twice)
+        status = apply_record(a, event, record, err);
+    if (record->type == ETWC_KERNEL_PROCESS_END) {
+        a->seen[ETWC_SOURCE_exits] = 1;
+        metric_apply_exit(a, event, record);
+    } else if (is_end && (record->fields & ETWC_HAS_CYCLES)) {
+        a->seen[ETWC_SOURCE_thread_cycles] = 1;
+        metric_apply_thread_cycles(a, event, &record->u.thread);
+    }
+    return status;
+}
+
 /* What is left to do when a record has run out of memory or added rows. */
 static etwc_status
 look_at_memory(etwc_aggregate *a, etwc_error *err)
@@ -296,8 +363,7 @@ etwc_aggregate_apply(etwc_aggregate *a, const etwc_event *event, etwc_error *err
     a->events++;
     if (event->raw_time > a->last_raw_time)
         a->last_raw_time = event->raw_time;
-    if (event->kernel_class == ETWC_CLASS_NONE ||
-        etwc_class_is_manifest(event->kernel_class))
+    if (event->kernel_class == ETWC_CLASS_NONE)
         return ETWC_OK;
     etwc_status status = ETWC_OK;
     etwc_kernel_record record;
@@ -308,8 +374,10 @@ etwc_aggregate_apply(etwc_aggregate *a, const etwc_event *event, etwc_error *err
         if (ETWC_LIKELY(record.type == ETWC_KERNEL_CSWITCH)) {
             a->seen[ETWC_SOURCE_switches] = 1;
             metric_apply_switch(a, event, &record.u.cswitch);
+        } else if (ETWC_UNLIKELY(etwc_class_is_manifest(event->kernel_class))) {
+            status = apply_manifest_record(a, event, &record, err);
         } else {
-            see_source(a, record.type);
+            see_source(a, record.type, true);
             status = apply_record(a, event, &record, err);
         }
     }

@@ -2,23 +2,30 @@
 #include "etwc_lifetime.h"
 
 #include "etwc_alloc.h"
-#include "etwc_provider.h"
-#include "etwc_text.h"
+#include "metric_facts.h"
 #include "metric_ids.h"
 
-/* ExitStatus of a process that has not ended. */
-#define LIFETIME_STILL_ACTIVE 259u
+/* Two records of one start, from a kernel class and from a manifest provider, are
+ * written one after the other: they lie closer together than this. 100 ns. */
+#define LIFETIME_TWIN_SPAN INT64_C(10000000)
+
+enum {
+    SEEN_ANY_START = ETWC_SEEN_START | ETWC_SEEN_MANIFEST_START,
+    SEEN_ANY_END = ETWC_SEEN_END | ETWC_SEEN_MANIFEST_END
+};
 
 typedef struct lifetime_process {
     etwc_process_life life;
     etwc_process_facts facts;
     int64_t named_raw_time;  /* of the first record that named it */
+    int64_t begin_filetime;  /* with SEEN_ANY_START */
     bool was_named_by_start; /* that was the start of a thread */
 } lifetime_process;
 
 typedef struct lifetime_thread {
     etwc_thread_life life;
     int64_t named_raw_time;
+    int64_t begin_filetime; /* with SEEN_ANY_START */
 } lifetime_thread;
 
 struct etwc_lifetimes {
@@ -166,13 +173,42 @@ process_succeed(etwc_lifetimes *l, uint32_t process_id, uint64_t key, int64_t fr
     return process;
 }
 
-static lifetime_process *
-process_start(etwc_lifetimes *l, uint32_t process_id, uint64_t key, int64_t now)
+static bool
+is_near(int64_t filetime, int64_t other)
 {
+    int64_t low = filetime < other ? filetime : other;
+    int64_t high = filetime < other ? other : filetime;
+    return (uint64_t)high - (uint64_t)low <= (uint64_t)LIFETIME_TWIN_SPAN;
+}
+
+/* Whether a start of the one source is that of an instance which the other source
+ * has told already, and which lives. */
+static bool
+is_twin_start(uint32_t seen, int64_t end_raw_time, int64_t begin_filetime,
+              const etwc_event *event)
+{
+    bool is_manifest = etwc_class_is_manifest(event->kernel_class);
+    uint32_t mine = is_manifest ? ETWC_SEEN_MANIFEST_START : ETWC_SEEN_START;
+    return (seen & SEEN_ANY_START) == (SEEN_ANY_START & ~mine) &&
+           end_raw_time == INT64_MAX && is_near(begin_filetime, event->filetime);
+}
+
+static lifetime_process *
+process_start(etwc_lifetimes *l, uint32_t process_id, uint64_t key,
+              const etwc_event *event)
+{
+    int64_t now = event->raw_time;
     lifetime_process *last = process_last(l, process_id);
     if (is_same_start(last, key, now))
         return last;
+    if (last != NULL && is_twin_start(last->life.seen, last->life.end_raw_time,
+                                      last->begin_filetime, event)) {
+        if (!etwc_class_is_manifest(event->kernel_class))
+            last->life.begin_raw_time = now; /* the classes' time is that of a start */
+        return last;
+    }
     if (is_early_name_of(last, now)) {
+        last->begin_filetime = event->filetime;
         uint32_t at = etwc_table_find(&l->process_ids.table, process_id);
         last->life.begin_raw_time = now;
         if (l->process_ids.chains[at].count == 1)
@@ -180,8 +216,10 @@ process_start(etwc_lifetimes *l, uint32_t process_id, uint64_t key, int64_t now)
         return last;
     }
     lifetime_process *process = process_succeed(l, process_id, key, now, now);
-    if (process != NULL)
+    if (process != NULL) {
         process->life.begin_raw_time = now;
+        process->begin_filetime = event->filetime;
+    }
     return process;
 }
 
@@ -194,6 +232,40 @@ process_named(etwc_lifetimes *l, uint32_t process_id, uint64_t key, int64_t now)
     if (is_same_process(last, key))
         return last;
     return process_succeed(l, process_id, key, last == NULL ? INT64_MIN : now, now);
+}
+
+/* The same for one that is alive: not the one that has ended, as far as a record
+ * without a key can tell. */
+static lifetime_process *
+process_alive(etwc_lifetimes *l, uint32_t process_id, uint64_t key, int64_t now)
+{
+    const lifetime_process *last = process_last(l, process_id);
+    if (last != NULL && last->life.key == 0 &&
+        (last->life.seen & SEEN_ANY_END) == ETWC_SEEN_MANIFEST_END)
+        return process_succeed(l, process_id, key, now, now);
+    return process_named(l, process_id, key, now);
+}
+
+/* The same for records of the manifest provider, which have no key, but say when
+ * the process was created. Classes do not tell that. */
+static lifetime_process *
+process_created_at(etwc_lifetimes *l, const etwc_kernel_process *said, bool is_end,
+                   int64_t now)
+{
+    const metric_chain *chain = metric_ids_chain(&l->process_ids, said->process_id);
+    for (uint32_t i = chain == NULL ? 0 : chain->count; i > 0; i--) {
+        lifetime_process *process =
+            &l->processes[metric_chain_spans(chain)[i - 1].index];
+        if (process->facts.create_filetime == said->create_filetime)
+            return process;
+    }
+    lifetime_process *last = process_last(l, said->process_id);
+    bool is_free = last != NULL && last->facts.create_filetime == 0 &&
+                   (is_end ? !(last->life.seen & ETWC_SEEN_MANIFEST_END)
+                           : last->life.end_raw_time == INT64_MAX);
+    if (is_free)
+        return last;
+    return process_succeed(l, said->process_id, 0, last == NULL ? INT64_MIN : now, now);
 }
 
 /* A defunct record tells of a process that is dead already: it never takes the
@@ -216,84 +288,7 @@ process_defunct(etwc_lifetimes *l, uint32_t process_id, uint64_t key, int64_t no
     return process;
 }
 
-/* ---- Facts ----------------------------------------------------------------------- */
-
-/* The name in an end record can be cut to 14 characters: keep the longer one. */
-static bool
-facts_set_name(etwc_lifetimes *l, etwc_process_facts *facts, etwc_span name)
-{
-    if (name.len == 0)
-        return true;
-    if (facts->name != NULL && facts->name->length >= name.len)
-        return true;
-    const etwc_text_entry *text = etwc_strings_add_latin1(l->strings, name);
-    if (text != NULL)
-        facts->name = text;
-    return text != NULL;
-}
-
-static bool
-facts_set_text(etwc_lifetimes *l, const etwc_text_entry **place, etwc_span text)
-{
-    if (*place != NULL && (text.len == 0 || (*place)->length != 0))
-        return true;
-    const etwc_text_entry *entry = etwc_strings_add_utf16(l->strings, text);
-    if (entry != NULL)
-        *place = entry;
-    return entry != NULL;
-}
-
-static bool
-facts_set_sid(etwc_lifetimes *l, etwc_process_facts *facts, etwc_span sid)
-{
-    char text[ETWC_SID_TEXT_SIZE];
-    if (facts->user_sid != NULL || !etwc_sid_to_text(sid, text))
-        return true;
-    facts->user_sid = etwc_strings_add(l->strings, text, strlen(text));
-    return facts->user_sid != NULL;
-}
-
-static bool
-facts_learn(etwc_lifetimes *l, etwc_process_facts *facts,
-            const etwc_kernel_process *record, uint32_t fields)
-{
-    if (!(facts->fields & ETWC_HAS_PROCESS_ID)) {
-        facts->parent_id = record->parent_id;
-        facts->fields |= ETWC_HAS_PROCESS_ID;
-    }
-    if ((fields & ETWC_HAS_SESSION) && !(facts->fields & ETWC_HAS_SESSION)) {
-        facts->logon_session_id = record->logon_session_id;
-        facts->fields |= ETWC_HAS_SESSION;
-    }
-    if (fields & ETWC_HAS_FLAGS) {
-        facts->flags = record->flags;
-        facts->fields |= ETWC_HAS_FLAGS;
-    }
-    bool is_ok = facts_set_name(l, facts, record->image_file_name);
-    is_ok &= facts_set_sid(l, facts, record->user_sid);
-    if (fields & ETWC_HAS_COMMAND_LINE)
-        is_ok &= facts_set_text(l, &facts->command_line, record->command_line);
-    if (fields & ETWC_HAS_PACKAGE) {
-        is_ok &=
-            facts_set_text(l, &facts->package_full_name, record->package_full_name);
-        is_ok &= facts_set_text(l, &facts->application_id, record->application_id);
-    }
-    return is_ok;
-}
-
-static void
-facts_learn_exit(etwc_process_facts *facts, const etwc_kernel_process *record,
-                 uint32_t fields, bool is_end)
-{
-    if ((fields & ETWC_HAS_EXIT_STATUS) &&
-        (is_end || (!(facts->fields & ETWC_HAS_EXIT_STATUS) &&
-                    record->exit_status != LIFETIME_STILL_ACTIVE))) {
-        facts->exit_status = record->exit_status;
-        facts->fields |= ETWC_HAS_EXIT_STATUS;
-    }
-    if (fields & ETWC_HAS_EXIT_TIME)
-        facts->exit_filetime = record->exit_filetime;
-}
+/* ---- Processes ------------------------------------------------------------------- */
 
 static bool
 apply_process(etwc_lifetimes *l, const etwc_event *event,
@@ -302,24 +297,27 @@ apply_process(etwc_lifetimes *l, const etwc_event *event,
     const etwc_kernel_process *said = &record->u.process;
     uint64_t key = record->fields & ETWC_HAS_KEY ? said->key : 0;
     int64_t now = event->raw_time;
+    bool is_manifest = etwc_class_is_manifest(event->kernel_class);
     lifetime_process *process;
     uint32_t seen;
     switch (record->type) {
     case ETWC_KERNEL_PROCESS_START:
-        process = process_start(l, said->process_id, key, now);
-        seen = ETWC_SEEN_START;
+        process = process_start(l, said->process_id, key, event);
+        seen = is_manifest ? ETWC_SEEN_MANIFEST_START : ETWC_SEEN_START;
         break;
     case ETWC_KERNEL_PROCESS_RUNDOWN_START:
-        process = process_named(l, said->process_id, key, now);
-        seen = ETWC_SEEN_RUNDOWN_START;
+        process = is_manifest ? process_created_at(l, said, false, now)
+                              : process_alive(l, said->process_id, key, now);
+        seen = is_manifest ? ETWC_SEEN_MANIFEST_RUNDOWN : ETWC_SEEN_RUNDOWN_START;
         break;
     case ETWC_KERNEL_PROCESS_RUNDOWN_END:
-        process = process_named(l, said->process_id, key, now);
+        process = process_alive(l, said->process_id, key, now);
         seen = ETWC_SEEN_RUNDOWN_END;
         break;
     case ETWC_KERNEL_PROCESS_END:
-        process = process_named(l, said->process_id, key, now);
-        seen = ETWC_SEEN_END;
+        process = is_manifest ? process_created_at(l, said, true, now)
+                              : process_named(l, said->process_id, key, now);
+        seen = is_manifest ? ETWC_SEEN_MANIFEST_END : ETWC_SEEN_END;
         break;
     default:
         process = process_defunct(l, said->process_id, key, now);
@@ -328,15 +326,16 @@ apply_process(etwc_lifetimes *l, const etwc_event *event,
     }
     if (process == NULL)
         return false;
-    bool is_first_end = seen == ETWC_SEEN_END && !(process->life.seen & ETWC_SEEN_END);
-    if (seen == ETWC_SEEN_END || (seen == ETWC_SEEN_DEFUNCT && process->life.seen == 0))
+    bool is_end = (seen & SEEN_ANY_END) != 0;
+    bool is_first_end = is_end && !(process->life.seen & SEEN_ANY_END);
+    if (is_end || (seen == ETWC_SEEN_DEFUNCT && process->life.seen == 0))
         process_close(process, now);
     if (process->life.key == 0)
         process->life.key = key;
     process->life.seen |= seen;
-    if (seen == ETWC_SEEN_END || seen == ETWC_SEEN_DEFUNCT)
-        facts_learn_exit(&process->facts, said, record->fields, is_first_end);
-    return facts_learn(l, &process->facts, said, record->fields);
+    if (is_end || seen == ETWC_SEEN_DEFUNCT)
+        metric_facts_learn_exit(&process->facts, record, is_first_end);
+    return metric_facts_learn(&process->facts, l->strings, record);
 }
 
 /* ---- Threads --------------------------------------------------------------------- */
@@ -415,28 +414,35 @@ apply_thread(etwc_lifetimes *l, const etwc_event *event,
     const etwc_kernel_thread *said = &record->u.thread;
     int64_t now = event->raw_time;
     bool is_start = record->type == ETWC_KERNEL_THREAD_START;
+    bool is_manifest = etwc_class_is_manifest(event->kernel_class);
     if (!ensure_process(l, said, now, is_start))
         return false;
     if (said->thread_id == 0)
         return true;
     uint32_t index = metric_ids_last(&l->thread_ids, said->thread_id);
     lifetime_thread *thread = index == ETWC_TABLE_NONE ? NULL : &l->threads[index];
-    bool is_new = thread == NULL || !is_same_thread(l, thread, said, now) ||
-                  (is_start && thread->life.begin_raw_time != now);
+    bool is_new = thread == NULL || !is_same_thread(l, thread, said, now);
+    if (!is_new && is_start && thread->life.begin_raw_time != now)
+        is_new = !is_twin_start(thread->life.seen, thread->life.end_raw_time,
+                                thread->begin_filetime, event);
     if (is_new) {
         bool is_older = thread == NULL && !is_start;
         thread = thread_succeed(l, said, is_older ? INT64_MIN : now, now);
         if (thread == NULL)
             return false;
-        if (is_start)
+        if (is_start) {
             thread->life.begin_raw_time = now;
+            thread->begin_filetime = event->filetime;
+        }
+    } else if (is_start && !is_manifest) {
+        thread->life.begin_raw_time = now;
     }
     switch (record->type) {
     case ETWC_KERNEL_THREAD_START:
-        thread->life.seen |= ETWC_SEEN_START;
+        thread->life.seen |= is_manifest ? ETWC_SEEN_MANIFEST_START : ETWC_SEEN_START;
         break;
     case ETWC_KERNEL_THREAD_END:
-        thread->life.seen |= ETWC_SEEN_END;
+        thread->life.seen |= is_manifest ? ETWC_SEEN_MANIFEST_END : ETWC_SEEN_END;
         if (thread->life.end_raw_time == INT64_MAX)
             thread->life.end_raw_time = now;
         break;
@@ -481,6 +487,8 @@ apply_sample_interval(etwc_session_facts *session,
 bool
 etwc_lifetimes_wants(const etwc_event *event)
 {
+    if (event->kernel_class == ETWC_CLASS_MANIFEST_PROCESS)
+        return (event->id >= 1 && event->id <= 4) || event->id == 15;
     if (event->kernel_class == ETWC_CLASS_EVENT_TRACE)
         return event->opcode == 5 || event->opcode == 32;
     if (event->kernel_class == ETWC_CLASS_SYSTEM_CONFIG)
@@ -494,11 +502,19 @@ etwc_lifetimes_wants(const etwc_event *event)
     return false;
 }
 
+void
+etwc_lifetimes_note_class(etwc_lifetimes *lifetimes, uint8_t kernel_class)
+{
+    if (kernel_class < ETWC_CLASS_COUNT)
+        lifetimes->session.has_class[kernel_class] = true;
+}
+
 etwc_status
 etwc_lifetimes_apply(etwc_lifetimes *lifetimes, const etwc_event *event,
                      const etwc_kernel_record *record, etwc_error *err)
 {
     bool is_ok;
+    etwc_lifetimes_note_class(lifetimes, event->kernel_class);
     switch (record->type) {
     case ETWC_KERNEL_PROCESS_START:
     case ETWC_KERNEL_PROCESS_END:

@@ -11,6 +11,7 @@
 
 #include "etwc_event.h"
 #include "etwc_kernel.h"
+#include "etwc_provider.h"
 #include "etwc_status.h"
 #include "etwc_strings.h"
 
@@ -22,7 +23,11 @@ enum {
     ETWC_SEEN_RUNDOWN_START = 1 << 1,
     ETWC_SEEN_END = 1 << 2,
     ETWC_SEEN_RUNDOWN_END = 1 << 3,
-    ETWC_SEEN_DEFUNCT = 1 << 4
+    ETWC_SEEN_DEFUNCT = 1 << 4,
+    /* The same from manifest providers, which can tell of what the classes tell, too. */
+    ETWC_SEEN_MANIFEST_START = 1 << 5,
+    ETWC_SEEN_MANIFEST_END = 1 << 6,
+    ETWC_SEEN_MANIFEST_RUNDOWN = 1 << 7
 };
 
 /* One process instance. Times are session clock; INT64_MIN: before the trace,
@@ -44,7 +49,10 @@ typedef struct etwc_process_facts {
     const etwc_text_entry *user_sid; /* "S-1-5-18" */
     const etwc_text_entry *package_full_name;
     const etwc_text_entry *application_id;
-    int64_t exit_filetime; /* of a defunct record; 0 when unknown */
+    const etwc_text_entry *image_path; /* device form; of manifest records */
+    int64_t exit_filetime;    /* of a defunct or manifest record; 0 when unknown */
+    int64_t create_filetime;  /* of a manifest record; 0 when unknown */
+    uint64_t sequence_number; /* likewise; never given twice */
     uint32_t parent_id;
     uint32_t logon_session_id;
     uint32_t exit_status; /* valid with ETWC_HAS_EXIT_STATUS in `fields` */
@@ -71,6 +79,7 @@ typedef struct etwc_session_facts {
     bool has_group_masks;
     uint32_t first_sample_interval_100ns; /* of the timer; 0 when unknown */
     uint32_t page_size;                   /* in bytes; 0 when unknown */
+    bool has_class[ETWC_CLASS_COUNT];     /* of which a record was applied or noted */
 } etwc_session_facts;
 
 ETWC_NODISCARD etwc_lifetimes *etwc_lifetimes_new(void);
@@ -85,6 +94,8 @@ ETWC_NODISCARD etwc_status etwc_lifetimes_apply(etwc_lifetimes *lifetimes,
                                                 const etwc_event *event,
                                                 const etwc_kernel_record *record,
                                                 etwc_error *err);
+/* A record of that class is in the trace, although nobody applies it. */
+void etwc_lifetimes_note_class(etwc_lifetimes *lifetimes, uint8_t kernel_class);
 /* True for the events that apply may use: what a first pass has to decode. */
 bool etwc_lifetimes_wants(const etwc_event *event);
 

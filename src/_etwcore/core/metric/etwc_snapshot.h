@@ -17,76 +17,84 @@
 #include "etwc_strings.h"
 
 /* X(name): counters, all uint64_t, that only grow. */
-#define ETWC_ROW_COUNTER_LIST(X)                                                \
-    /* CPU. Ticks of a run are session clock, those of a header clock ticks. */ \
-    X(run_ticks)                                                                \
-    X(context_switches)     /* to a thread of the process */                    \
-    X(voluntary_switches)   /* away from one that then waited */                \
-    X(involuntary_switches) /* away from one that was still ready */            \
-    X(migrations)           /* to one that ran on another processor before */   \
-    X(ready_ticks)          /* that its threads waited for a processor */       \
-    X(wait_ticks)           /* that they waited for anything else */            \
-    X(samples)                                                                  \
-    X(samples_in_dpc)                                                           \
-    X(samples_in_isr)                                                           \
-    X(sample_kernel_100ns) /* of samples in neither DPC nor ISR */              \
-    X(sample_user_100ns)                                                        \
-    X(kernel_ticks) /* since the trace began */                                 \
-    X(user_ticks)                                                               \
-    X(life_kernel_ticks) /* since each thread began */                          \
-    X(life_user_ticks)                                                          \
-    X(ended_kernel_ticks) /* in the end records of threads */                   \
-    X(ended_user_ticks)                                                         \
-    /* records of threads and images */                                         \
-    X(threads_started)                                                          \
-    X(threads_ended)                                                            \
-    X(threads_rundown_start)                                                    \
-    X(threads_rundown_end)                                                      \
-    X(images_loaded)                                                            \
-    X(images_unloaded)                                                          \
-    X(images_rundown_start)                                                     \
-    X(images_rundown_end)                                                       \
-    /* memory */                                                                \
-    X(faults_transition)                                                        \
-    X(faults_demand_zero)                                                       \
-    X(faults_copy_on_write)                                                     \
-    X(faults_guard_page)                                                        \
-    X(faults_hard)                                                              \
-    X(hard_faults) /* completed reads, one record each */                       \
-    X(hard_fault_bytes)                                                         \
-    /* disk; ticks are session clock */                                         \
-    X(disk_read_ops)                                                            \
-    X(disk_read_bytes)                                                          \
-    X(disk_read_ticks)                                                          \
-    X(disk_write_ops)                                                           \
-    X(disk_write_bytes)                                                         \
-    X(disk_write_ticks)                                                         \
-    X(disk_flushes)                                                             \
-    X(disk_flush_ticks)                                                         \
-    /* file calls, cached ones too */                                           \
-    X(file_read_ops)                                                            \
-    X(file_write_ops)                                                           \
-    X(file_other_ops)                                                           \
-    X(file_read_bytes)                                                          \
-    X(file_write_bytes)                                                         \
-    /* network */                                                               \
-    X(tcp_send_ops)                                                             \
-    X(tcp_send_bytes)                                                           \
-    X(tcp_recv_ops)                                                             \
-    X(tcp_recv_bytes)                                                           \
-    X(udp_send_ops)                                                             \
-    X(udp_send_bytes)                                                           \
-    X(udp_recv_ops)                                                             \
-    X(udp_recv_bytes)                                                           \
-    X(tcp_retransmits)                                                          \
-    X(tcp_connects)                                                             \
-    X(tcp_accepts)                                                              \
-    X(tcp_disconnects)                                                          \
-    /* handles */                                                               \
-    X(handles_opened)                                                           \
-    X(handles_closed)                                                           \
-    X(handles_duplicated) /* into the process */                                \
-    X(duplicates_given)   /* of a handle of the process, wherever to */
+#define ETWC_ROW_COUNTER_LIST(X)                                                    \
+    /* CPU. Ticks of a run are session clock, those of a header clock ticks. */     \
+    X(run_ticks)                                                                    \
+    X(context_switches)     /* to a thread of the process */                        \
+    X(voluntary_switches)   /* away from one that then waited */                    \
+    X(involuntary_switches) /* away from one that was still ready */                \
+    X(migrations)           /* to one that ran on another processor before */       \
+    X(ready_ticks)          /* that its threads waited for a processor */           \
+    X(wait_ticks)           /* that they waited for anything else */                \
+    X(samples)                                                                      \
+    X(samples_in_dpc)                                                               \
+    X(samples_in_isr)                                                               \
+    X(sample_kernel_100ns) /* of samples in neither DPC nor ISR */                  \
+    X(sample_user_100ns)                                                            \
+    X(kernel_ticks) /* since the trace began */                                     \
+    X(user_ticks)                                                                   \
+    X(life_kernel_ticks) /* since each thread began */                              \
+    X(life_user_ticks)                                                              \
+    X(ended_kernel_ticks) /* in the end records of threads */                       \
+    X(ended_user_ticks)                                                             \
+    /* records of threads and images */                                             \
+    X(threads_started)                                                              \
+    X(threads_ended)                                                                \
+    X(threads_rundown_start)                                                        \
+    X(threads_rundown_end)                                                          \
+    X(images_loaded)                                                                \
+    X(images_unloaded)                                                              \
+    X(images_rundown_start)                                                         \
+    X(images_rundown_end)                                                           \
+    /* memory */                                                                    \
+    X(faults_transition)                                                            \
+    X(faults_demand_zero)                                                           \
+    X(faults_copy_on_write)                                                         \
+    X(faults_guard_page)                                                            \
+    X(faults_hard)                                                                  \
+    X(hard_faults) /* completed reads, one record each */                           \
+    X(hard_fault_bytes)                                                             \
+    /* disk; ticks are session clock */                                             \
+    X(disk_read_ops)                                                                \
+    X(disk_read_bytes)                                                              \
+    X(disk_read_ticks)                                                              \
+    X(disk_write_ops)                                                               \
+    X(disk_write_bytes)                                                             \
+    X(disk_write_ticks)                                                             \
+    X(disk_flushes)                                                                 \
+    X(disk_flush_ticks)                                                             \
+    /* file calls, cached ones too */                                               \
+    X(file_read_ops)                                                                \
+    X(file_write_ops)                                                               \
+    X(file_other_ops)                                                               \
+    X(file_read_bytes)                                                              \
+    X(file_write_bytes)                                                             \
+    /* network */                                                                   \
+    X(tcp_send_ops)                                                                 \
+    X(tcp_send_bytes)                                                               \
+    X(tcp_recv_ops)                                                                 \
+    X(tcp_recv_bytes)                                                               \
+    X(udp_send_ops)                                                                 \
+    X(udp_send_bytes)                                                               \
+    X(udp_recv_ops)                                                                 \
+    X(udp_recv_bytes)                                                               \
+    X(tcp_retransmits)                                                              \
+    X(tcp_connects)                                                                 \
+    X(tcp_accepts)                                                                  \
+    X(tcp_disconnects)                                                              \
+    /* handles */                                                                   \
+    X(handles_opened)                                                               \
+    X(handles_closed)                                                               \
+    X(handles_duplicated) /* into the process */                                    \
+    X(duplicates_given)   /* of a handle of the process, wherever to */             \
+    /* in the end records of manifest providers: of the whole life, told at once */ \
+    X(ended_thread_cycles)                                                          \
+    X(exit_cycles)                                                                  \
+    X(exit_read_ops)                                                                \
+    X(exit_write_ops)                                                               \
+    X(exit_read_bytes) /* rounded to KiB */                                         \
+    X(exit_write_bytes)                                                             \
+    X(exit_hard_faults)
 
 /* X(name): times in ns, all uint64_t, made of the counters when the snapshot is
  * taken. */
@@ -142,7 +150,7 @@ enum {
     ETWC_ROW_EXIT_STATUS = 1 << 2,
     ETWC_ROW_FLAGS = 1 << 3,
     ETWC_ROW_KEY = 1 << 4,
-    ETWC_ROW_BEGIN = 1 << 5,    /* began in the trace: begin_filetime */
+    ETWC_ROW_BEGIN = 1 << 5,    /* begin_filetime: in the trace, or told by a record */
     ETWC_ROW_END = 1 << 6,      /* has ended by now: end_filetime */
     ETWC_ROW_RECORD = 1 << 7,   /* a process record told of it */
     ETWC_ROW_PEAKS = 1 << 8,    /* counters at exit: the peaks */
@@ -156,12 +164,15 @@ enum {
                                        * peak_working_set_size is the largest so far */
     ETWC_ROW_SHARED_COMMIT = 1 << 18, /* a new list: commit_debt, shared_commit */
     ETWC_ROW_HANDLES = 1 << 19,       /* handle_count, peak_handle_count: by objects */
-    ETWC_ROW_IO_PRIORITY = 1 << 20
+    ETWC_ROW_IO_PRIORITY = 1 << 20,
+    ETWC_ROW_EXIT = 1 << 21, /* its end record told handle_count, private_bytes and
+                              * peak_pagefile_usage at its exit */
+    ETWC_ROW_EXIT_COUNTS = 1 << 22 /* and the counters exit_... */
 };
 
 typedef struct etwc_process_row {
     uint64_t row_id;        /* from 0, in the order of appearance; rows are sorted */
-    uint64_t start_key;     /* UniqueProcessKey */
+    uint64_t start_key;     /* UniqueProcessKey, else the sequence number */
     int64_t begin_filetime; /* 0 when unknown */
     int64_t end_filetime;
     uint32_t process_id;
@@ -186,6 +197,7 @@ typedef struct etwc_row_texts {
     const etwc_text_entry *user_sid;
     const etwc_text_entry *package_full_name;
     const etwc_text_entry *application_id;
+    const etwc_text_entry *image_path; /* device form */
 } etwc_row_texts;
 
 /* How long the threads of a process waited for one reason. */
@@ -351,24 +363,26 @@ typedef enum etwc_presence {
     ETWC_PRESENT  /* seen */
 } etwc_presence;
 
-#define ETWC_METRIC_SOURCE_LIST(X) \
-    X(process)                     \
-    X(thread)                      \
-    X(image)                       \
-    X(switches)                    \
-    X(ready)                       \
-    X(samples)                     \
-    X(ticks)                       \
-    X(page_faults)                 \
-    X(hard_faults)                 \
-    X(disk)                        \
-    X(file)                        \
-    X(network)                     \
-    X(counters)                    \
-    X(interrupts)                  \
-    X(file_ends)                   \
-    X(working_sets)                \
-    X(objects)
+#define ETWC_METRIC_SOURCE_LIST(X)                                      \
+    X(process)                                                          \
+    X(thread)                                                           \
+    X(image)                                                            \
+    X(switches)                                                         \
+    X(ready)                                                            \
+    X(samples)                                                          \
+    X(ticks)                                                            \
+    X(page_faults)                                                      \
+    X(hard_faults)                                                      \
+    X(disk)                                                             \
+    X(file)                                                             \
+    X(network)                                                          \
+    X(counters)                                                         \
+    X(interrupts)                                                       \
+    X(file_ends)                                                        \
+    X(working_sets)                                                     \
+    X(objects)                                                          \
+    X(exits)         /* end records of processes with what they used */ \
+    X(thread_cycles) /* end records of threads with their cycles */
 
 typedef enum etwc_metric_source {
 #define ETWC_METRIC_SOURCE_ENUM(name) ETWC_SOURCE_##name,

@@ -58,7 +58,11 @@ fill_end(const etwc_aggregate *a, const etwc_process_life *life,
         to->end_raw_time = INT64_MIN;
         row->end_filetime = facts->exit_filetime;
     } else if (life->end_raw_time != INT64_MAX) {
-        row->end_filetime = etwc_clock_filetime(&a->clock, life->end_raw_time);
+        bool is_told = (life->seen & ETWC_SEEN_MANIFEST_END) &&
+                       !(life->seen & ETWC_SEEN_END) && facts->exit_filetime != 0;
+        row->end_filetime = is_told
+                                ? facts->exit_filetime
+                                : etwc_clock_filetime(&a->clock, life->end_raw_time);
     }
     if (row->end_filetime == 0)
         return;
@@ -75,11 +79,11 @@ fill_identity(const etwc_aggregate *a, const etwc_process_life *life, metric_cop
     etwc_process_row *row = &to->row;
     const etwc_process_facts *facts =
         etwc_lifetimes_facts_at(a->lifetimes, life->index);
-    row->start_key = life->key;
+    row->start_key = life->key != 0 ? life->key : facts->sequence_number;
     row->parent_id = facts->parent_id;
     row->logon_session_id = facts->logon_session_id;
     row->flags = facts->flags;
-    if (life->key != 0)
+    if (row->start_key != 0)
         row->known |= ETWC_ROW_KEY;
     if (facts->fields & ETWC_HAS_PROCESS_ID)
         row->known |= ETWC_ROW_PARENT;
@@ -89,13 +93,16 @@ fill_identity(const etwc_aggregate *a, const etwc_process_life *life, metric_cop
         row->known |= ETWC_ROW_FLAGS;
     if (life->seen != 0)
         row->known |= ETWC_ROW_RECORD;
-    if (life->begin_raw_time != INT64_MIN) {
+    if (facts->create_filetime != 0 && !(life->seen & ETWC_SEEN_START))
+        row->begin_filetime = facts->create_filetime;
+    else if (life->begin_raw_time != INT64_MIN)
         row->begin_filetime = etwc_clock_filetime(&a->clock, life->begin_raw_time);
+    if (row->begin_filetime != 0)
         row->known |= ETWC_ROW_BEGIN;
-    }
     fill_end(a, life, facts, to);
-    to->texts = (etwc_row_texts){facts->name, facts->command_line, facts->user_sid,
-                                 facts->package_full_name, facts->application_id};
+    to->texts = (etwc_row_texts){facts->name,           facts->command_line,
+                                 facts->user_sid,       facts->package_full_name,
+                                 facts->application_id, facts->image_path};
 }
 
 /* A process without a record is named by the image at its lowest address. */

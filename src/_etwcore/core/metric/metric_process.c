@@ -46,3 +46,30 @@ metric_apply_counters(etwc_aggregate *a, const etwc_event *event,
         to->gauges.peak_handle_count = to->gauges.handle_count;
     to->known |= ETWC_ROW_COUNTERS | ETWC_ROW_MEMORY;
 }
+
+#define BYTES_PER_KIB UINT64_C(1024)
+
+void
+metric_apply_exit(etwc_aggregate *a, const etwc_event *event,
+                  const etwc_kernel_record *record)
+{
+    const etwc_kernel_exit *said = &record->u.process.at_exit;
+    uint32_t row = metric_process_row(a, record->u.process.process_id, event->raw_time);
+    if (row == METRIC_NONE || (a->processes[row].row.known & ETWC_ROW_EXIT))
+        return; /* the same once more counts nothing */
+    etwc_process_row *to = &metric_process_change(a, row)->row;
+    if (!(to->known & ETWC_ROW_HANDLES)) /* else its own records have counted them */
+        to->gauges.handle_count = said->handle_count;
+    to->gauges.private_bytes = said->commit_charge;
+    to->gauges.peak_pagefile_usage = said->commit_peak;
+    to->known |= ETWC_ROW_EXIT;
+    if (!(record->fields & ETWC_HAS_CYCLES))
+        return;
+    to->counters.exit_cycles = said->cpu_cycles;
+    to->counters.exit_read_ops = said->read_operations;
+    to->counters.exit_write_ops = said->write_operations;
+    to->counters.exit_read_bytes = said->read_kib * BYTES_PER_KIB;
+    to->counters.exit_write_bytes = said->write_kib * BYTES_PER_KIB;
+    to->counters.exit_hard_faults = said->hard_faults;
+    to->known |= ETWC_ROW_EXIT_COUNTS;
+}

@@ -57,6 +57,7 @@ typedef struct metric_thread {
     uint32_t kernel_ticks, user_ticks; /* last seen */
     uint32_t life;                     /* instance, or METRIC_NONE */
     uint32_t live_at;                  /* position among the living, or METRIC_NONE */
+    uint64_t cycles;                   /* told when it ended; else 0 */
     bool has_ticks;
     bool is_old;     /* began before the trace, or nobody knows */
     bool is_adopted; /* empty: its numbers went to the row of its instance */
@@ -126,6 +127,8 @@ struct etwc_aggregate {
 
     uint32_t sample_interval_100ns; /* latest of the timer; 0 before any was told */
     uint8_t seen[ETWC_SOURCE_COUNT];
+    /* Kernel classes tell of it, so what manifest providers tell is not counted. */
+    bool has_classic[ETWC_SOURCE_COUNT];
     uint64_t events, undecoded, partial, lost_records;
     uint64_t wait_bytes;
     uint64_t switch_mismatches, negative_intervals, waits_dropped;
@@ -232,6 +235,9 @@ void metric_apply_process(etwc_aggregate *a, const etwc_event *event,
                           const etwc_kernel_record *record);
 void metric_apply_counters(etwc_aggregate *a, const etwc_event *event,
                            const etwc_kernel_record *record);
+/* What the end records of manifest providers tell beyond those of classes. */
+void metric_apply_exit(etwc_aggregate *a, const etwc_event *event,
+                       const etwc_kernel_record *record);
 /* metric_thread.c */
 void metric_apply_thread(etwc_aggregate *a, const etwc_event *event,
                          const etwc_kernel_record *record);
@@ -239,6 +245,8 @@ void metric_apply_thread(etwc_aggregate *a, const etwc_event *event,
 void metric_io_priority_told(etwc_aggregate *a, uint32_t thread, uint8_t priority);
 void metric_apply_priority(etwc_aggregate *a, const etwc_event *event,
                            const etwc_kernel_priority *record);
+void metric_apply_thread_cycles(etwc_aggregate *a, const etwc_event *event,
+                                const etwc_kernel_thread *record);
 /* metric_image.c */
 void metric_apply_image(etwc_aggregate *a, const etwc_event *event,
                         const etwc_kernel_record *record);

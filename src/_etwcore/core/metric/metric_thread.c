@@ -53,3 +53,16 @@ metric_apply_thread(etwc_aggregate *a, const etwc_event *event,
         etwc_lifetimes_thread_at(a->lifetimes, thread->life)->end_raw_time > now)
         metric_live_add(a, row);
 }
+
+void
+metric_apply_thread_cycles(etwc_aggregate *a, const etwc_event *event,
+                           const etwc_kernel_thread *record)
+{
+    uint32_t row = metric_thread_row(a, record->thread_id, event->raw_time);
+    if (row == METRIC_NONE || a->threads[row].cycles != 0)
+        return;
+    metric_thread *thread = &a->threads[row];
+    thread->cycles = record->cycles;
+    metric_process_change(a, thread->process)->row.counters.ended_thread_cycles +=
+        record->cycles;
+}
