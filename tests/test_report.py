@@ -113,6 +113,22 @@ def test_processor_times_are_all_there_is(report: Report) -> None:
     assert (machine.computer, machine.memory_bytes) == ("BUILD-07", 32 << 30)
 
 
+def test_each_processor_has_all_of_its_time_and_its_load_over_time(report: Report) -> None:
+    assert [one.number for one in report.processors] == list(range(8))
+    slices = report.slices
+    for one in report.processors:
+        parts = (one.process_ns, one.dpc_ns, one.isr_ns, one.idle_ns, one.unknown_ns)
+        assert sum(part or 0 for part in parts) == pytest.approx(one.wall_ns, abs=500)
+        busy = sum(
+            (value or 0) / 100 * slices.seconds(i) * SECOND_NS
+            for i, value in enumerate(one.busy_series)
+        )
+        assert busy == pytest.approx(one.busy_ns, abs=100 * len(slices.ends_ns))
+    assert sum(one.process_ns for one in report.processors) == pytest.approx(
+        report.machine.process_ns, abs=1000
+    )
+
+
 def test_many_short_processes_of_one_name_come_together(report: Report) -> None:
     first = report.programs[0]
     assert first.name == "cl.exe"

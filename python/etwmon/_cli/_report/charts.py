@@ -103,7 +103,7 @@ class Charts:
         rows = [
             svg.Strip(
                 label=f"CPU {one.number}",
-                note=text.share(one.process_ns, one.wall_ns),
+                note=text.share(one.busy_ns, one.wall_ns),
                 about=f"CPU {one.number}: processes {text.share(one.process_ns, one.wall_ns)}, "
                 f"DPCs {text.share(one.dpc_ns, one.wall_ns)}, "
                 f"interrupts {text.share(one.isr_ns, one.wall_ns)}",

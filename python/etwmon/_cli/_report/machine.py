@@ -21,7 +21,6 @@ LOADS = {
 }
 _NO_SWITCHES = "the trace has no context switches (EVENT_TRACE_FLAG_CSWITCH)"
 _NO_INTERRUPTS = "the trace has no DPC and interrupt events (EVENT_TRACE_FLAG_DPC, _INTERRUPT)"
-_NO_PROCESSORS = "not derived from events by this version"
 _MB = 1 << 20
 
 
@@ -49,44 +48,25 @@ def machine_of(
     if not _has(whole, "switches"):
         machine.reason = _NO_SWITCHES
         return machine
-    parts = {name: sum(_ns(part, name) for part in whole) for name in _TICKS}
-    machine.process_ns = parts["process_ticks"] + parts["unowned_ticks"]
-    machine.idle_ns = parts["idle_ticks"]
-    machine.unknown_ns = parts["unknown_ticks"]
+    facts = [part.machine for part in whole]
+    machine.process_ns = sum(one["process_ns"] + one["unowned_ns"] for one in facts)
+    machine.idle_ns = sum(one["idle_ns"] for one in facts)
+    machine.unknown_ns = sum(one["unknown_ns"] for one in facts)
     if _has(whole, "interrupts"):
-        machine.dpc_ns, machine.isr_ns = parts["dpc_ticks"], parts["isr_ticks"]
+        machine.dpc_ns = sum(one["dpc_ns"] for one in facts)
+        machine.isr_ns = sum(one["isr_ns"] for one in facts)
     else:
         machine.reason = _NO_INTERRUPTS
-    machine.self_check_ns = _self_check_ns(whole)
+    machine.self_check_ns = sum(_self_check_ns(part) for part in whole)
     return machine
 
 
-_TICKS = ("process_ticks", "unowned_ticks", "idle_ticks", "dpc_ticks", "isr_ticks", "unknown_ticks")
-
-
-def _self_check_ns(whole: Sequence[Interval]) -> int:
-    """Sum the parts in ticks, before any rounding to nanoseconds."""
-    missing = 0
-    for part in whole:
-        machine = part.machine
-        ticks = sum(machine[name] for name in _TICKS)  # type: ignore[literal-required]
-        missing += _to_ns(part, ticks - machine["wall_ticks"] * machine["processors"])
-    return missing
-
-
-def _to_ns(part: Interval, ticks: int) -> int:
+def _self_check_ns(part: Interval) -> int:
+    """Return what is missing, from ticks: nanoseconds are rounded one by one."""
     machine = part.machine
     if machine["wall_ticks"] == 0:
         return 0
-    return round(ticks * machine["wall_ns"] / machine["wall_ticks"])
-
-
-def _ns(part: Interval, name: str) -> int:
-    """Return a time of the machine in an interval, in ns."""
-    ticks = part.machine[name]  # type: ignore[literal-required]
-    if part.base is not None:
-        ticks -= part.base.machine[name]  # type: ignore[literal-required]
-    return _to_ns(part, ticks)
+    return round(machine["self_check_ticks"] * machine["wall_ns"] / machine["wall_ticks"])
 
 
 def _available_ns(part: Interval) -> int:
@@ -113,10 +93,11 @@ def loads_of(parts: Sequence[Interval], process_ns: Number) -> dict[str, float |
     found: dict[str, Number] = dict.fromkeys(LOADS)
     found["cpu.processes"] = process_ns
     if _has(parts, "switches"):
-        found["cpu.unknown"] = sum(_ns(part, "unknown_ticks") for part in parts)
+        facts = [part.snapshot.machine_since(part.base) for part in parts]
+        found["cpu.unknown"] = sum(one["unknown_ns"] for one in facts)
         if _has(parts, "interrupts"):
-            found["cpu.dpc"] = sum(_ns(part, "dpc_ticks") for part in parts)
-            found["cpu.isr"] = sum(_ns(part, "isr_ticks") for part in parts)
+            found["cpu.dpc"] = sum(one["dpc_ns"] for one in facts)
+            found["cpu.isr"] = sum(one["isr_ns"] for one in facts)
     return {
         name: None if value is None or available <= 0 else 100 * value / available
         for name, value in found.items()
@@ -128,11 +109,73 @@ def reason_of(whole: Sequence[Interval]) -> str:
     return _NO_INTERRUPTS if _has(whole, "switches") else _NO_SWITCHES
 
 
-def processors_of(whole: Sequence[Interval]) -> tuple[list[ProcessorRow], str]:
-    """Return the processors, or why they are not known."""
-    if not _has(whole, "switches"):
-        return [], _NO_SWITCHES
-    return [], _NO_PROCESSORS
+# ---- Processors ----------------------------------------------------------------------------
+
+
+class ProcessorLoads:
+    """The load of each processor in each slice, added slice by slice."""
+
+    def __init__(self) -> None:
+        self._series: dict[tuple[int, int], list[float | None]] = {}
+        self._slices = 0
+
+    def add(self, parts: Sequence[Interval]) -> None:
+        """Add a slice."""
+        for timeline, part in enumerate(parts):
+            if not part.has("switches"):
+                continue
+            for row in _processor_rows(part):
+                series = self._series.setdefault((timeline, row["number"]), [])
+                series += [None] * (self._slices - len(series))
+                wall = row["wall_ns"]
+                busy = row["process_ns"] + row["dpc_ns"] + row["isr_ns"]
+                series.append(100 * busy / wall if wall else None)
+        self._slices += 1
+
+    def rows(self, whole: Sequence[Interval]) -> tuple[list[ProcessorRow], str]:
+        """Return the processors over the whole trace, or why they are not known."""
+        rows = []
+        for timeline, part in enumerate(whole):
+            if not part.has("switches"):
+                continue
+            has_interrupts = part.has("interrupts")
+            for row in _processor_rows(part):
+                series = self._series.get((timeline, row["number"]), [])
+                rows.append(
+                    ProcessorRow(
+                        number=row["number"],
+                        wall_ns=row["wall_ns"],
+                        process_ns=row["process_ns"],
+                        dpc_ns=row["dpc_ns"] if has_interrupts else None,
+                        isr_ns=row["isr_ns"] if has_interrupts else None,
+                        idle_ns=row["idle_ns"],
+                        unknown_ns=row["unknown_ns"],
+                        context_switches=row["context_switches"],
+                        busy_series=[*series, *[None] * (self._slices - len(series))],
+                    )
+                )
+        return rows, "" if rows else _NO_SWITCHES
+
+
+def _processor_rows(part: Interval) -> list[dict[str, int]]:
+    table = part.snapshot.table("processors", part.base)
+    columns = {name: table.column(name).tolist() for name in _COLUMNS}
+    return [{name: values[i] for name, values in columns.items()} for i in range(len(table))]
+
+
+_COLUMNS = (
+    "number",
+    "wall_ns",
+    "process_ns",
+    "idle_ns",
+    "dpc_ns",
+    "isr_ns",
+    "unknown_ns",
+    "context_switches",
+)
+
+
+# ---- Configuration -------------------------------------------------------------------------
 
 
 def _configuration(trace: etwmon.Trace) -> tuple[str | None, int | None]:

@@ -205,6 +205,11 @@ class ProcessorRow:
     context_switches: int
     busy_series: list[float | None]
 
+    @property
+    def busy_ns(self) -> int:
+        """Time in processes, DPCs and interrupts."""
+        return self.process_ns + (self.dpc_ns or 0) + (self.isr_ns or 0)
+
 
 @dataclass(slots=True)
 class Machine:

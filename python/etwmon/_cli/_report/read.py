@@ -113,7 +113,7 @@ def report_of(trace: etwmon.Trace) -> Report:
     for one in reading.whole:
         loads.update({image.path for image in one.images or () if image.path})
     whole = reading.intervals
-    processors, processors_reason = machines.processors_of(whole)
+    processors, processors_reason = reading.processors.rows(whole)
     waits, waits_reason = _waits(processes, reading.whole)
     presence = [part.machine["presence"] for part in whole]
     return Report(
@@ -175,6 +175,7 @@ class _Reading:
         self._slice_count = max(1, round((end_ns - start_ns) / length_ns))
         self._cpu: dict[tuple[int, int], list[float | None]] = {}
         self._sums: list[list[float | None]] = [[] for _ in _SERIES]
+        self.processors = machines.ProcessorLoads()
         self._loads: dict[str, list[float | None]] = {name: [] for name in machines.LOADS}
         for parts in self._parts():
             self._add(parts)
@@ -241,6 +242,7 @@ class _Reading:
         for total, column in zip(self._sums, sums, strict=True):
             found = known_sum(column)
             total.append(None if found is None or seconds <= 0 else found / seconds)
+        self.processors.add(parts)
         loads = machines.loads_of(parts, known_sum(busy))
         for name, values in self._loads.items():
             values.append(loads[name])

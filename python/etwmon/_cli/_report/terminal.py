@@ -276,7 +276,7 @@ def _processors(report: Report, width: int | None) -> Iterator[Text]:
     rows = [
         (
             str(one.number),
-            text.share(one.process_ns, one.wall_ns),
+            text.share(one.busy_ns, one.wall_ns),
             text.share(one.dpc_ns, one.wall_ns),
             text.share(one.isr_ns, one.wall_ns),
             text.share(one.idle_ns, one.wall_ns),
