@@ -15,6 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from etwmon._base import BaseMonitor
     from etwmon._config import ETWMonitorConfig, MonitorConfig
+    from etwmon._feed import SampleStream, Subscription
     from etwmon._info import FileInfo, LossReport, Summary, SummaryRow, TraceInfo
     from etwmon._metrics import (
         CPUMetrics,
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     )
     from etwmon._monitor import ETWMonitor
     from etwmon._samples import MetricSample, ProcessMetrics
+    from etwmon._series import IntervalTable, ProcessSeries
+    from etwmon._snapshot import MachineRow, Snapshot, SnapshotTable
 
 __all__ = [
     "EVENT_KINDS",
@@ -53,8 +56,10 @@ __all__ = [
     "FileInfo",
     "HandleMetrics",
     "IOMetrics",
+    "IntervalTable",
     "Latency",
     "LossReport",
+    "MachineRow",
     "MemoryMetrics",
     "MetricSample",
     "MonitorConfig",
@@ -62,7 +67,12 @@ __all__ = [
     "ProcessImage",
     "ProcessInfo",
     "ProcessMetrics",
+    "ProcessSeries",
     "ProcessThread",
+    "SampleStream",
+    "Snapshot",
+    "SnapshotTable",
+    "Subscription",
     "Summary",
     "SummaryRow",
     "ThreadMetrics",
@@ -77,6 +87,13 @@ __version__ = "0.1.0"
 
 # Loaded when they are first used: reading events does not need them.
 _LATER = {
+    "SnapshotTable": "_snapshot",
+    "Snapshot": "_snapshot",
+    "MachineRow": "_snapshot",
+    "ProcessSeries": "_series",
+    "IntervalTable": "_series",
+    "Subscription": "_feed",
+    "SampleStream": "_feed",
     "BaseMonitor": "_base",
     "CPUMetrics": "_metrics",
     "DiskMetrics": "_metrics",

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Self
+
+from etwmon._redact import MODES
 
 _PID_MAX = (1 << 32) - 1
 _SESSION_NAME_MAX = 1023
 _BUFFER_KB = (4, 16_384)
 # The profile timer of Windows takes intervals of 0.1221 ms to 1 s.
 _SAMPLES_PER_SECOND = (1, 8_190)
+_FLUSH_S = (1, 3_600)
 
 
 @dataclass
@@ -63,6 +67,17 @@ class ETWMonitorConfig(MonitorConfig):
         exclude_system_processes: leave out the ids 0 and 4 and the processes named System,
             Idle and Registry, unless they are named as targets. They still count in
             machine totals.
+        exclude_processes: ids of processes to leave out, targets or not.
+        exclude_process_names: names of processes to leave out, in any case.
+        include_children: what a target starts is wanted too, and what that starts, whatever
+            its name; what is to be left out stays out. Without targets it changes nothing.
+        flush_timer: seconds after which the session hands on buffers that are not full.
+        enable_image_events: modules that processes load.
+        extra_kernel_flags: further kernel events, such as "EVENT_TRACE_FLAG_REGISTRY".
+        command_line: what `to_dict`, `to_json`, pickles, tables and HTML say of command lines:
+            "mask" hides secrets and user names in them, "hash" gives equal ones an equal
+            digest, "drop" leaves them out, "keep" changes nothing. The attribute
+            `ProcessInfo.command_line` is always as recorded; a `repr` never shows it.
     """
 
     # Session configuration
@@ -88,6 +103,36 @@ class ETWMonitorConfig(MonitorConfig):
     target_process_names: set[str] | None = None
     exclude_system_processes: bool = True
 
+    # Beyond the design document
+    exclude_processes: set[int] | None = None
+    exclude_process_names: set[str] | None = None
+    include_children: bool = False
+    flush_timer: int = 1  # Seconds
+    enable_image_events: bool = True
+    extra_kernel_flags: set[str] | None = None
+    command_line: str = "mask"
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, object]) -> Self:
+        """Make one of a dictionary in the form of the design document's ETW_SESSION_CONFIG.
+
+        What is missing has its default. Flags that have no switch of their own go to
+        `extra_kernel_flags`; EVENT_TRACE_FLAG_MEMORY_PAGE, which Windows does not have, means
+        page faults. Exclude lists of `process_filter` replace `exclude_system_processes`.
+
+        Raises:
+            ValueError: listing every fault: unknown keys, unknown flags, wrong values.
+        """
+        from etwmon._config_dict import config_from_dict
+
+        return config_from_dict(cls, values)
+
+    def to_dict(self) -> dict[str, object]:
+        """Return the configuration in the form that `from_dict` takes: plain, JSON-ready."""
+        from etwmon._config_dict import config_to_dict
+
+        return config_to_dict(self)
+
     def faults(self) -> list[str]:
         """Return all that is wrong with the values, one sentence each; empty when all is well."""
         return [
@@ -99,8 +144,13 @@ class ETWMonitorConfig(MonitorConfig):
                 "cpu_sampling_interval", self.cpu_sampling_interval, *_SAMPLES_PER_SECOND
             ),
             *self._switch_faults(),
-            *_pid_faults(self.target_processes),
-            *_names_faults(self.target_process_names),
+            *_number_faults("flush_timer", self.flush_timer, *_FLUSH_S),
+            *_pid_faults("target_processes", self.target_processes),
+            *_pid_faults("exclude_processes", self.exclude_processes),
+            *_names_faults("target_process_names", self.target_process_names),
+            *_names_faults("exclude_process_names", self.exclude_process_names),
+            *_flag_faults(self.extra_kernel_flags),
+            *_mode_faults(self.command_line),
         ]
 
     def _buffer_faults(self) -> list[str]:
@@ -122,7 +172,9 @@ class ETWMonitorConfig(MonitorConfig):
             "enable_memory_events",
             "enable_disk_io",
             "enable_context_switch",
+            "enable_image_events",
             "enable_stack_walking",
+            "include_children",
             "exclude_system_processes",
         )
         return [
@@ -155,19 +207,39 @@ def _name_faults(value: object) -> list[str]:
     return []
 
 
-def _pid_faults(value: object) -> list[str]:
+def _pid_faults(name: str, value: object) -> list[str]:
     if value is None:
         return []
     if not isinstance(value, AbstractSet):
-        return [f"target_processes is {value!r}, not a set of process ids or None"]
+        return [f"{name} is {value!r}, not a set of process ids or None"]
     bad = [one for one in value if not (_is_int(one) and 0 <= one <= _PID_MAX)]
-    return [f"target_processes has {one!r}, which is no process id" for one in bad]
+    return [f"{name} has {one!r}, which is no process id" for one in bad]
 
 
-def _names_faults(value: object) -> list[str]:
+def _names_faults(name: str, value: object) -> list[str]:
     if value is None:
         return []
     if not isinstance(value, AbstractSet):
-        return [f"target_process_names is {value!r}, not a set of names or None"]
+        return [f"{name} is {value!r}, not a set of names or None"]
     bad = [one for one in value if not (isinstance(one, str) and one)]
-    return [f"target_process_names has {one!r}, which is no name" for one in bad]
+    return [f"{name} has {one!r}, which is no name" for one in bad]
+
+
+def _flag_faults(value: object) -> list[str]:
+    if value is None:
+        return []
+    if not isinstance(value, AbstractSet):
+        return [f"extra_kernel_flags is {value!r}, not a set of names of kernel flags or None"]
+    from etwmon._flags import is_kernel_flag
+
+    return [
+        f"extra_kernel_flags has {one!r}, which is no kernel flag"
+        for one in value
+        if not (isinstance(one, str) and is_kernel_flag(one))
+    ]
+
+
+def _mode_faults(value: object) -> list[str]:
+    if isinstance(value, str) and value in MODES:
+        return []
+    return [f"command_line is {value!r}, not one of {', '.join(MODES)}"]

@@ -1,8 +1,18 @@
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from os import PathLike
 from types import TracebackType
-from typing import Final, Literal, Protocol, Self, TypeAlias, TypedDict, final, overload
+from typing import (
+    Final,
+    Literal,
+    Protocol,
+    Self,
+    TypeAlias,
+    TypedDict,
+    TypeVar,
+    final,
+    overload,
+)
 from uuid import UUID
 
 from etwmon._selection import Packed
@@ -284,6 +294,20 @@ _ThreadTuple: TypeAlias = tuple[
 ]
 _ImageTuple: TypeAlias = tuple[str | None, int, int, int, int, int | None, int | None]
 
+class SampleBase:
+    _metrics: object
+    def __new__(
+        cls, interval: object, row: int, pid: int, metrics: object | None = None
+    ) -> Self: ...
+    @property
+    def _interval(self) -> object: ...
+    @property
+    def _row(self) -> int: ...
+    @property
+    def pid(self) -> int: ...
+
+_SampleT = TypeVar("_SampleT", bound=SampleBase)
+
 @final
 class RowTable:
     @property
@@ -293,6 +317,8 @@ class RowTable:
 
 @final
 class Snapshot:
+    @property
+    def filetime(self) -> int: ...
     @property
     def machine(self) -> MachineFacts: ...
     def machine_since(self, base: Snapshot | None, /) -> MachineFacts: ...
@@ -309,6 +335,21 @@ class Snapshot:
     def name(self, index: int, /) -> str | None: ...
     def active(self, since: int, base: Snapshot | None = None, /) -> list[int]: ...
     def waits(self, index: int, base: Snapshot | None = None, /) -> dict[str, int]: ...
+    def samples(
+        self,
+        sample_type: type[_SampleT],
+        interval: object,
+        since: int,
+        base: Snapshot | None,
+        decisions: bytearray,
+        decide: Callable[[int], int],
+        /,
+    ) -> list[_SampleT]: ...
+    def parent(self, index: int, /) -> int | None: ...
+    def process_id(self, index: int, /) -> int: ...
+    def row_id(self, index: int, /) -> int: ...
+    @property
+    def row_id_end(self) -> int: ...
     def thread_ids(self, index: int, /) -> list[int]: ...
     def threads(self, index: int, /) -> list[_ThreadTuple]: ...
     def images(self, index: int, /) -> list[_ImageTuple]: ...

@@ -47,18 +47,27 @@ ALIASES: dict[str, str] = {
 }
 
 
+def full_name(name: str) -> str:
+    """Return a flag's name as Windows has it: with its prefix, in capitals, aliases mapped."""
+    full = name.upper()
+    if not full.startswith(PREFIX):
+        full = PREFIX + full
+    return ALIASES.get(full, full)
+
+
+def is_kernel_flag(name: str) -> bool:
+    """Whether there is a flag of that name."""
+    return full_name(name) in KERNEL_FLAGS
+
+
 def kernel_flag(name: str) -> int:
     """Return the bits of one flag; its prefix may be left out, case does not matter.
 
     Raises:
         ValueError: for a name that is no kernel flag.
     """
-    full = name.upper()
-    if not full.startswith(PREFIX):
-        full = PREFIX + full
-    full = ALIASES.get(full, full)
     try:
-        return KERNEL_FLAGS[full]
+        return KERNEL_FLAGS[full_name(name)]
     except KeyError:
         listed = ", ".join(known.removeprefix(PREFIX) for known in KERNEL_FLAGS)
         raise ValueError(f"{name!r} is no kernel flag; there are: {listed}") from None

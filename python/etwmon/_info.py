@@ -376,6 +376,7 @@ class LossReport:
         undecoded: records that metrics need and that were too short to be used.
         damaged: places in the file where events could not be read.
         contradictions: context switches that show that others are missing.
+        lost_records: records of a real-time session that say that events were lost.
     """
 
     events_lost: int | None
@@ -388,6 +389,7 @@ class LossReport:
     undecoded: int | None = None
     damaged: int | None = None
     contradictions: int | None = None
+    lost_records: int | None = None
 
     @property
     def is_known(self) -> bool:
@@ -405,6 +407,7 @@ class LossReport:
             or self.undecoded
             or self.damaged
             or self.contradictions
+            or self.lost_records
         )
 
     @property

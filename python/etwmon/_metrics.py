@@ -6,10 +6,12 @@ objects are copies: they stay as they are when a monitor goes on.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from html import escape
-from typing import TypeAlias
+from typing import Any, TypeAlias
+
+from etwmon._redact import redact
 
 Value: TypeAlias = (
     "int | float | str | datetime | list[int] | dict[str, int] | dict[int, int]"
@@ -42,8 +44,24 @@ class MetricGroup:
         return f"<table>{cells}</table>"
 
 
-@dataclass(slots=True)
-class ProcessInfo(MetricGroup):
+class _Redacted:
+    """Room for what is told of a command line when it is exported."""
+
+    __slots__ = ("_mode",)
+
+    @property
+    def command_line_mode(self) -> str:
+        """How `to_dict`, pickles and HTML treat command lines: see `etwmon._redact`."""
+        mode: str = getattr(self, "_mode", "mask")
+        return mode
+
+    def redact_as(self, mode: str) -> None:
+        """Set it."""
+        self._mode = mode
+
+
+@dataclass(slots=True, eq=False)
+class ProcessInfo(MetricGroup, _Redacted):
     """Who a process is.
 
     Attributes:
@@ -56,7 +74,8 @@ class ProcessInfo(MetricGroup):
             record tells it.
         exit_time: when it ended, in UTC; None when it has not.
         exit_code: its exit code, unsigned (0xC0000005, not -1073741819).
-        command_line: its command line. It can hold secrets.
+        command_line: its command line, as it was recorded. It can hold secrets: `repr` leaves it
+            out, `to_dict`, pickles and HTML say what `ETWMonitorConfig.command_line` allows.
         start_key: address of the kernel's process object, unique while the process lives; where
             only Microsoft-Windows-Kernel-Process tells of it, its sequence number.
         user_sid: SID of its user, such as "S-1-5-18".
@@ -75,7 +94,7 @@ class ProcessInfo(MetricGroup):
     create_time: datetime | None = None
     exit_time: datetime | None = None
     exit_code: int | None = None
-    command_line: str | None = None
+    command_line: str | None = field(default=None, repr=False)
     start_key: int | None = None
     user_sid: str | None = None
     package_full_name: str | None = None
@@ -83,6 +102,36 @@ class ProcessInfo(MetricGroup):
     image_path: str | None = None
     images_loaded: int | None = None
     images_unloaded: int | None = None
+
+    def to_dict(self, *, command_line: str | None = None) -> dict[str, Value]:
+        """Return name and value of each field.
+
+        Args:
+            command_line: "mask", "hash", "drop" or "keep"; None is what was configured.
+        """
+        mode = command_line or self.command_line_mode
+        values = MetricGroup.to_dict(self)
+        values["command_line"] = redact(self.command_line, mode)
+        return values
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            self.to_dict() == other.to_dict() if isinstance(other, ProcessInfo) else NotImplemented
+        )
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        mode = self.command_line_mode
+        # A digest of a digest would be another one.
+        return restore_process_info, (self.to_dict(), "keep" if mode == "hash" else mode)
+
+
+def restore_process_info(values: dict[str, Any], mode: str) -> ProcessInfo:
+    """Make one of what `to_dict` said, for pickles and copies."""
+    info = ProcessInfo(**values)
+    info.redact_as(mode)
+    return info
 
 
 @dataclass(slots=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import sys
 import threading
 import warnings
@@ -11,58 +10,27 @@ from typing import TYPE_CHECKING
 from etwmon._base import BaseMonitor
 from etwmon._config import ETWMonitorConfig
 from etwmon._errors import ETWSessionError
-from etwmon._etwcore import STATUS_NAMES, Aggregate
+from etwmon._etwcore import STATUS_NAMES
 from etwmon._flags import kernel_flags
-from etwmon._rows import Interval, loss_between
+from etwmon._pace import Pace, check_speed
+from etwmon._reading import Consumer, Reader, moment_of, step_of
+from etwmon._rows import loss_between
 from etwmon._samples import MetricSample, ProcessMetrics, whole_intervals
 from etwmon._trace import Trace
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
+    from datetime import datetime, timedelta
 
-    from etwmon._etwcore import Snapshot
+    from etwmon._feed import Feed, SampleStream, Subscription
     from etwmon._info import LossReport
+    from etwmon._pace import Clock
+    from etwmon._rows import Interval
+    from etwmon._series import IntervalTable
+    from etwmon._snapshot import Snapshot
     from etwmon._sources import Source
 
-SYSTEM_PIDS = frozenset({0, 4})
-SYSTEM_NAMES = frozenset({"system", "idle", "registry"})
-
 _100NS_PER_SECOND = 10_000_000
-# Longer than any trace; moments stay within 64 bits.
-_LONGEST_S = 1e11
-
-
-class _Filter:
-    """Which processes are wanted; what it has decided of a row it remembers."""
-
-    def __init__(self, config: ETWMonitorConfig) -> None:
-        self._pids = config.target_processes
-        names = config.target_process_names
-        self._names = None if names is None else {name.casefold() for name in names}
-        self._excludes_system = config.exclude_system_processes
-        self._decided: dict[tuple[int, int], bool] = {}
-
-    def wants(self, timeline: int, row_id: int, pid: int, name: str | None) -> bool:
-        """Whether samples of that row are wanted."""
-        decided = self._decided.get((timeline, row_id))
-        if decided is None:
-            decided = self._decide(pid, name.casefold() if name else None)
-            if name is not None:  # one that is not known yet can come later
-                self._decided[timeline, row_id] = decided
-        return decided
-
-    def _decide(self, pid: int, name: str | None) -> bool:
-        if self._pids is not None or self._names is not None:
-            return pid in (self._pids or ()) or name in (self._names or ())
-        return not (self._excludes_system and (pid in SYSTEM_PIDS or name in SYSTEM_NAMES))
-
-
-class _Baseline:
-    """Where a consumer has stopped: each has its own."""
-
-    def __init__(self, filetime: int, snapshots: list[Snapshot] | None) -> None:
-        self.filetime = filetime
-        self.snapshots = snapshots
 
 
 class ETWMonitor(BaseMonitor[MetricSample, ProcessMetrics]):
@@ -75,7 +43,9 @@ class ETWMonitor(BaseMonitor[MetricSample, ProcessMetrics]):
             open). Without one the monitor would be live.
 
     On a recorded source time is driven by the trace: `collect_metrics` reads to its end,
-    `replay` goes through it step by step. Methods may be called from any thread.
+    `replay` goes through it step by step, `advance_to` to a moment. Methods may be called from
+    any thread. Each consumer (`collect_metrics`, every `replay`, `on_sample` and `samples`) has
+    an interval of its own.
 
     Example:
         >>> with etwmon.ETWMonitor(etwmon.ETWMonitorConfig(), source="trace.etl") as monitor:
@@ -95,10 +65,12 @@ class ETWMonitor(BaseMonitor[MetricSample, ProcessMetrics]):
         self._lock = threading.RLock()
         self._trace: Trace | None = None
         self._owns_trace = False
-        self._aggregate: Aggregate | None = None
-        self._filter: _Filter | None = None
-        self._baseline = _Baseline(0, None)
-        self._now = 0
+        self._reader: Reader | None = None
+        self._collector: Consumer | None = None
+        self._is_stepped = False
+        self._stopping = threading.Event()
+        self._subscriptions: list[Subscription] = []
+        self._feeds: list[Feed] = []
         self._whole: list[Interval] | None = None
         self._last_loss: LossReport | None = None
 
@@ -122,31 +94,41 @@ class ETWMonitor(BaseMonitor[MetricSample, ProcessMetrics]):
             owns = not isinstance(self._source, Trace)
             trace = self._source if isinstance(self._source, Trace) else Trace(self._source)
             try:
-                aggregate = Aggregate(trace._core)
+                reader = Reader(trace, config)
             except BaseException:
                 if owns:
                     trace.close()
                 raise
-            self._trace, self._owns_trace, self._aggregate = trace, owns, aggregate
-            self._filter = _Filter(config)
-            self._now = aggregate.begin_filetime
-            self._baseline = _Baseline(self._now, None)
+            self._trace, self._owns_trace, self._reader = trace, owns, reader
+            self._collector = Consumer(reader)
+            self._is_stepped = False
+            self._stopping = threading.Event()
             self._whole = None
 
     def stop_monitoring(self) -> None:
         """Close the source; does nothing when the monitor does not run.
 
-        What was collected stays valid. The monitor can be started again, from the beginning.
+        What was collected stays valid. Callbacks are removed, streams end, and a replay that
+        waits stops waiting. The monitor can be started again, from the beginning.
         """
         with self._lock:
             trace = self._trace
             if trace is None:
                 return
             self._last_loss = self._loss_so_far()
-            self._trace = self._aggregate = self._filter = self._whole = None
-            self._baseline = _Baseline(0, None)
-            if self._owns_trace:
-                trace.close()
+            self._trace = self._reader = self._collector = self._whole = None
+            self._stopping.set()
+            subscriptions, self._subscriptions = self._subscriptions, []
+            feeds, self._feeds = self._feeds, []
+            owns = self._owns_trace
+        # Without the lock: a callback that is under way may be asking for it.
+        for feed in feeds:
+            feed.close()
+        have_ended = [feed.join() for feed in feeds] + [one.remove() for one in subscriptions]
+        if not all(have_ended):
+            warnings.warn(f"{self!r}: a callback still runs", RuntimeWarning, stacklevel=2)
+        if owns:
+            trace.close()
 
     @property
     def is_running(self) -> bool:
@@ -158,35 +140,65 @@ class ETWMonitor(BaseMonitor[MetricSample, ProcessMetrics]):
             warnings.warn(f"{self!r} was not stopped", ResourceWarning, source=self, stacklevel=2)
             self.stop_monitoring()
 
-    def _running(self, function: str) -> tuple[Trace, Aggregate, _Filter]:
-        if self._trace is None or self._aggregate is None or self._filter is None:
+    def _running(self, function: str) -> tuple[Trace, Reader, Consumer]:
+        if self._trace is None or self._reader is None or self._collector is None:
             raise _session_error(
                 "the monitor does not run",
                 "E_STATE",
                 function=function,
                 hint="call start_monitoring, or use the monitor in a with statement",
             )
-        return self._trace, self._aggregate, self._filter
+        return self._trace, self._reader, self._collector
 
     # ---- Metrics -----------------------------------------------------------------------
 
     def collect_metrics(self) -> list[MetricSample]:
         """Return what each process did since the last call.
 
-        A recorded source is read to its end; after that the list is empty. A process that
-        ended appears once more, in its last interval.
+        A recorded source is read to its end, or to where `advance_to` went last; when that was
+        collected already, the list is empty. A process that ended appears once more, in its
+        last interval.
 
         Raises:
             ETWSessionError: when the monitor does not run.
             ETWTraceFileError: when the source cannot be read to its end.
         """
         with self._lock:
-            _, aggregate, _ = self._running("collect_metrics")
-            if aggregate.at_end and self._baseline.snapshots is not None:
-                return []
-            aggregate.advance()
-            samples, self._baseline = self._collect(self._baseline, None)
-            return samples
+            _, reader, collector = self._running("collect_metrics")
+            if self._is_stepped:
+                if collector.since >= reader.now:
+                    return []
+            else:
+                if reader.at_end and collector.has_collected:
+                    return []
+                reader.advance()
+            return collector.collect()
+
+    def advance_to(self, time: datetime | timedelta | float | None = None) -> bool:
+        """Read the trace up to a moment; what happens at that moment comes after it.
+
+        `collect_metrics` returns what happened until then, and reads no further by itself.
+        Time never goes back: an earlier moment changes nothing.
+
+        Args:
+            time: an aware datetime; or how long after the beginning of the trace, as a
+                timedelta or in seconds; None is the end of the trace.
+
+        Returns:
+            True when there is more to come.
+
+        Raises:
+            ValueError: for a datetime without a time zone, and for what is no moment.
+            ETWSessionError: when the monitor does not run.
+            ETWTraceFileError: when the source cannot be read.
+        """
+        with self._lock:
+            _, reader, _ = self._running("advance_to")
+            moment = None if time is None else moment_of(time, reader.begin)
+            self._is_stepped = True
+            if moment is not None and moment <= reader.now:
+                return not reader.at_end
+            return reader.advance(moment)
 
     def get_process_metrics(self, pid: int) -> ProcessMetrics:
         """Return what the newest process with this id did in its whole recorded life.
@@ -199,14 +211,39 @@ class ETWMonitor(BaseMonitor[MetricSample, ProcessMetrics]):
             ETWSessionError: when the monitor does not run.
         """
         with self._lock:
-            for interval in reversed(self._whole_intervals()):
-                pids = interval.snapshot.column("process_id").tolist()
-                for row in range(len(pids) - 1, -1, -1):
-                    if pids[row] == pid:
+            for interval in reversed(self._whole_intervals("get_process_metrics")):
+                snapshot = interval.snapshot
+                for row in range(len(snapshot) - 1, -1, -1):
+                    if snapshot.process_id(row) == pid:
                         return ProcessMetrics(interval, row)
         raise ProcessLookupError(f"no process with id {pid} is known")
 
-    def replay(self, interval: float) -> Iterator[list[MetricSample]]:
+    def snapshot(self) -> Snapshot:
+        """Return everything as of where the monitor stands: processes, threads, processors.
+
+        When nothing was read yet, of the whole trace. Filters do not apply, and no interval is
+        moved.
+
+        Raises:
+            ETWSessionError: when the monitor does not run; also when its source is several
+                files without a common clock, which have no moment in common.
+        """
+        from etwmon._snapshot import Snapshot
+
+        with self._lock:
+            intervals = self._whole_intervals("snapshot")
+        if len(intervals) != 1:
+            raise _session_error(
+                f"the source is {len(intervals)} traces without a common clock",
+                "E_NOT_SUPPORTED",
+                function="snapshot",
+                hint="open them one by one",
+            )
+        return Snapshot(intervals[0])
+
+    def replay(
+        self, interval: float, speed: float | None = None, *, clock: Clock | None = None
+    ) -> Iterator[list[MetricSample]]:
         """Go through the trace from where the monitor stands, interval by interval.
 
         Yields the samples of each interval, also of empty ones; the last one ends with the
@@ -214,68 +251,187 @@ class ETWMonitor(BaseMonitor[MetricSample, ProcessMetrics]):
 
         Args:
             interval: length of an interval in seconds.
+            speed: seconds of the trace per second, such as 1.0: each interval is yielded when
+                it is over. Whoever takes longer gets the next at once; nothing is left out.
+                `stop_monitoring` ends a wait. None does not wait.
+            clock: waits for it, instead of the system's clock.
 
         Raises:
-            ValueError: when the length is not above 0.
+            ValueError: when the length or the speed is not above 0.
             ETWSessionError: when the monitor does not run.
         """
-        if not 0 < interval < math.inf:
-            raise ValueError(f"interval is {interval!r}, not a length in seconds above 0")
-        step = max(1, round(min(interval, _LONGEST_S) * _100NS_PER_SECOND))
+        step = step_of(interval)
+        pace = Pace(speed, clock)
         with self._lock:
-            _, aggregate, _ = self._running("replay")
-            if aggregate.at_end:
+            _, reader, _ = self._running("replay")
+            if reader.at_end:
                 return iter(())
-            # Its snapshots are those of the beginning when nothing was read yet.
-            snapshots = aggregate.snapshot(self._now) if self._has_begun() else None
-            baseline = _Baseline(self._now, snapshots)
-        return self._replay(step, baseline)
+            consumer = Consumer(reader)
+        return self._replay(step, consumer, pace)
 
-    def _replay(self, step: int, baseline: _Baseline) -> Iterator[list[MetricSample]]:
-        begin, number = baseline.filetime, 0
+    def _replay(self, step: int, consumer: Consumer, pace: Pace) -> Iterator[list[MetricSample]]:
+        begin, number = consumer.since, 0
         has_more = True
+        stopping = self._stopping
+        pace.wait(0.0, stopping)
         while has_more:
             number += 1
-            moment = begin + number * step
             with self._lock:
-                _, aggregate, _ = self._running("replay")
-                has_more = aggregate.advance(moment)
-                samples, baseline = self._collect(baseline, moment if has_more else None)
+                _, reader, _ = self._running("replay")
+                has_more = reader.advance(begin + number * step)
+                samples = consumer.collect()
+                due = consumer.since - begin
+            if pace.wait(due / _100NS_PER_SECOND, stopping):
+                self._running("replay")
             yield samples
 
-    def _has_begun(self) -> bool:
-        return self._aggregate is not None and self._now != self._aggregate.begin_filetime
+    def intervals(
+        self,
+        every: float,
+        metrics: Iterable[str] | str | None = None,
+        processes: Iterable[int | str] | int | str | None = None,
+    ) -> IntervalTable:
+        """Return chosen metrics of processes over the whole trace, as a table of time series.
 
-    def _collect(
-        self, baseline: _Baseline, moment: int | None
-    ) -> tuple[list[MetricSample], _Baseline]:
-        trace, aggregate, wanted = self._running("collect_metrics")
-        snapshots = aggregate.snapshot(moment)
-        samples: list[MetricSample] = []
-        session, damage = trace.loss, aggregate.damage
-        end = baseline.filetime
-        for timeline, snapshot in enumerate(snapshots):
-            base = baseline.snapshots[timeline] if baseline.snapshots else None
-            part = Interval(snapshot, base, baseline.filetime, session, damage, is_whole=False)
-            end = max(end, part.end)
-            pids = snapshot.column("process_id").tolist()
-            row_ids = snapshot.column("row_id").tolist()
-            for row in snapshot.active(baseline.filetime, base):
-                name = snapshot.name(row)
-                if wanted.wants(timeline, row_ids[row], pids[row], name):
-                    samples.append(MetricSample(part, row, pids[row], name))
-        self._now = end
-        return samples, _Baseline(end, snapshots)
+        Reads the trace on its own: no interval is moved. The configuration's filters apply.
 
-    def _whole_intervals(self) -> list[Interval]:
-        trace, aggregate, _ = self._running("get_process_metrics")
-        if self._has_begun():
-            return whole_intervals(trace, aggregate)
+        Args:
+            every: length of an interval in seconds.
+            metrics: paths of fields that are numbers, such as "cpu.cpu_percent", or groups,
+                such as "disk", for all numbers of theirs; None is a useful choice.
+            processes: ids and names, in any case, of the processes wanted; None is all.
+
+        Raises:
+            ValueError: when the length is not above 0, and for metrics that do not exist.
+            ETWSessionError: when the monitor does not run.
+            ETWTraceFileError: when the source cannot be read.
+        """
+        from etwmon._series import IntervalTable, check_metrics
+
+        step = step_of(every, "every")
+        paths = check_metrics(metrics)
+        only = [processes] if isinstance(processes, (int, str)) else processes
+        with self._lock:
+            trace, reader, _ = self._running("intervals")
+            config = reader.config
+        return IntervalTable.of(paths, _keyed_intervals(Reader(trace, config), step, only))
+
+    def _whole_intervals(self, function: str) -> list[Interval]:
+        trace, reader, _ = self._running(function)
+        mode = reader.config.command_line
+        if reader.has_begun:
+            return whole_intervals(trace, reader.aggregate, reader.moment, mode)
         if self._whole is None:
-            ahead = Aggregate(trace._core)
+            ahead = Reader(trace, reader.config)
             ahead.advance()
-            self._whole = whole_intervals(trace, ahead)
+            self._whole = whole_intervals(trace, ahead.aggregate, None, mode)
         return self._whole
+
+    # ---- Samples that come by themselves -------------------------------------------------
+
+    def on_sample(
+        self,
+        callback: Callable[[list[MetricSample]], object],
+        interval: float = 1.0,
+        *,
+        speed: float | None = None,
+        queue: int = 16,
+        clock: Clock | None = None,
+    ) -> Subscription:
+        """Call back with the samples of each interval, from a thread of its own.
+
+        On a recorded source the trace is read from where the monitor stands, by a thread that
+        nobody waits for. Where the callback is slower than time goes by (`speed`), the oldest
+        samples that wait are given up, and counted; unpaced, the trace waits for it. What it
+        raises is reported once, to the logger "etwmon", and counted.
+
+        Args:
+            callback: gets a list of `MetricSample`, also an empty one.
+            interval: length of an interval in seconds.
+            speed: seconds of the trace per second; None is as fast as it can be read.
+            queue: how many intervals may wait.
+            clock: paces, instead of the system's clock.
+
+        Returns:
+            A handle: `remove()` it, or use it as a context manager; `wait()` until the end.
+
+        Raises:
+            TypeError: when the callback cannot be called.
+            ValueError: when the interval, the speed or the queue is not above 0.
+            ETWSessionError: when the monitor does not run.
+        """
+        from etwmon._feed import Subscription
+
+        if not callable(callback):
+            raise TypeError(f"on_sample() takes something to call, not {type(callback).__name__}")
+        pace = Pace(speed, clock)
+        with self._lock:
+            self._running("on_sample")
+            self._subscriptions = [one for one in self._subscriptions if one.is_active]
+            one = Subscription(callback, self._feed("on_sample", interval, pace, queue, None))
+            self._subscriptions.append(one)
+        return one
+
+    def samples(
+        self,
+        interval: float = 1.0,
+        *,
+        speed: float | None = None,
+        queue: int = 16,
+        clock: Clock | None = None,
+    ) -> SampleStream:
+        """Return the samples of each interval for `async for`, as they come.
+
+        The loop is woken when samples arrive. Everything else is as with `on_sample`: another
+        task may be slow, and then samples are given up when there is a speed.
+
+        Example:
+            >>> async for samples in monitor.samples(interval=0.1, speed=1.0):
+            ...     print(len(samples))
+
+        Raises:
+            ValueError: when the interval, the speed or the queue is not above 0.
+            ETWSessionError: when the monitor does not run.
+        """
+        from etwmon._feed import SampleStream
+
+        step_of(interval)
+        check_speed(speed)
+        _check_queue(queue)
+        with self._lock:
+            self._running("samples")
+
+        def make(on_arrival: Callable[[], None]) -> Feed:
+            with self._lock:
+                feed = self._feed("samples", interval, Pace(speed, clock), queue, on_arrival)
+                self._feeds = [one for one in self._feeds if not one.is_over]
+                self._feeds.append(feed)
+            return feed
+
+        return SampleStream(make)
+
+    def _feed(
+        self,
+        function: str,
+        interval: float,
+        pace: Pace,
+        queue: int,
+        on_arrival: Callable[[], None] | None,
+    ) -> Feed:
+        from etwmon._feed import Feed
+
+        step = step_of(interval)
+        _check_queue(queue)
+        trace, reader, _ = self._running(function)
+        config = reader.config
+        return Feed(
+            lambda: Reader(trace, config),
+            reader.now,
+            step,
+            pace,
+            capacity=queue,
+            on_arrival=on_arrival,
+        )
 
     # ---- Completeness ------------------------------------------------------------------
 
@@ -292,7 +448,8 @@ class ETWMonitor(BaseMonitor[MetricSample, ProcessMetrics]):
             return self._loss_so_far()
 
     def _loss_so_far(self) -> LossReport:
-        trace, aggregate, _ = self._running("loss")
+        trace, reader, _ = self._running("loss")
+        aggregate = reader.aggregate
         machines = [snapshot.machine for snapshot in aggregate.snapshot()]
         return loss_between(trace.loss, aggregate.damage, machines, ())
 
@@ -333,6 +490,28 @@ class ETWMonitor(BaseMonitor[MetricSample, ProcessMetrics]):
         state = "running" if self.is_running else "stopped"
         source = "no source" if self._source is None else f"source {self._source!r}"
         return f"<ETWMonitor of {source}, {state}>"
+
+
+def _keyed_intervals(
+    reader: Reader, step: int, only: Iterable[int | str] | None
+) -> Iterator[list[tuple[tuple[int, int], MetricSample]]]:
+    """Yield the samples of each interval, each with its timeline and row_id."""
+    consumer = Consumer(reader, only)
+    number = 0
+    has_more = True
+    while has_more:
+        number += 1
+        has_more = reader.advance(reader.begin + number * step)
+        yield [
+            ((timeline, part.snapshot.row_id(sample._row)), sample)
+            for timeline, (part, samples) in enumerate(consumer.collect_parts())
+            for sample in samples
+        ]
+
+
+def _check_queue(queue: int) -> None:
+    if queue < 1:
+        raise ValueError(f"queue is {queue!r}, not a number of intervals above 0")
 
 
 def _no_live_session(function: str = "start_monitoring") -> ETWSessionError:

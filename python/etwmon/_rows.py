@@ -81,6 +81,7 @@ def loss_between(
     """
     undecoded = _sum(now, "undecoded") - _sum(before, "undecoded")
     contradictions = _sum(now, "switch_mismatches") - _sum(before, "switch_mismatches")
+    lost_records = _sum(now, "lost_records") - _sum(before, "lost_records")
     return LossReport(
         events_lost=session.events_lost,
         buffers_lost=session.buffers_lost,
@@ -92,17 +93,35 @@ def loss_between(
         undecoded=undecoded,
         damaged=sum(count for name, count in damage.items() if name in _LOSING_DAMAGE),
         contradictions=contradictions,
+        lost_records=lost_records,
     )
 
 
-def _sum(machines: Sequence[MachineFacts], name: Literal["undecoded", "switch_mismatches"]) -> int:
+def _sum(
+    machines: Sequence[MachineFacts],
+    name: Literal["undecoded", "switch_mismatches", "lost_records"],
+) -> int:
     return sum(machine[name] for machine in machines)
 
 
 class Interval:
-    """What all samples of one interval share: its snapshots and its loss."""
+    """What all samples of one interval share: its snapshots and its loss.
 
-    __slots__ = ("base", "begin", "end", "is_whole", "loss", "machine", "snapshot")
+    What is seldom read is made when it is.
+    """
+
+    __slots__ = (
+        "_damage",
+        "_loss",
+        "_machine",
+        "_session",
+        "base",
+        "begin",
+        "command_line",
+        "end",
+        "is_whole",
+        "snapshot",
+    )
 
     def __init__(
         self,
@@ -113,14 +132,33 @@ class Interval:
         damage: dict[str, int],
         *,
         is_whole: bool,
+        command_line: str = "mask",
     ) -> None:
         self.snapshot = snapshot
         self.base = base
-        self.machine = snapshot.machine
         self.begin = begin
-        self.end = self.machine["filetime"]
-        self.loss = loss_between(session, damage, [self.machine], [base.machine] if base else [])
+        self.end = snapshot.filetime
         self.is_whole = is_whole
+        self.command_line = command_line
+        self._session = session
+        self._damage = damage
+        self._machine: MachineFacts | None = None
+        self._loss: LossReport | None = None
+
+    @property
+    def machine(self) -> MachineFacts:
+        """What the snapshot says of the machine as a whole."""
+        if self._machine is None:
+            self._machine = self.snapshot.machine
+        return self._machine
+
+    @property
+    def loss(self) -> LossReport:
+        """What was lost."""
+        if self._loss is None:
+            before = [] if self.base is None else [self.base.machine]
+            self._loss = loss_between(self._session, self._damage, [self.machine], before)
+        return self._loss
 
     @property
     def seconds(self) -> float:
@@ -171,7 +209,7 @@ def _make_process(row: Row) -> ProcessInfo:
         row.number
     )
     session = row.known(SESSION, "logon_session_id")
-    return ProcessInfo(
+    info = ProcessInfo(
         pid=values["process_id"],
         name=name,
         parent_pid=row.known(PARENT, "parent_id"),
@@ -188,6 +226,8 @@ def _make_process(row: Row) -> ProcessInfo:
         images_loaded=row.count("image", "images_loaded"),
         images_unloaded=row.count("image", "images_unloaded"),
     )
+    info.redact_as(row.interval.command_line)
+    return info
 
 
 def _mode_times(row: Row) -> tuple[int | None, int | None]:

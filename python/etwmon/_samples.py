@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from etwmon._etwcore import Aggregate
+from etwmon._etwcore import Aggregate, SampleBase
 from etwmon._info import filetime_to_datetime
 from etwmon._metrics import (
     FIELDS,
@@ -63,7 +63,7 @@ class ProcessMetrics:
         loss: what was lost (`LossReport`).
     """
 
-    __slots__ = ("_groups", "_images", "_interval", "_row", "_sources", "_threads", "loss")
+    __slots__ = ("_groups", "_images", "_interval", "_loss", "_row", "_sources", "_threads")
 
     def __init__(self, interval: Interval, row: int) -> None:
         self._interval: Interval | None = interval
@@ -72,7 +72,14 @@ class ProcessMetrics:
         self._sources: dict[str, FieldSource] | None = None
         self._images: list[ProcessImage] | None = None
         self._threads: list[ProcessThread] | None = None
-        self.loss = interval.loss
+        self._loss: LossReport | None = None
+
+    @property
+    def loss(self) -> LossReport:
+        """What was lost."""
+        if self._loss is None:
+            self._loss = _held(self._interval).loss
+        return self._loss
 
     def _group(self, name: str) -> MetricGroup:
         group = self._groups.get(name)
@@ -199,13 +206,21 @@ class ProcessMetrics:
         group, _, name = field.partition(".")
         return field_source(field, getattr(self._group(group), name), self._interval)
 
-    def to_dict(self) -> dict[str, dict[str, Value]]:
-        """Return all groups as dicts of their fields."""
-        return {name: self._group(name).to_dict() for name in GROUPS}
+    def to_dict(self, *, command_line: str | None = None) -> dict[str, dict[str, Value]]:
+        """Return all groups as dicts of their fields.
 
-    def to_json(self) -> str:
+        Args:
+            command_line: "mask", "hash", "drop" or "keep"; None is what was configured
+                (`ETWMonitorConfig.command_line`), "mask" for what a `Trace` told.
+        """
+        groups = {name: self._group(name).to_dict() for name in GROUPS}
+        if command_line is not None:
+            groups["process"] = self.process.to_dict(command_line=command_line)
+        return groups
+
+    def to_json(self, *, command_line: str | None = None) -> str:
         """Return `to_dict` as JSON; times are ISO 8601."""
-        return json.dumps(self.to_dict(), default=to_plain)
+        return json.dumps(self.to_dict(command_line=command_line), default=to_plain)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, ProcessMetrics):
@@ -250,11 +265,21 @@ def _restore_metrics(state: dict[str, Any]) -> ProcessMetrics:
     metrics._sources = state["sources"]
     metrics._images = state["images"]
     metrics._threads = state["threads"]
-    metrics.loss = state["loss"]
+    metrics._loss = state["loss"]
     return metrics
 
 
-class MetricSample:
+class _Past:
+    """What an unpickled sample knows of its interval."""
+
+    __slots__ = ("loss", "times")
+
+    def __init__(self, times: tuple[datetime | None, float], loss: LossReport) -> None:
+        self.times = times
+        self.loss = loss
+
+
+class MetricSample(SampleBase):
     """What one process did in one interval. Light: values are made when they are read.
 
     Attributes:
@@ -267,28 +292,31 @@ class MetricSample:
         metrics: the numbers of the interval (`ProcessMetrics`).
     """
 
-    __slots__ = ("_interval", "_metrics", "_row", "_shared", "name", "pid")
+    __slots__ = ()
 
-    def __init__(self, interval: Interval, row: int, pid: int, name: str | None) -> None:
-        self._interval: Interval | None = interval
-        self._row = row
-        self.pid = pid
-        self.name = name
-        self._metrics: ProcessMetrics | None = None
-        self._shared: tuple[datetime | None, float] | None = None
+    @property
+    def name(self) -> str | None:
+        """Name of the process, or None."""
+        if isinstance(self._interval, _Past):
+            return self.metrics.process.name
+        return self._recorded.snapshot.name(self._row)
 
     @property
     def metrics(self) -> ProcessMetrics:
         """The numbers of the interval."""
-        if self._metrics is None:
-            self._metrics = ProcessMetrics(_held(self._interval), self._row)
-        return self._metrics
+        metrics = self._metrics
+        if metrics is None:
+            metrics = self._metrics = ProcessMetrics(self._recorded, self._row)
+        return cast("ProcessMetrics", metrics)
+
+    @property
+    def _recorded(self) -> Interval:
+        return cast("Interval", self._interval)
 
     def _times(self) -> tuple[datetime | None, float]:
-        if self._shared is None:
-            interval = _held(self._interval)
-            self._shared = (filetime_to_datetime(interval.end), interval.seconds)
-        return self._shared
+        if isinstance(self._interval, _Past):
+            return self._interval.times
+        return filetime_to_datetime(self._recorded.end), self._recorded.seconds
 
     @property
     def timestamp(self) -> datetime | None:
@@ -303,27 +331,31 @@ class MetricSample:
     @property
     def loss(self) -> LossReport:
         """What was lost."""
-        return self._interval.loss if self._interval is not None else self.metrics.loss
+        return cast("Interval | _Past", self._interval).loss
 
     @property
     def quality(self) -> str:
         """What can be said of the numbers: "complete", "estimated" or "lossy"."""
         return self.loss.quality
 
-    def to_dict(self) -> dict[str, object]:
-        """Return everything as a dict; "metrics" is `ProcessMetrics.to_dict`."""
+    def to_dict(self, *, command_line: str | None = None) -> dict[str, object]:
+        """Return everything as a dict; "metrics" is `ProcessMetrics.to_dict`.
+
+        Args:
+            command_line: "mask", "hash", "drop" or "keep"; None is what was configured.
+        """
         return {
             "timestamp": self.timestamp,
             "interval_s": self.interval_s,
             "pid": self.pid,
             "name": self.name,
             "quality": self.quality,
-            "metrics": self.metrics.to_dict(),
+            "metrics": self.metrics.to_dict(command_line=command_line),
         }
 
-    def to_json(self) -> str:
+    def to_json(self, *, command_line: str | None = None) -> str:
         """Return `to_dict` as JSON; times are ISO 8601."""
-        return json.dumps(self.to_dict(), default=to_plain)
+        return json.dumps(self.to_dict(command_line=command_line), default=to_plain)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, MetricSample):
@@ -333,7 +365,7 @@ class MetricSample:
     __hash__ = None  # type: ignore[assignment]
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _restore_sample, (self._times(), self.pid, self.name, self.metrics)
+        return _restore_sample, (self._times(), self.pid, self.loss, self.metrics)
 
     def __repr__(self) -> str:
         cpu = self.metrics.cpu.cpu_percent
@@ -348,27 +380,30 @@ class MetricSample:
 
 
 def _restore_sample(
-    times: tuple[datetime | None, float], pid: int, name: str | None, metrics: ProcessMetrics
+    times: tuple[datetime | None, float], pid: int, loss: LossReport, metrics: ProcessMetrics
 ) -> MetricSample:
-    sample = MetricSample.__new__(MetricSample)
-    sample._interval = None
-    sample._row = -1
-    sample._shared = times
-    sample._metrics = metrics
-    sample.pid = pid
-    sample.name = name
-    return sample
+    return MetricSample(_Past(times, loss), 0, pid, metrics)
 
 
 # ---- A whole trace -------------------------------------------------------------------------
 
 
-def whole_intervals(trace: Trace, aggregate: Aggregate) -> list[Interval]:
-    """Return what the aggregate knows, from the beginning to where it stands."""
+def whole_intervals(
+    trace: Trace, aggregate: Aggregate, moment: int | None = None, command_line: str = "mask"
+) -> list[Interval]:
+    """Return what the aggregate knows, from the beginning to where it stands (or a FILETIME)."""
     session, damage = trace.loss, aggregate.damage
     return [
-        Interval(snapshot, None, _begin_of(snapshot.machine), session, damage, is_whole=True)
-        for snapshot in aggregate.snapshot(None, True)
+        Interval(
+            snapshot,
+            None,
+            _begin_of(snapshot.machine),
+            session,
+            damage,
+            is_whole=True,
+            command_line=command_line,
+        )
+        for snapshot in aggregate.snapshot(moment, True)
     ]
 
 

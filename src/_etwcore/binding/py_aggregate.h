@@ -31,4 +31,8 @@ PyObject *pyetw_row_column_new(pyetw_state *state, PyObject *owner,
                                size_t count, size_t row_size);
 PyObject *pyetw_row_column_names(etwc_table_kind kind);
 
+/* py_sample.c: a method of Snapshot. */
+extern const char pyetw_snapshot_samples_doc[];
+PyObject *pyetw_snapshot_samples(PyObject *op, PyObject *args);
+
 #endif

@@ -271,6 +271,67 @@ snapshot_waits(PyObject *op, PyObject *args)
     return dict;
 }
 
+/* ---- Who a row is ------------------------------------------------------------------------ */
+
+PyDoc_STRVAR(
+    parent_doc,
+    "parent($self, index, /)\n--\n\n"
+    "Number of the row of the process that started one row's, or None: the one\n"
+    "that had the id it names at that time.");
+
+static PyObject *
+snapshot_parent(PyObject *op, PyObject *number)
+{
+    pyetw_snapshot *self = (pyetw_snapshot *)op;
+    Py_ssize_t index = PyLong_AsSsize_t(number);
+    if ((index == -1 && PyErr_Occurred()) || !has_row(self, index))
+        return NULL;
+    size_t parent = etwc_snapshot_parent(self->snapshot, (size_t)index);
+    if (parent == ETWC_NO_ROW)
+        Py_RETURN_NONE;
+    return PyLong_FromSize_t(parent);
+}
+
+PyDoc_STRVAR(process_id_doc, "process_id($self, index, /)\n--\n\nOf one row.");
+
+static PyObject *
+snapshot_process_id(PyObject *op, PyObject *number)
+{
+    pyetw_snapshot *self = (pyetw_snapshot *)op;
+    Py_ssize_t index = PyLong_AsSsize_t(number);
+    if ((index == -1 && PyErr_Occurred()) || !has_row(self, index))
+        return NULL;
+    return PyLong_FromUnsignedLong(
+        etwc_snapshot_process_id(self->snapshot, (size_t)index));
+}
+
+PyDoc_STRVAR(row_id_doc,
+             "row_id($self, index, /)\n--\n\n"
+             "Of one row: the same in other snapshots, and never given twice.");
+
+static PyObject *
+snapshot_row_id(PyObject *op, PyObject *number)
+{
+    pyetw_snapshot *self = (pyetw_snapshot *)op;
+    Py_ssize_t index = PyLong_AsSsize_t(number);
+    if ((index == -1 && PyErr_Occurred()) || !has_row(self, index))
+        return NULL;
+    return PyLong_FromUnsignedLongLong(
+        etwc_snapshot_row_id(self->snapshot, (size_t)index));
+}
+
+PyDoc_STRVAR(row_id_end_doc, "Above the row_id of every row.");
+
+static PyObject *
+snapshot_get_row_id_end(PyObject *op, void *unused)
+{
+    const etwc_snapshot *snapshot = ((pyetw_snapshot *)op)->snapshot;
+    size_t count = etwc_snapshot_row_count(snapshot);
+    (void)unused;
+    return PyLong_FromUnsignedLongLong(
+        count == 0 ? 0 : etwc_snapshot_row_id(snapshot, count - 1) + 1);
+}
+
 /* ---- Threads and images ---------------------------------------------------------------- */
 
 PyDoc_STRVAR(thread_ids_doc,
@@ -580,6 +641,10 @@ static PyMethodDef snapshot_methods[] = {
     {"waits", snapshot_waits, METH_VARARGS, waits_doc},
     {"thread_name", snapshot_thread_name, METH_O, thread_name_doc},
     {"machine_since", snapshot_machine_since, METH_O, machine_since_doc},
+    {"samples", pyetw_snapshot_samples, METH_VARARGS, pyetw_snapshot_samples_doc},
+    {"parent", snapshot_parent, METH_O, parent_doc},
+    {"process_id", snapshot_process_id, METH_O, process_id_doc},
+    {"row_id", snapshot_row_id, METH_O, row_id_doc},
     {"thread_ids", snapshot_thread_ids, METH_O, thread_ids_doc},
     {"threads", snapshot_threads, METH_O, threads_doc},
     {"images", snapshot_images, METH_O, images_doc},
@@ -591,7 +656,19 @@ static PyMethodDef snapshot_methods[] = {
     {NULL, NULL, 0, NULL},
 };
 
+PyDoc_STRVAR(filetime_doc, "FILETIME of the moment it shows.");
+
+static PyObject *
+snapshot_get_filetime(PyObject *op, void *unused)
+{
+    (void)unused;
+    return PyLong_FromLongLong(
+        etwc_snapshot_machine(((pyetw_snapshot *)op)->snapshot)->filetime);
+}
+
 static PyGetSetDef snapshot_getset[] = {
+    {"filetime", snapshot_get_filetime, NULL, filetime_doc, NULL},
+    {"row_id_end", snapshot_get_row_id_end, NULL, row_id_end_doc, NULL},
     {"machine", snapshot_get_machine, NULL, machine_doc, NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };

@@ -30,6 +30,7 @@ typedef struct pyetw_state {
     PyTypeObject *snapshot_type;        /* py_snapshot.c: Snapshot */
     PyTypeObject *table_type;           /* py_table.c: RowTable */
     PyTypeObject *snapshot_column_type; /* py_table.c: one column of it */
+    PyTypeObject *sample_type;          /* py_sample.c: base of MetricSample */
     PyTypeObject *extended_type;        /* py_event.c: ExtendedItem, a named tuple */
     /* objects of the standard library that are used often */
     PyObject *uuid_type;      /* uuid.UUID */
@@ -68,6 +69,7 @@ int pyetw_functions_exec(PyObject *module, pyetw_state *state);
 int pyetw_aggregate_exec(PyObject *module, pyetw_state *state);
 int pyetw_snapshot_exec(PyObject *module, pyetw_state *state);
 int pyetw_table_exec(PyObject *module, pyetw_state *state);
+int pyetw_sample_exec(PyObject *module, pyetw_state *state);
 
 /* Frees the dead Event objects. */
 void pyetw_event_drop_free(pyetw_state *state);

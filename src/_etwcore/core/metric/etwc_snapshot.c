@@ -440,6 +440,43 @@ etwc_snapshot_process_id(const etwc_snapshot *snapshot, size_t index)
     return snapshot->copies[index]->row.process_id;
 }
 
+uint64_t
+etwc_snapshot_row_id(const etwc_snapshot *snapshot, size_t index)
+{
+    return snapshot->copies[index]->row.row_id;
+}
+
+/* Ends may be told that lie ahead of the snapshot: they are as good here. */
+static bool
+may_have_started(const etwc_process_row *parent, const etwc_process_row *child)
+{
+    if (parent->process_id != child->parent_id || parent == child)
+        return false;
+    if (!(child->known & ETWC_ROW_BEGIN))
+        return !(parent->known & ETWC_ROW_BEGIN);
+    return (!(parent->known & ETWC_ROW_BEGIN) ||
+            parent->begin_filetime <= child->begin_filetime) &&
+           (!(parent->known & ETWC_ROW_END) ||
+            parent->end_filetime >= child->begin_filetime);
+}
+
+size_t
+etwc_snapshot_parent(const etwc_snapshot *snapshot, size_t index)
+{
+    const etwc_process_row *child = &snapshot->copies[index]->row;
+    size_t found = ETWC_NO_ROW;
+    if (!(child->known & ETWC_ROW_PARENT))
+        return ETWC_NO_ROW;
+    for (size_t i = 0; i < snapshot->row_count; i++) {
+        const etwc_process_row *row = &snapshot->copies[i]->row;
+        if (may_have_started(row, child) &&
+            (found == ETWC_NO_ROW ||
+             row->begin_filetime >= snapshot->copies[found]->row.begin_filetime))
+            found = i;
+    }
+    return found;
+}
+
 const etwc_row_texts *
 etwc_snapshot_texts(const etwc_snapshot *snapshot, size_t index)
 {

@@ -469,6 +469,11 @@ size_t etwc_snapshot_find(const etwc_snapshot *snapshot, uint64_t row_id, size_t
 void etwc_snapshot_difference(const etwc_snapshot *snapshot, size_t index,
                               const etwc_snapshot *base, etwc_process_row *out);
 uint32_t etwc_snapshot_process_id(const etwc_snapshot *snapshot, size_t index);
+uint64_t etwc_snapshot_row_id(const etwc_snapshot *snapshot, size_t index);
+/* Position of the process that started the row's, or ETWC_NO_ROW: the latest that
+ * began with the id which the row names, and had not ended when the row began. Of two
+ * that are older than the trace nobody knows which was first: the id decides. */
+size_t etwc_snapshot_parent(const etwc_snapshot *snapshot, size_t index);
 const etwc_row_texts *etwc_snapshot_texts(const etwc_snapshot *snapshot, size_t index);
 const etwc_row_details *etwc_snapshot_details(const etwc_snapshot *snapshot,
                                               size_t index);

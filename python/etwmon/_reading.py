@@ -1,0 +1,163 @@
+"""Going through a trace, and what consumers have had of it so far."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from etwmon._etwcore import Aggregate
+from etwmon._filter import ProcessFilter
+from etwmon._rows import Interval
+from etwmon._samples import MetricSample
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from etwmon._config import ETWMonitorConfig
+    from etwmon._etwcore import Snapshot
+    from etwmon._trace import Trace
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_100NS_PER_SECOND = 10_000_000
+_UNIX_EPOCH_100NS = 116_444_736_000_000_000
+# Longer than any trace; moments stay within 64 bits.
+_LONGEST_S = 1e11
+
+
+def step_of(interval: float, name: str = "interval") -> int:
+    """Return an interval of seconds in 100 ns.
+
+    Raises:
+        ValueError: when its length is not above 0.
+    """
+    if not 0 < interval < math.inf:
+        raise ValueError(f"{name} is {interval!r}, not a length in seconds above 0")
+    return max(1, round(min(interval, _LONGEST_S) * _100NS_PER_SECOND))
+
+
+def moment_of(time: datetime | timedelta | float, begin: int) -> int:
+    """Return the FILETIME of a moment.
+
+    Args:
+        time: an aware datetime, or how long after the beginning: a timedelta, or seconds.
+        begin: FILETIME of the beginning.
+
+    Raises:
+        ValueError: for a naive datetime, and for what is no moment.
+    """
+    if isinstance(time, datetime):
+        if time.tzinfo is None:
+            raise ValueError(f"{time!r} has no time zone; use datetime(..., tzinfo=UTC)")
+        return _UNIX_EPOCH_100NS + _in_100ns(time - _EPOCH)
+    if isinstance(time, timedelta):
+        return begin + _in_100ns(time)
+    if not -_LONGEST_S < time < _LONGEST_S:
+        raise ValueError(f"{time!r} is no time: seconds after the beginning")
+    return begin + round(time * _100NS_PER_SECOND)
+
+
+def _in_100ns(span: timedelta) -> int:
+    return (span // timedelta(microseconds=1)) * 10
+
+
+class Reader:
+    """A position in a trace, and the numbers up to it. One thread at a time.
+
+    Attributes:
+        now: FILETIME of where it stands.
+        begin: FILETIME of the beginning.
+        moment: what it was told to read to; None when it has met the end.
+    """
+
+    def __init__(self, trace: Trace, config: ETWMonitorConfig) -> None:
+        self.trace = trace
+        self.config = config
+        self.aggregate = Aggregate(trace._core)
+        self.begin = self.now = self.aggregate.begin_filetime
+        self._session = trace.loss
+        self.moment: int | None = None
+        self._has_read = False
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether anything was read."""
+        return self._has_read
+
+    @property
+    def at_end(self) -> bool:
+        """Whether everything was read."""
+        return self.aggregate.at_end
+
+    def advance(self, moment: int | None = None) -> bool:
+        """Read all events before a moment, or all; True when there are more to come."""
+        was_at_end = self.aggregate.at_end
+        has_more = self.aggregate.advance(moment)
+        self._has_read = True
+        # The last interval ends with the last event, wherever it was to end.
+        self.moment = moment if has_more else None
+        if has_more and moment is not None:
+            self.now = max(self.now, moment)
+        elif not was_at_end:
+            self.now = max([self.now, *(one.filetime for one in self.aggregate.snapshot())])
+        return has_more
+
+    def intervals(self, begin: int, bases: list[Snapshot] | None) -> list[Interval]:
+        """Return what happened from a moment to here, for each timeline of the trace."""
+        damage = self.aggregate.damage
+        return [
+            Interval(
+                snapshot,
+                bases[timeline] if bases else None,
+                begin,
+                self._session,
+                damage,
+                is_whole=False,
+                command_line=self.config.command_line,
+            )
+            for timeline, snapshot in enumerate(self.aggregate.snapshot(self.moment))
+        ]
+
+
+class Consumer:
+    """Who takes samples: has had everything up to a moment. Others have their own.
+
+    Args:
+        reader: where it reads; it may be shared.
+        only: ids and names of the processes wanted beside the configuration's.
+
+    Attributes:
+        since: FILETIME up to which it has had everything.
+    """
+
+    def __init__(self, reader: Reader, only: Iterable[int | str] | None = None) -> None:
+        self._reader = reader
+        self._only = None if only is None else list(only)
+        self._filters: list[ProcessFilter] = []
+        self.since = reader.now
+        # Its snapshots are those of the beginning when nothing was read yet.
+        parts = reader.intervals(reader.now, None) if reader.has_begun else []
+        self._bases: list[Snapshot] | None = [part.snapshot for part in parts] or None
+        self.has_collected = False
+
+    def collect_parts(self) -> list[tuple[Interval, list[MetricSample]]]:
+        """Return what happened since the last call, for each timeline."""
+        reader = self._reader
+        parts = reader.intervals(self.since, self._bases)
+        while len(self._filters) < len(parts):
+            self._filters.append(ProcessFilter(reader.config, self._only))
+        found = [
+            (part, wanted.samples(MetricSample, part, self.since))
+            for part, wanted in zip(parts, self._filters, strict=True)
+        ]
+        self._bases = [part.snapshot for part in parts]
+        self.since = reader.now
+        self.has_collected = True
+        return found
+
+    def collect(self) -> list[MetricSample]:
+        """Return the samples of what happened since the last call."""
+        parts = self.collect_parts()
+        if len(parts) == 1:
+            return parts[0][1]
+        return [sample for _, samples in parts for sample in samples]

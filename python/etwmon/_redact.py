@@ -1,0 +1,143 @@
+r"""What leaves the program of a command line: everything, no secrets, a digest, or nothing.
+
+`redact` hides what command lines are known to carry and what nobody else should read: values of
+options and settings whose names say that they are secret (`/p:Password=x`, `--token x`,
+`"AccountKey=x;..."`), credentials of URLs and HTTP headers, tokens that are known by their shape,
+and the names of users in paths. It would rather hide too much than too little, and it is no
+proof that nothing is left: a secret that looks like any other word is not found.
+"""
+
+from __future__ import annotations
+
+import re
+from hashlib import sha256
+
+MODES = ("mask", "hash", "drop", "keep")
+MASK = "***"
+
+# The end of a name; what comes before it ("DB_", "client-") does not matter.
+_NAMES = (
+    r"pass(?:word|wd|phrase|code)?|pwd|pw|secret|token|credentials?|auth(?:orization)?"
+    r"|(?:api|access|account|private|encryption|storage|master|subscription|license|product|ssh"
+    r"|ssl|signing|shared|session|secret)[_-]?key|accesssignature|signature|sig|sas|cookie"
+    r"|connection[_-]?string|conn[_-]?str"
+)
+_SCHEMES = r"bearer|basic|digest|negotiate|ntlm"
+# The name of a secret, and what parts it from its value: "=", ":", or a space after an option.
+_SECRET = re.compile(
+    rf"""(?:{_NAMES})(?![\w-])
+    (?: (?P<sign>\\?["']?\s*[=:]\s*) (?:(?:{_SCHEMES})\s+)? | (?P<space>["']?\s+) )""",
+    re.IGNORECASE | re.VERBOSE,
+)
+_SCHEME = re.compile(rf"\b({_SCHEMES})\s+[^\s\"']+", re.IGNORECASE)
+_USERINFO = re.compile(r"(?<=://)[^\s/@\"']*(?:@[^\s/@\"']*)*@")
+# curl -u name:password
+_USER_OPTION = re.compile(r"(?<!\S)(-u|--user|--proxy-user)(\s+|=)[\"']?[^\s:\"']*:[^\s\"']+[\"']?")
+_SHAPES = re.compile(
+    r"\beyJ[\w-]{8,}\.[\w-]{4,}(?:\.[\w-]*)?"  # JSON web tokens
+    r"|\bgh[opsur]_\w{16,}|\bgithub_pat_\w{16,}|\bglpat-[\w-]{16,}"
+    r"|\bxox[abeoprs]-[\w-]{8,}|\b(?:AKIA|ASIA)[A-Z0-9]{16}\b|\bsk-[\w-]{16,}|\bnpm_\w{16,}"
+)
+# A name with spaces ends at the next separator, one without also at a space.
+_USER_PATH = re.compile(
+    r"((?:[\\/](?:Users|home)|[\\/]Documents and Settings)[\\/]+)"
+    r"(?!(?:Public|Default|All Users)(?:[\\/\s\"']|$))"
+    r"(?:[^\\/:\"'*?<>|\r\n]{1,64}(?=[\\/])|[^\\/\s\"']+)",
+    re.IGNORECASE,
+)
+_WORD_REACH = 64
+
+
+def redact(text: str | None, mode: str = "mask") -> str | None:
+    """Return what may be told of a command line.
+
+    Args:
+        text: the command line; None stays None.
+        mode: "mask" puts `***` in the place of secrets and of user names in paths, "hash"
+            returns a digest of the masked text, so that no secret can be guessed from it,
+            "drop" returns None, "keep" the text as it is.
+
+    Raises:
+        ValueError: for another mode.
+    """
+    if mode not in MODES:
+        raise ValueError(f"{mode!r} is no way to redact; there are: {', '.join(MODES)}")
+    if text is None or mode == "drop":
+        return None
+    if mode == "keep":
+        return text
+    masked = mask(text)
+    if mode == "mask":
+        return masked
+    return "sha256:" + sha256(masked.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+def mask(text: str) -> str:
+    """Return the text with `***` for every secret that is found; masking twice changes nothing."""
+    text = _USERINFO.sub(MASK + "@", text)
+    text = _SCHEME.sub(rf"\1 {MASK}", text)
+    text = _USER_OPTION.sub(rf"\1\2{MASK}", text)
+    text = _mask_settings(text)
+    text = _SHAPES.sub(MASK, text)
+    return _USER_PATH.sub(rf"\1{MASK}", text)
+
+
+def _mask_settings(text: str) -> str:
+    parts = []
+    done = 0
+    in_quotes = False
+    while (found := _SECRET.search(text, done)) is not None:
+        begin = found.end()
+        in_quotes ^= text.count('"', done, begin) % 2 == 1
+        if found["space"] is not None and not _is_option(text, found.start()):
+            parts.append(text[done:begin])
+            done = begin
+            continue
+        end = _end_of_value(text, begin, in_quotes, is_option=found["space"] is not None)
+        parts.append(text[done:begin])
+        if end > begin:
+            parts.append(_masked(text[begin:end]))
+        in_quotes ^= text.count('"', begin, end) % 2 == 1
+        done = end
+    parts.append(text[done:])
+    return "".join(parts)
+
+
+def _is_option(text: str, at: int) -> bool:
+    """Whether the word that the name ends begins like an option."""
+    begin = at
+    while begin > max(0, at - _WORD_REACH) and (
+        text[begin - 1].isalnum() or text[begin - 1] in "-_."
+    ):
+        begin -= 1
+    return text[begin : begin + 1] == "-" or text[begin - 1 : begin] == "/"
+
+
+def _end_of_value(text: str, begin: int, in_quotes: bool, *, is_option: bool) -> int:
+    for quote in ('\\"', '"', "'"):
+        # Inside quotes a plain one ends the text around it; it does not begin a value.
+        if text.startswith(quote, begin) and not (quote == '"' and in_quotes):
+            end = text.find(quote, begin + len(quote))
+            return len(text) if end < 0 else end + len(quote)
+    stops = '"' if in_quotes else ""
+    if not is_option:
+        stops += ";&"
+    at = begin
+    quoted = False
+    while at < len(text):
+        char = text[at]
+        if char in stops and not quoted:
+            break
+        # A setting inside quotes may have spaces; it ends with the quotes, or at a semicolon.
+        if char.isspace() and not quoted and (is_option or not in_quotes):
+            break
+        quoted ^= char == '"'
+        at += 1
+    return at
+
+
+def _masked(value: str) -> str:
+    for quote in ('\\"', '"', "'"):
+        if len(value) >= 2 * len(quote) and value.startswith(quote) and value.endswith(quote):
+            return quote + MASK + quote
+    return MASK
