@@ -138,17 +138,26 @@ etwc_kernel_decode(const etwc_event *event, etwc_kernel_record *out)
     return etwc_kernel_decode_some(event, ~ETWC_KERNEL_BIT(ETWC_KERNEL_NONE), out);
 }
 
+/* As decode_find_form says; nearly all events have the newest layout. */
+static inline const decode_form *
+find_form(const decode_opcode *opcode, const etwc_event *event)
+{
+    bool is_newer;
+    if (ETWC_LIKELY(event->version >= opcode->newest->low && opcode->choose == NULL))
+        return opcode->newest;
+    return decode_find_form(opcode, event, &is_newer);
+}
+
 etwc_completeness
 etwc_kernel_decode_some(const etwc_event *event, uint64_t types,
                         etwc_kernel_record *out)
 {
     out->type = ETWC_KERNEL_NONE;
     out->fields = 0;
-    const decode_opcode *opcode = decode_find_opcode(event);
+    const decode_opcode *opcode = decode_entry_of(event);
     if (opcode == NULL || (types & ETWC_KERNEL_BIT(opcode->type)) == 0)
-        return ETWC_DECODED_NONE;
-    bool is_newer;
-    const decode_form *form = decode_find_form(opcode, event, &is_newer);
+        return ETWC_DECODED_NONE; /* also without a layout: that has no type */
+    const decode_form *form = find_form(opcode, event);
     if (form == NULL)
         return ETWC_DECODED_NONE;
     if (form->fast != NULL)

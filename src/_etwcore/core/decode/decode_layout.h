@@ -130,7 +130,8 @@ typedef const decode_form *(*decode_choose_fn)(const etwc_event *event,
 struct decode_opcode {
     const char *name;         /* "Process/Start"; NULL: opcode is not known */
     const decode_form *forms; /* by ascending version; NULL: payload is raw */
-    decode_choose_fn choose;  /* NULL: the version decides alone */
+    const decode_form *newest;
+    decode_choose_fn choose; /* NULL: the version decides alone */
     uint8_t form_count;
     uint8_t type;       /* etwc_kernel_type */
     uint8_t stands_for; /* manifest events: the opcode of the class's own event */
@@ -229,11 +230,13 @@ typedef struct decode_class {
 #define OPCODE(number, name_, forms_, type_)     \
     [number] = {.name = name_,                   \
                 .forms = forms_,                 \
+                .newest = (forms_) + ETWC_ARRAY_SIZE(forms_) - 1, \
                 .form_count = ETWC_ARRAY_SIZE(forms_), \
                 .type = ETWC_KERNEL_##type_},
 #define OPCODE_CHOOSE(number, name_, forms_, type_, choose_) \
     [number] = {.name = name_,                               \
                 .forms = forms_,                             \
+                .newest = (forms_) + ETWC_ARRAY_SIZE(forms_) - 1, \
                 .form_count = ETWC_ARRAY_SIZE(forms_),       \
                 .choose = choose_,                           \
                 .type = ETWC_KERNEL_##type_},
@@ -241,6 +244,7 @@ typedef struct decode_class {
 #define EVENT(number, name_, forms_, type_, opcode_)       \
     [number] = {.name = name_,                             \
                 .forms = forms_,                           \
+                .newest = (forms_) + ETWC_ARRAY_SIZE(forms_) - 1, \
                 .form_count = ETWC_ARRAY_SIZE(forms_),     \
                 .type = ETWC_KERNEL_##type_,               \
                 .stands_for = (opcode_)},
@@ -466,9 +470,10 @@ extern const decode_class *const decode_kernel_classes[DECODE_CLASS_SLOTS];
 /* Classes that only their GUID names: records that merging adds to a file. */
 const decode_class *decode_find_added_class(const etwc_guid *provider);
 
-/* NULL when the event is not known. */
+/* What the table of its class has at the number of the event, NULL past its end.
+ * Without a name, and without a type, when there is no such event. */
 static inline const decode_opcode *
-decode_find_opcode(const etwc_event *event)
+decode_entry_of(const etwc_event *event)
 {
     const decode_class *found = event->kernel_class < DECODE_CLASS_SLOTS
                                     ? decode_kernel_classes[event->kernel_class]
@@ -477,8 +482,15 @@ decode_find_opcode(const etwc_event *event)
         etwc_class_is_manifest(event->kernel_class) ? event->id : event->opcode;
     if (found == NULL || number >= found->count)
         return NULL;
-    const decode_opcode *opcode = &found->opcodes[number];
-    return opcode->name != NULL ? opcode : NULL;
+    return &found->opcodes[number];
+}
+
+/* NULL when the event is not known. */
+static inline const decode_opcode *
+decode_find_opcode(const etwc_event *event)
+{
+    const decode_opcode *opcode = decode_entry_of(event);
+    return opcode != NULL && opcode->name != NULL ? opcode : NULL;
 }
 
 /* NULL when there is none for its version. *is_newer: the version is above the

@@ -144,7 +144,7 @@ static const uint8_t source_of_type[ETWC_KERNEL_TYPE_COUNT] = {
 #undef OF
 
 /* What was seen of a source for the first time can tell something of every row. */
-static void
+static ETWC_NOINLINE void
 see_source(etwc_aggregate *a, uint8_t type, bool is_classic)
 {
     uint8_t source = source_of_type[type];
@@ -190,9 +190,10 @@ apply_identity(etwc_aggregate *a, const etwc_event *event,
         metric_rows_relearn(a, event, record);
 }
 
-static etwc_status
-apply_record(etwc_aggregate *a, const etwc_event *event,
-             const etwc_kernel_record *record, etwc_error *err)
+/* All but the most frequent records. */
+static ETWC_NOINLINE etwc_status
+apply_other(etwc_aggregate *a, const etwc_event *event,
+            const etwc_kernel_record *record, etwc_error *err)
 {
     etwc_status status = ETWC_OK;
     switch (record->type) {
@@ -201,12 +202,6 @@ apply_record(etwc_aggregate *a, const etwc_event *event,
          * samples of its time: it cannot be applied as it comes. */
         a->has_switch_batches = true;
         metric_undecoded(a, ETWC_SOURCE_switches);
-        break;
-    case ETWC_KERNEL_READY_THREAD:
-        metric_apply_ready(a, event, &record->u.ready);
-        break;
-    case ETWC_KERNEL_SAMPLE:
-        metric_apply_sample(a, event, &record->u.sample);
         break;
     case ETWC_KERNEL_SAMPLE_INTERVAL:
         apply_session(a, event, record, &status, err);
@@ -329,7 +324,7 @@ apply_manifest_record(etwc_aggregate *a, const etwc_event *event,
     }
     see_source(a, record->type, false);
     if (!is_twice)
-        status = apply_record(a, event, record, err);
+        status = apply_other(a, event, record, err);
     if (record->type == ETWC_KERNEL_PROCESS_END) {
         a->seen[ETWC_SOURCE_exits] = 1;
         metric_apply_exit(a, event, record);
@@ -338,6 +333,31 @@ apply_manifest_record(etwc_aggregate *a, const etwc_event *event,
         metric_apply_thread_cycles(a, event, &record->u.thread);
     }
     return status;
+}
+
+/* Of the kernel classes: the most frequent ones without a call. */
+static inline etwc_status
+apply_classic_record(etwc_aggregate *a, const etwc_event *event,
+                     const etwc_kernel_record *record, etwc_error *err)
+{
+    uint64_t bit = ETWC_KERNEL_BIT(record->type);
+    if (ETWC_UNLIKELY((a->classic_types & bit) == 0)) {
+        a->classic_types |= bit;
+        see_source(a, record->type, true);
+    }
+    switch (record->type) {
+    case ETWC_KERNEL_CSWITCH:
+        metric_apply_switch(a, event, &record->u.cswitch);
+        return ETWC_OK;
+    case ETWC_KERNEL_READY_THREAD:
+        metric_apply_ready(a, event, &record->u.ready);
+        return ETWC_OK;
+    case ETWC_KERNEL_SAMPLE:
+        metric_apply_sample(a, event, &record->u.sample);
+        return ETWC_OK;
+    default:
+        return apply_other(a, event, record, err);
+    }
 }
 
 /* What is left to do when a record has run out of memory or added rows. */
@@ -371,15 +391,10 @@ etwc_aggregate_apply(etwc_aggregate *a, const etwc_event *event, etwc_error *err
     if (completeness != ETWC_DECODED_NONE) {
         if (ETWC_UNLIKELY(completeness == ETWC_DECODED_PARTIAL))
             count_partial(a, event, &record);
-        if (ETWC_LIKELY(record.type == ETWC_KERNEL_CSWITCH)) {
-            a->seen[ETWC_SOURCE_switches] = 1;
-            metric_apply_switch(a, event, &record.u.cswitch);
-        } else if (ETWC_UNLIKELY(etwc_class_is_manifest(event->kernel_class))) {
+        if (ETWC_UNLIKELY(etwc_class_is_manifest(event->kernel_class)))
             status = apply_manifest_record(a, event, &record, err);
-        } else {
-            see_source(a, record.type, true);
-            status = apply_record(a, event, &record, err);
-        }
+        else
+            status = apply_classic_record(a, event, &record, err);
     }
     if (event->thread_id != ETWC_NO_ID) {
         a->seen[ETWC_SOURCE_ticks] = 1;
