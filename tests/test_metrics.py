@@ -349,7 +349,8 @@ def test_results_pickle_compare_and_convert(traces: Path) -> None:
     created = datetime.fromisoformat(plain["process"]["create_time"])
     assert created == one.process.create_time
     assert created.tzinfo == UTC
-    assert plain["cpu"]["priority"] is None
+    assert plain["cpu"]["priority"] == 8
+    assert plain["cpu"]["ready_time_ns"] is None
     assert "Test.x64.exe" in repr(one)
     assert "Test.x64.exe" in one._repr_html_()
 

@@ -290,7 +290,24 @@ ROW_COLUMNS: tuple[str, ...]
 
 _Texts: TypeAlias = tuple[str | None, str | None, str | None, str | None, str | None, str | None]
 _ThreadTuple: TypeAlias = tuple[
-    int, int, int, int, int, int, int | None, int | None, int | None, str | None
+    int,
+    int,
+    int,
+    int,
+    int,
+    int,
+    int | None,
+    int | None,
+    int | None,
+    str | None,
+    int,
+    int,
+    int,
+    int,
+    int,
+    str | None,
+    str | None,
+    int | None,
 ]
 _ImageTuple: TypeAlias = tuple[str | None, int, int, int, int, int | None, int | None]
 
@@ -350,6 +367,9 @@ class Snapshot:
     def row_id(self, index: int, /) -> int: ...
     @property
     def row_id_end(self) -> int: ...
+    def threads_of(
+        self, index: int, base: Snapshot | None = None, /
+    ) -> tuple[int, int, dict[str, int], int]: ...
     def thread_ids(self, index: int, /) -> list[int]: ...
     def threads(self, index: int, /) -> list[_ThreadTuple]: ...
     def images(self, index: int, /) -> list[_ImageTuple]: ...

@@ -148,8 +148,8 @@ class CPUMetrics(MetricGroup):
         kernel_time: ms in kernel mode.
         user_time: ms in user mode.
         context_switches: switches to its threads.
-        priority: base priority of the process.
-        affinity_mask: processors that it may run on.
+        priority: base priority of the process: that of its first thread.
+        affinity_mask: processors that its living threads may run on: a lower bound.
         cpu_time_ns: ns on processors.
         kernel_time_ns: kernel_time in ns.
         user_time_ns: user_time in ns.
@@ -237,10 +237,12 @@ class ThreadMetrics(MetricGroup):
     Attributes:
         thread_count: threads that are alive; the idle process has one per processor.
         thread_ids: their ids, sorted.
-        active_threads: threads that ran.
-        suspended_threads: threads that are suspended.
+        active_threads: threads that ran or were sampled, and those that ended; of a sample:
+            in its interval.
+        suspended_threads: threads that wait because they are suspended.
         thread_cpu_cycles: processor cycles of the threads that ended, by thread id.
-        thread_states: threads by state.
+        thread_states: living threads by state: "Running", "Ready", "Waiting", ... and
+            "Unknown" for those of which nothing was told yet, or not since a loss.
         threads_started: threads that started.
         threads_ended: threads that ended.
     """
@@ -453,6 +455,14 @@ class ProcessThread:
         kernel_ticks: clock ticks in kernel mode that a header last told; None when none did.
         user_ticks: the same in user mode.
         cycles: processor cycles that it used, told when it ended; None when not told.
+        ready_time_ns: ns that it was ready and waited for a processor.
+        wait_time_ns: ns that it waited for anything else.
+        voluntary_switches: switches away from it that left it waiting.
+        involuntary_switches: switches away from it that left it ready.
+        migrations: switches to it on another processor than its last.
+        state: what it does: "Running", "Waiting", ...; None when unknown.
+        wait_reason: why it waits, such as "UserRequest"; None when it does not.
+        base_priority: its base priority.
     """
 
     thread_id: int
@@ -465,6 +475,14 @@ class ProcessThread:
     kernel_ticks: int | None
     user_ticks: int | None
     cycles: int | None = None
+    ready_time_ns: int | None = None
+    wait_time_ns: int | None = None
+    voluntary_switches: int | None = None
+    involuntary_switches: int | None = None
+    migrations: int | None = None
+    state: str | None = None
+    wait_reason: str | None = None
+    base_priority: int | None = None
 
 
 @dataclass(slots=True)
@@ -513,7 +531,7 @@ SOURCE_TEXTS: dict[str, str] = {
     "thread_cycles": "ends of threads with their cycles (Kernel-Process, keyword 0x20)",
 }
 
-_NOT_DERIVED = "not derived from events by this version"
+_NO_THREADS = "no record of a thread of this process, or it is the idle process"
 _NO_TICKS = "no record header told the clock ticks of one of its threads"
 _NO_EXIT = "it has not ended, or its end told no numbers"
 _NO_EVENT = "no event tells it"
@@ -584,15 +602,14 @@ FIELDS: dict[str, FieldRule] = {
     **_rules(
         "thread_cycles", "told for whole lives, not for intervals", "threads.thread_cpu_cycles"
     ),
+    **_rules("thread", "no record of its threads tells it", "cpu.priority"),
     **_rules(
-        "",
-        _NOT_DERIVED,
-        "cpu.priority",
+        "thread",
+        "no record of its living threads tells it, or they span processor groups",
         "cpu.affinity_mask",
-        "threads.active_threads",
-        "threads.suspended_threads",
-        "threads.thread_states",
     ),
+    **_rules("switches samples", _NO_THREADS, "threads.active_threads"),
+    **_rules("switches", _NO_THREADS, "threads.suspended_threads", "threads.thread_states"),
     **_rules("", _NO_EVENT, "handles.gdi_objects", "handles.user_objects"),
     **_rules("counters", _COUNTERS, "memory.paged_pool", "memory.non_paged_pool"),
     **_rules(

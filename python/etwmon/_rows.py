@@ -19,6 +19,7 @@ from etwmon._metrics import (
     MetricGroup,
     NetworkMetrics,
     ProcessInfo,
+    ProcessThread,
     ThreadMetrics,
 )
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 PARENT, SESSION, EXIT_STATUS = 1 << 0, 1 << 1, 1 << 2
 KEY, BEGIN, END = 1 << 4, 1 << 5, 1 << 6
 PEAKS, COUNTERS, THREADS, TICKS = 1 << 8, 1 << 9, 1 << 10, 1 << 11
+PRIORITY = 1 << 12
 MEMORY, WORKING_SET, SHARED_COMMIT = 1 << 16, 1 << 17, 1 << 18
 HANDLES, IO_PRIORITY = 1 << 19, 1 << 20
 EXIT, EXIT_COUNTS = 1 << 21, 1 << 22
@@ -275,6 +277,8 @@ def _make_cpu(row: Row) -> CPUMetrics:
         voluntary_switches=row.count("switches", "voluntary_switches"),
         involuntary_switches=row.count("switches", "involuntary_switches"),
         migrations=row.count("switches", "migrations"),
+        priority=row.known(PRIORITY, "base_priority"),
+        affinity_mask=interval.snapshot.threads_of(row.number)[3] or None,
         cpu_time_ns=cpu_time,
         kernel_time_ns=kernel,
         user_time_ns=user,
@@ -284,6 +288,43 @@ def _make_cpu(row: Row) -> CPUMetrics:
         samples_in_dpc=row.count("samples", "samples_in_dpc"),
         samples_in_isr=row.count("samples", "samples_in_isr"),
     )
+
+
+def threads_of(interval: Interval, row: int) -> list[ProcessThread]:
+    """Return all threads that a process has had, of an interval over its whole life."""
+    has_switches, has_samples = interval.has("switches"), interval.has("samples")
+    has_ready = has_switches and interval.has("ready")
+    threads = []
+    for one in interval.snapshot.threads(row):
+        # fmt: off
+        (
+            thread_id, begin, end, run_ns, switches, samples, kernel, user, cycles, name,
+            ready_ns, wait_ns, voluntary, involuntary, migrations, state, reason, priority,
+        ) = one
+        # fmt: on
+        threads.append(
+            ProcessThread(
+                thread_id,
+                name,
+                filetime_to_datetime(begin),
+                filetime_to_datetime(end),
+                run_ns if has_switches else None,
+                switches if has_switches else None,
+                samples if has_samples else None,
+                kernel,
+                user,
+                cycles,
+                ready_ns if has_ready else None,
+                wait_ns if has_switches else None,
+                voluntary if has_switches else None,
+                involuntary if has_switches else None,
+                migrations if has_switches else None,
+                state if has_switches else None,
+                reason if has_switches else None,
+                priority,
+            )
+        )
+    return threads
 
 
 def _make_memory(row: Row) -> MemoryMetrics:
@@ -317,10 +358,17 @@ def _thread_cycles(row: Row) -> dict[int, int] | None:
 def _make_threads(row: Row) -> ThreadMetrics:
     if not row.values["known"] & THREADS:
         return ThreadMetrics()
+    interval = row.interval
+    has_switches = interval.has("switches") and row.values["process_id"] != 0
+    has_runs = has_switches or (interval.has("samples") and row.values["process_id"] != 0)
+    active, suspended, states, _ = interval.snapshot.threads_of(row.number, interval.base)
     return ThreadMetrics(
         thread_count=row.values["thread_count"],
-        thread_ids=row.interval.snapshot.thread_ids(row.number),
+        thread_ids=interval.snapshot.thread_ids(row.number),
         thread_cpu_cycles=_thread_cycles(row),
+        active_threads=active if has_runs else None,
+        suspended_threads=suspended if has_switches else None,
+        thread_states=states if has_switches else None,
         threads_started=row.values["threads_started"],
         threads_ended=row.values["threads_ended"],
     )

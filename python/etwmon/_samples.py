@@ -24,7 +24,7 @@ from etwmon._metrics import (
     ThreadMetrics,
     to_plain,
 )
-from etwmon._rows import NS_PER_MS, Interval, Row, field_source
+from etwmon._rows import NS_PER_MS, Interval, Row, field_source, threads_of
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -168,22 +168,7 @@ class ProcessMetrics:
         None in the sample of an interval, and when the trace has no thread events.
         """
         if self._threads is None and self._interval is not None and self._has("thread"):
-            has_switches, has_samples = self._has("switches"), self._has("samples")
-            self._threads = [
-                ProcessThread(
-                    thread_id,
-                    name,
-                    filetime_to_datetime(begin),
-                    filetime_to_datetime(end),
-                    run_ns if has_switches else None,
-                    switches if has_switches else None,
-                    samples if has_samples else None,
-                    *ticks,
-                )
-                for thread_id, begin, end, run_ns, switches, samples, *ticks, name in (
-                    self._interval.snapshot.threads(self._number)
-                )
-            ]
+            self._threads = threads_of(self._interval, self._number)
         return self._threads
 
     def _has(self, source: str) -> bool:

@@ -271,7 +271,7 @@ def _threads(core: CoreSnapshot) -> SnapshotTable:
 
     def make(name: str) -> Column:
         if name == "name":
-            return [thread[-1] for thread in found]
+            return [thread[10] for thread in found]
         if name == "row":
             return _numbers("I", [thread[0] for thread in found])
         place = 1 + list(_THREAD_COLUMNS).index(name)

@@ -114,6 +114,10 @@ process(unsigned opcode, int64_t now, uint32_t pid, uint64_t key, uint32_t exit)
     feed(&event);
 }
 
+/* What the next thread records say of the thread. */
+static uint64_t affinity_told;
+static unsigned base_priority_told = 8;
+
 static inline etwc_event
 thread_event(unsigned opcode, int64_t now, uint32_t pid, uint32_t tid)
 {
@@ -121,9 +125,9 @@ thread_event(unsigned opcode, int64_t now, uint32_t pid, uint32_t tid)
     put_u32(&p, pid);
     put_u32(&p, tid);
     for (int i = 0; i < 7; i++)
-        put_u64(&p, 0);
+        put_u64(&p, i == 4 ? affinity_told : 0);
     put_u32(&p, 0);
-    put_u32(&p, 8);
+    put_u32(&p, base_priority_told);
     return event_of(ETWC_CLASS_THREAD, opcode, 3, 0, now, p);
 }
 
@@ -166,6 +170,30 @@ ready(unsigned cpu, int64_t now, uint32_t tid)
     put_u32(&p, tid);
     put_u32(&p, 0);
     etwc_event event = event_of(ETWC_CLASS_THREAD, 50, 2, cpu, now, p);
+    feed(&event);
+}
+
+static inline void
+priority(unsigned opcode, int64_t now, uint32_t tid, unsigned old, unsigned new)
+{
+    put p = {0};
+    put_u32(&p, tid);
+    put_u8(&p, old);
+    put_u8(&p, new);
+    put_u16(&p, 0);
+    etwc_event event = event_of(ETWC_CLASS_THREAD, opcode, 3, 0, now, p);
+    feed(&event);
+}
+
+static inline void
+affinity(int64_t now, uint32_t tid, uint64_t mask, unsigned group)
+{
+    put p = {0};
+    put_u64(&p, mask);
+    put_u32(&p, tid);
+    put_u16(&p, group);
+    put_u16(&p, 0);
+    etwc_event event = event_of(ETWC_CLASS_THREAD, 53, 2, 0, now, p);
     feed(&event);
 }
 

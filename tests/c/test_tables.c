@@ -87,6 +87,137 @@ TEST(states_follow_the_records)
     finish(s);
 }
 
+/* ---- The threads of a process together ------------------------------------------------- */
+
+static etwc_row_threads
+threads_of(etwc_snapshot *s, uint32_t pid, const etwc_snapshot *base)
+{
+    size_t count;
+    const etwc_process_row *rows = etwc_snapshot_rows(s, &count);
+    etwc_row_threads threads;
+    etwc_snapshot_threads_of(s, (size_t)(row_of(s, pid, 0) - rows), base, &threads);
+    return threads;
+}
+
+TEST(the_living_threads_are_counted_by_state)
+{
+    begin(2);
+    two_processes();
+    thread(RUNDOWN, 0, A, 11); /* nothing is told of what it does */
+    thread(START, 1, A, 12);
+    thread(START, 1, A, 13);
+    thread(START, 1, A, 14);
+    switch_to(0, 10, 0, 13);
+    switch_from(0, 20, 13, IS_WAITING, 12, 14); /* WrSuspended */
+    switch_to(1, 20, 0, 10);
+    etwc_snapshot *s = look(30);
+    etwc_row_threads threads = threads_of(s, A, NULL);
+    CHECK_EQ_U64(threads.states[ETWC_THREAD_RUNNING], 2);
+    CHECK_EQ_U64(threads.states[ETWC_THREAD_WAITING], 1);
+    CHECK_EQ_U64(threads.states[ETWC_THREAD_INITIALIZED], 1);
+    CHECK_EQ_U64(threads.states[ETWC_THREAD_STATES], 1);
+    CHECK_EQ_U64(threads.suspended, 1);
+    etwc_snapshot_free(s);
+    ready(1, 31, 13);
+    thread(END, 32, A, 14);
+    s = look(33);
+    threads = threads_of(s, A, NULL);
+    CHECK_EQ_U64(threads.suspended, 0);
+    CHECK_EQ_U64(threads.states[ETWC_THREAD_READY], 1);
+    CHECK_EQ_U64(threads.states[ETWC_THREAD_RUNNING], 1);
+    CHECK_EQ_U64(threads.states[ETWC_THREAD_TERMINATED], 0);
+    CHECK_EQ_U64(row_of(s, A, 0)->gauges.thread_count, 4);
+    finish(s);
+}
+
+TEST(active_threads_ran_or_were_sampled_or_ended_in_the_interval)
+{
+    begin(1);
+    two_processes();
+    for (uint32_t tid = 11; tid <= 15; tid++)
+        thread(START, 5, A, tid);
+    switch_to(0, 10, 0, 10);
+    switch_from(0, 20, 10, IS_WAITING, 6, 11);
+    etwc_snapshot *first = look(30);
+    CHECK_EQ_U64(threads_of(first, A, NULL).active, 2); /* 11 runs */
+    switch_from(0, 40, 11, IS_WAITING, 6, 12);
+    thread(END, 45, A, 12);
+    switch_from(0, 50, 12, 4, 22, 0);
+    sample(60, 13, 0x1000, 0);
+    thread(END, 65, A, 14); /* it has never run, so far as anybody can tell */
+    etwc_snapshot *second = look(70);
+    CHECK_EQ_U64(threads_of(second, A, first).active, 3); /* 11, 12, 13 */
+    CHECK_EQ_U64(threads_of(second, A, NULL).active, 4);  /* and 10 */
+    CHECK_EQ_U64(threads_of(second, B, first).active, 0);
+    switch_to(0, 80, 0, 15);
+    etwc_snapshot *third = look(80);
+    CHECK_EQ_U64(threads_of(third, A, second).active, 0); /* not for a tick yet */
+    etwc_snapshot *fourth = look(81);
+    CHECK_EQ_U64(threads_of(fourth, A, third).active, 1);
+    etwc_snapshot_free(first);
+    etwc_snapshot_free(second);
+    etwc_snapshot_free(third);
+    finish(fourth);
+}
+
+TEST(the_base_priority_of_a_process_is_that_of_its_first_thread)
+{
+    begin(1);
+    base_priority_told = 8;
+    two_processes();
+    base_priority_told = 10;
+    thread(START, 5, A, 11);
+    etwc_snapshot *s = look(6);
+    CHECK_EQ_U64(row_of(s, A, 0)->gauges.base_priority, 8);
+    CHECK(row_of(s, A, 0)->known & ETWC_ROW_PRIORITY);
+    CHECK(!(row_of(s, 0, 0)->known & ETWC_ROW_PRIORITY));
+    CHECK_EQ_U64(thread_of(s, 11)->base_priority, 10);
+    etwc_snapshot_free(s);
+    priority(49, 10, 11, 10, 13);
+    priority(48, 11, 10, 8, 15); /* the dynamic one is another thing */
+    priority(49, 12, 10, 8, 6);
+    s = look(13);
+    CHECK_EQ_U64(row_of(s, A, 0)->gauges.base_priority, 6);
+    CHECK_EQ_U64(thread_of(s, 11)->base_priority, 13);
+    etwc_snapshot_free(s);
+    thread(END, 20, A, 10);
+    s = look(21);
+    CHECK_EQ_U64(row_of(s, A, 0)->gauges.base_priority, 6);
+    etwc_snapshot_free(s);
+    priority(49, 22, 11, 13, 4); /* the next one that is told of */
+    s = look(23);
+    CHECK_EQ_U64(row_of(s, A, 0)->gauges.base_priority, 4);
+    base_priority_told = 8;
+    finish(s);
+}
+
+TEST(affinities_of_living_threads_are_united)
+{
+    begin(1);
+    two_processes();
+    affinity_told = 0x3;
+    thread(START, 5, A, 11);
+    affinity_told = 0xC;
+    thread(START, 5, A, 12);
+    affinity_told = 0;
+    etwc_snapshot *s = look(6);
+    CHECK_EQ_U64(threads_of(s, A, NULL).affinity_mask, 0xF);
+    CHECK_EQ_U64(threads_of(s, B, NULL).affinity_mask, 0);
+    CHECK_EQ_U64(thread_of(s, 12)->affinity_mask, 0xC);
+    etwc_snapshot_free(s);
+    affinity(10, 12, 0x10, 0);
+    thread(END, 11, A, 11);
+    s = look(12);
+    CHECK_EQ_U64(threads_of(s, A, NULL).affinity_mask, 0x10);
+    etwc_snapshot_free(s);
+    affinity(20, 12, 0x1, 1); /* another group: masks have no union */
+    s = look(21);
+    CHECK_EQ_U64(threads_of(s, A, NULL).affinity_mask, 0);
+    finish(s);
+}
+
+/* ---- Processors and intervals ------------------------------------------------------------ */
+
 TEST(a_processor_row_has_how_its_time_was_spent)
 {
     begin(3);

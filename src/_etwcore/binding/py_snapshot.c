@@ -361,28 +361,86 @@ snapshot_thread_ids(PyObject *op, PyObject *number)
     return list;
 }
 
+static int
+put_state(PyObject *dict, const etwc_row_threads *threads, uint32_t state)
+{
+    const char *name =
+        state < ETWC_THREAD_STATES ? etwc_thread_state_name(state) : "Unknown";
+    PyObject *count = PyLong_FromUnsignedLong(threads->states[state]);
+    int result = count ? PyDict_SetItemString(dict, name, count) : -1;
+    Py_XDECREF(count);
+    return result;
+}
+
+PyDoc_STRVAR(
+    threads_of_doc,
+    "threads_of($self, index, base=None, /)\n--\n\n"
+    "(threads that were active since base, an earlier snapshot, the ended ones\n"
+    "too; suspended threads; living threads by name of their state; processors\n"
+    "that one of the living may run on, 0 when unknown) of one row.");
+
+static PyObject *
+snapshot_threads_of(PyObject *op, PyObject *args)
+{
+    pyetw_snapshot *self = (pyetw_snapshot *)op;
+    Py_ssize_t index;
+    PyObject *base = Py_None;
+    if (!PyArg_ParseTuple(args, "n|O:threads_of", &index, &base) ||
+        !pyetw_snapshot_check_base(op, base) || !has_row(self, index))
+        return NULL;
+    etwc_row_threads threads;
+    etwc_snapshot_threads_of(self->snapshot, (size_t)index, base_of(base), &threads);
+    PyObject *states = PyDict_New();
+    for (uint32_t i = 0; states != NULL && i <= ETWC_THREAD_STATES; i++)
+        if (threads.states[i] != 0 && put_state(states, &threads, i) < 0)
+            Py_CLEAR(states);
+    if (states == NULL)
+        return NULL;
+    return Py_BuildValue("(KkNK)", (unsigned long long)threads.active,
+                         (unsigned long)threads.suspended, states,
+                         (unsigned long long)threads.affinity_mask);
+}
+
 PyDoc_STRVAR(
     threads_doc,
     "threads($self, index, /)\n--\n\n"
     "All threads of one row's process, dead ones too: tuples of (thread_id,\n"
     "begin_filetime, end_filetime, run_ns, context_switches, samples,\n"
-    "kernel_ticks, user_ticks, cycles, name). Empty unless everything was asked\n"
-    "for.");
+    "kernel_ticks, user_ticks, name, ready_ns, wait_ns, voluntary_switches,\n"
+    "involuntary_switches, migrations, state, wait_reason, base_priority,\n"
+    "cycles); None for what is unknown. Empty unless everything was asked for.");
 
 static PyObject *
-ticks_of(const etwc_thread_row *thread, uint64_t ticks)
+known_of(const etwc_thread_row *thread, uint32_t bit, uint64_t value)
 {
-    if (!(thread->known & ETWC_THREAD_TICKS))
+    if (!(thread->known & bit))
         Py_RETURN_NONE;
-    return PyLong_FromUnsignedLongLong(ticks);
+    return PyLong_FromUnsignedLongLong(value);
+}
+
+static const char *
+wait_reason_of(const etwc_thread_row *thread)
+{
+    return thread->state == ETWC_THREAD_WAITING
+               ? etwc_wait_reason_name(thread->wait_reason)
+               : NULL;
 }
 
 static PyObject *
-cycles_of(uint64_t cycles)
+thread_tuple(const etwc_thread_row *t)
 {
-    if (cycles == 0)
-        Py_RETURN_NONE;
-    return PyLong_FromUnsignedLongLong(cycles);
+    return Py_BuildValue(
+        "(kLLKKKNNNNKKKKKzzN)", (unsigned long)t->thread_id,
+        (long long)t->begin_filetime, (long long)t->end_filetime,
+        (unsigned long long)t->run_ns, (unsigned long long)t->context_switches,
+        (unsigned long long)t->samples, known_of(t, ETWC_THREAD_TICKS, t->kernel_ticks),
+        known_of(t, ETWC_THREAD_TICKS, t->user_ticks),
+        known_of(t, ETWC_THREAD_CYCLES, t->cycles), text_of(t->name),
+        (unsigned long long)t->ready_ns, (unsigned long long)t->wait_ns,
+        (unsigned long long)t->voluntary_switches,
+        (unsigned long long)t->involuntary_switches, (unsigned long long)t->migrations,
+        etwc_thread_state_name(t->state), wait_reason_of(t),
+        known_of(t, ETWC_THREAD_PRIORITY, t->base_priority));
 }
 
 static PyObject *
@@ -396,15 +454,9 @@ snapshot_threads(PyObject *op, PyObject *number)
     const etwc_thread_row *threads = etwc_snapshot_threads(self->snapshot, &count);
     PyObject *list = PyList_New(0);
     for (size_t i = 0; list != NULL && i < count; i++) {
-        const etwc_thread_row *t = &threads[i];
-        if ((Py_ssize_t)t->row != index)
+        if ((Py_ssize_t)threads[i].row != index)
             continue;
-        PyObject *tuple = Py_BuildValue(
-            "(kLLKKKNNNN)", (unsigned long)t->thread_id, (long long)t->begin_filetime,
-            (long long)t->end_filetime, (unsigned long long)t->run_ns,
-            (unsigned long long)t->context_switches, (unsigned long long)t->samples,
-            ticks_of(t, t->kernel_ticks), ticks_of(t, t->user_ticks),
-            cycles_of(t->cycles), text_of(t->name));
+        PyObject *tuple = thread_tuple(&threads[i]);
         if (tuple == NULL || PyList_Append(list, tuple) < 0)
             Py_CLEAR(list);
         Py_XDECREF(tuple);
@@ -645,6 +697,7 @@ static PyMethodDef snapshot_methods[] = {
     {"parent", snapshot_parent, METH_O, parent_doc},
     {"process_id", snapshot_process_id, METH_O, process_id_doc},
     {"row_id", snapshot_row_id, METH_O, row_id_doc},
+    {"threads_of", snapshot_threads_of, METH_VARARGS, threads_of_doc},
     {"thread_ids", snapshot_thread_ids, METH_O, thread_ids_doc},
     {"threads", snapshot_threads, METH_O, threads_doc},
     {"images", snapshot_images, METH_O, images_doc},

@@ -67,6 +67,7 @@ etwc_aggregate_free(etwc_aggregate *a)
     etwc_free(a->changed);
     etwc_free(a->processes);
     etwc_free(a->threads);
+    etwc_free(a->changed_threads);
     etwc_free(a->live);
     etwc_free(a->live_threads);
     for (size_t i = 0; i < a->processor_count; i++)
@@ -98,7 +99,7 @@ etwc_aggregate_last_raw_time(const etwc_aggregate *a)
      BIT(NETWORK) | BIT(NETWORK_FAIL) | BIT(MEMORY_WORKING_SETS) | BIT(SYSTEM_CPU) |  \
      BIT(HANDLE_CREATE) | BIT(HANDLE_CLOSE) | BIT(HANDLE_DUPLICATE) |                 \
      BIT(HANDLE_RUNDOWN) | BIT(OBJECT_TYPE) | BIT(THREAD_PRIORITY) |                  \
-     BIT(GROUP_MASKS) | BIT(LOST))
+     BIT(THREAD_AFFINITY) | BIT(GROUP_MASKS) | BIT(LOST))
 
 /* The source that records of a type are of, plus 1; 0: none that is asked for. */
 #define OF(type, source) [ETWC_KERNEL_##type] = ETWC_SOURCE_##source + 1
@@ -240,6 +241,10 @@ apply_other(etwc_aggregate *a, const etwc_event *event,
         break;
     case ETWC_KERNEL_THREAD_PRIORITY:
         metric_apply_priority(a, event, &record->u.priority);
+        metric_apply_base_priority(a, event, &record->u.priority);
+        break;
+    case ETWC_KERNEL_THREAD_AFFINITY:
+        metric_apply_affinity(a, event, &record->u.affinity);
         break;
     case ETWC_KERNEL_PAGE_FAULT:
     case ETWC_KERNEL_HARD_FAULT:

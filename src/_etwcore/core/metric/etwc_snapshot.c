@@ -119,7 +119,10 @@ fill_running(const etwc_aggregate *a, int64_t now, etwc_snapshot *to)
         metric_tables_fill_processor(a, i, ticks, to);
         if (p->thread == METRIC_NONE)
             continue;
-        uint32_t number = a->processes[a->threads[p->thread].process].number;
+        const metric_thread *thread = &a->threads[p->thread];
+        if (ticks != 0 && thread->live_at != METRIC_NONE)
+            to->live[thread->live_at].active_raw_time = now - 1;
+        uint32_t number = a->processes[thread->process].number;
         if (number == METRIC_NONE) {
             to->machine.unowned_ticks += ticks;
         } else if (ticks != 0) {
@@ -135,13 +138,13 @@ fill_running(const etwc_aggregate *a, int64_t now, etwc_snapshot *to)
 }
 
 static void
-fill_live(const etwc_aggregate *a, etwc_snapshot *to)
+fill_live(etwc_aggregate *a, etwc_snapshot *to)
 {
+    metric_live_update(a);
+    to->live_count = a->live_count;
     for (size_t i = 0; i < a->live_count; i++) {
-        uint32_t number = a->processes[a->live[i].row].number;
-        if (number != METRIC_NONE)
-            to->live[to->live_count++] =
-                (etwc_live_thread){number, a->live[i].thread_id};
+        to->live[i] = a->live[i];
+        to->live[i].row = a->processes[a->live[i].row].number;
     }
 }
 

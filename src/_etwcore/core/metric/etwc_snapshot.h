@@ -40,6 +40,7 @@
     /* records of threads and images */                                             \
     X(threads_started)                                                              \
     X(threads_ended)                                                                \
+    X(active_threads_ended) /* of those that had run, or were sampled */            \
     X(threads_rundown_start)                                                        \
     X(threads_rundown_end)                                                          \
     X(images_loaded)                                                                \
@@ -118,6 +119,7 @@
  * and handles, too. */
 #define ETWC_ROW_GAUGE_LIST(X)  \
     X(thread_count)             \
+    X(base_priority)            \
     X(image_count)              \
     X(page_fault_count)         \
     X(handle_count)             \
@@ -157,6 +159,8 @@ enum {
     ETWC_ROW_COUNTERS = 1 << 9, /* counters at the end of the session: all */
     ETWC_ROW_THREADS = 1 << 10, /* a thread record told of one of its threads */
     ETWC_ROW_TICKS = 1 << 11,   /* a header told the clock ticks of one of them */
+    ETWC_ROW_PRIORITY = 1 << 12,
+    ETWC_ROW_GROUPS = 1 << 13, /* it has threads in other groups than the first */
     /* working_set_size, virtual_size and private_bytes: counters at the end of the
      * session, or a list of working sets. */
     ETWC_ROW_MEMORY = 1 << 16,
@@ -221,7 +225,8 @@ typedef enum etwc_thread_state {
     ETWC_THREAD_DEFERRED_READY,
     ETWC_THREAD_GATE_WAIT,
     ETWC_THREAD_WAITING_FOR_SWAP, /* of its process */
-    ETWC_THREAD_UNKNOWN = 255     /* nothing was told of it yet, or since a loss */
+    ETWC_THREAD_STATES,
+    ETWC_THREAD_UNKNOWN = 255 /* nothing was told of it yet, or since a loss */
 } etwc_thread_state;
 
 /* ---- What few processes have, beside their rows --------------------------------- */
@@ -261,9 +266,24 @@ typedef struct etwc_row_details {
 
 /* A thread that is alive at that moment. */
 typedef struct etwc_live_thread {
-    uint32_t row; /* of its process */
+    uint32_t row; /* of its process, or ETWC_NO_ID */
     uint32_t thread_id;
+    int64_t active_raw_time; /* last tick that it is known to have run, or INT64_MIN */
+    uint64_t affinity_mask;  /* 0 when unknown */
+    uint32_t epoch;          /* of the state: see etwc_snapshot_threads_of */
+    uint8_t state;           /* etwc_thread_state */
+    uint8_t wait_reason;
 } etwc_live_thread;
+
+/* The threads of a process together. */
+typedef struct etwc_row_threads {
+    /* Those alive by state; those whose state nobody knows, or Windows does not have,
+     * at the end. */
+    uint32_t states[ETWC_THREAD_STATES + 1];
+    uint32_t suspended;
+    uint64_t active;        /* in an interval: that ran, or were sampled, or ended */
+    uint64_t affinity_mask; /* processors that one of them may run on; 0: unknown */
+} etwc_row_threads;
 
 /* X(name): counters of a thread, all uint64_t. `cycles` are told when it ends. */
 #define ETWC_THREAD_COUNTER_LIST(X) \
@@ -493,6 +513,10 @@ const etwc_process_row *etwc_snapshot_rows(etwc_snapshot *snapshot, size_t *out_
 size_t etwc_snapshot_waits(const etwc_snapshot *snapshot, size_t index,
                            const etwc_snapshot *base,
                            etwc_wait_row out[ETWC_WAIT_REASONS]);
+/* The threads of a row that are alive, and those that were active in the interval since
+ * `base` (or NULL), the ended ones too. */
+void etwc_snapshot_threads_of(const etwc_snapshot *snapshot, size_t index,
+                              const etwc_snapshot *base, etwc_row_threads *out);
 const etwc_live_thread *etwc_snapshot_live(const etwc_snapshot *snapshot,
                                            size_t *out_count);
 const etwc_thread_row *etwc_snapshot_threads(const etwc_snapshot *snapshot,

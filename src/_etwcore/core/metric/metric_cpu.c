@@ -46,7 +46,9 @@ run_end(etwc_aggregate *a, metric_processor *p, int64_t now, uint32_t leaving_id
         p->unknown_ticks += ticks;
         a->switch_mismatches++;
     } else {
-        metric_thread *thread = &a->threads[p->thread];
+        metric_thread *thread = metric_thread_change(a, p->thread);
+        if (ETWC_LIKELY(ticks != 0))
+            thread->active = now - 1;
         *(leaving_id == 0 ? &p->idle_ticks : &p->process_ticks) += ticks;
         thread->run_ticks += ticks;
         metric_process_change(a, thread->process)->row.counters.run_ticks += ticks;
@@ -198,7 +200,10 @@ metric_apply_sample(etwc_aggregate *a, const etwc_event *event,
         a->unowned_samples++;
         return;
     }
-    a->threads[row].samples++;
+    metric_thread *thread = metric_thread_change(a, row);
+    thread->samples++;
+    if (thread->active < event->raw_time)
+        thread->active = event->raw_time;
     metric_process *process = metric_process_change(a, a->threads[row].process);
     etwc_row_counters *counters = &process->row.counters;
     counters->samples++;

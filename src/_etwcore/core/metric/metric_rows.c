@@ -34,6 +34,7 @@ metric_rows_bytes(const etwc_aggregate *a)
     bytes += a->changed_capacity * sizeof *a->changed;
     bytes += a->visible_count * (sizeof(metric_copy) + sizeof *a->copies);
     bytes += a->thread_capacity * sizeof *a->threads;
+    bytes += a->changed_thread_capacity * sizeof *a->changed_threads;
     bytes += a->image_capacity * sizeof *a->images;
     bytes += a->image_bucket_count * sizeof *a->image_buckets;
     bytes += a->live_capacity * (sizeof *a->live + sizeof *a->live_threads);
@@ -119,6 +120,11 @@ thread_add(etwc_aggregate *a, uint32_t thread_id, uint32_t process, uint32_t lif
                    sizeof *a->threads))
         return out_of_memory(a);
     a->threads = items;
+    void *changed = a->changed_threads;
+    if (!etwc_grow(&changed, &a->changed_thread_capacity, a->thread_count + 1,
+                   sizeof *a->changed_threads))
+        return out_of_memory(a);
+    a->changed_threads = changed;
     metric_has_grown(a);
     uint32_t row = (uint32_t)a->thread_count++;
     a->threads[row] = (metric_thread){
@@ -325,6 +331,8 @@ adopt_orphan(etwc_aggregate *a, uint32_t row, uint32_t orphan)
     to->life = self.life;
     to->live_at = self.live_at;
     to->is_old = self.is_old;
+    to->is_changed = self.is_changed;
+    (void)metric_thread_change(a, row);
     metric_wait_adopt(a, to->process, from->process, row);
     for (size_t i = 0; i < a->processor_count; i++)
         if (a->processors[i].thread == orphan)
@@ -339,6 +347,7 @@ adopt_orphan(etwc_aggregate *a, uint32_t row, uint32_t orphan)
                             .life = METRIC_NONE,
                             .live_at = METRIC_NONE,
                             .wait = METRIC_NOT_WAITING,
+                            .is_changed = from->is_changed,
                             .is_adopted = true};
 }
 
@@ -450,10 +459,29 @@ metric_live_add(etwc_aggregate *a, uint32_t thread)
     }
     a->live_threads = live_threads;
     metric_thread *row = &a->threads[thread];
-    a->live[a->live_count] = (etwc_live_thread){row->process, row->thread_id};
+    a->live[a->live_count] =
+        (etwc_live_thread){.row = row->process, .thread_id = row->thread_id};
     a->live_threads[a->live_count] = thread;
     row->live_at = (uint32_t)a->live_count++;
     metric_process_change(a, row->process)->row.gauges.thread_count++;
+    (void)metric_thread_change(a, thread);
+}
+
+void
+metric_live_update(etwc_aggregate *a)
+{
+    while (a->changed_thread_count != 0) {
+        metric_thread *row = &a->threads[a->changed_threads[--a->changed_thread_count]];
+        row->is_changed = false;
+        if (row->live_at == METRIC_NONE)
+            continue;
+        etwc_live_thread *live = &a->live[row->live_at];
+        live->active_raw_time = row->active;
+        live->affinity_mask = row->affinity_mask;
+        live->epoch = row->epoch;
+        live->state = row->state;
+        live->wait_reason = row->wait_reason;
+    }
 }
 
 void
@@ -468,6 +496,9 @@ metric_live_remove(etwc_aggregate *a, uint32_t thread)
     a->live_threads[at] = a->live_threads[last];
     a->threads[a->live_threads[at]].live_at = at;
     row->live_at = METRIC_NONE;
-    metric_process_change(a, row->process)->row.gauges.thread_count--;
+    metric_process *process = metric_process_change(a, row->process);
+    process->row.gauges.thread_count--;
+    if (row->active != INT64_MIN || row->state == ETWC_THREAD_RUNNING)
+        process->row.counters.active_threads_ended++;
     metric_wait_set_state(a, thread, ETWC_THREAD_TERMINATED);
 }

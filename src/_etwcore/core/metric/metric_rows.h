@@ -27,8 +27,9 @@ typedef struct metric_process {
     metric_wait *waits; /* owned; NULL before a thread of it has waited */
     uint32_t wait_count, wait_capacity;
     uint32_t wait_epoch; /* those under way began in that one, or do not count */
-    uint32_t life;       /* instance in the lifetimes, or METRIC_NONE */
-    uint32_t number;     /* in snapshots; METRIC_NONE for the hidden row of a thread
+    uint32_t base_priority_thread; /* whose base priority is that of the process */
+    uint32_t life;                 /* instance in the lifetimes, or METRIC_NONE */
+    uint32_t number; /* in snapshots; METRIC_NONE for the hidden row of a thread
                       * whose process nobody knows yet */
     uint32_t priority_thread; /* whose I/O priority is that of the process */
     metric_side side;
@@ -52,8 +53,12 @@ typedef struct metric_thread {
     uint8_t wait_reason;
     uint8_t wait;     /* place in the waits of its process, or METRIC_NOT_WAITING */
     bool is_readied;  /* while it ran: it will not wait when it is switched away */
+    bool is_changed;  /* since the latest snapshot */
     uint32_t samples; /* rarely used from here on */
     uint32_t thread_id;
+    uint64_t affinity_mask;
+    uint32_t known; /* ETWC_THREAD_PRIORITY, ETWC_THREAD_AFFINITY */
+    uint8_t base_priority;
     uint32_t kernel_ticks, user_ticks; /* last seen */
     uint32_t life;                     /* instance, or METRIC_NONE */
     uint32_t live_at;                  /* position among the living, or METRIC_NONE */
@@ -106,7 +111,9 @@ struct etwc_aggregate {
     size_t changed_count, changed_capacity, copy_capacity;
     metric_thread *threads;
     size_t thread_count, thread_capacity;
-    etwc_live_thread *live;
+    uint32_t *changed_threads; /* since the latest snapshot; room for all */
+    size_t changed_thread_count, changed_thread_capacity;
+    etwc_live_thread *live; /* as of when each was looked at: metric_live_update */
     uint32_t *live_threads; /* row of the thread at the same position */
     size_t live_count, live_capacity, live_threads_capacity;
     metric_processor *processors;
@@ -158,6 +165,8 @@ void metric_out_of_memory(etwc_aggregate *a);
 void metric_has_grown(etwc_aggregate *a);
 void metric_live_add(etwc_aggregate *a, uint32_t thread);
 void metric_live_remove(etwc_aggregate *a, uint32_t thread);
+/* Brings the list of the living up to date with their rows. */
+void metric_live_update(etwc_aggregate *a);
 uint64_t metric_rows_bytes(const etwc_aggregate *a);
 
 /* A process whose row, identity or texts are about to change. */
@@ -170,6 +179,17 @@ metric_process_change(etwc_aggregate *a, uint32_t row)
         a->changed[a->changed_count++] = row;
     }
     return process;
+}
+/* A thread whose state, affinity or latest run is about to change. */
+static inline metric_thread *
+metric_thread_change(etwc_aggregate *a, uint32_t row)
+{
+    metric_thread *thread = &a->threads[row];
+    if (ETWC_UNLIKELY(!thread->is_changed)) {
+        thread->is_changed = true;
+        a->changed_threads[a->changed_thread_count++] = row;
+    }
+    return thread;
 }
 /* All of them: the lifetimes have learnt something. */
 void metric_processes_change(etwc_aggregate *a);
@@ -242,6 +262,10 @@ void metric_apply_exit(etwc_aggregate *a, const etwc_event *event,
 /* metric_thread.c */
 void metric_apply_thread(etwc_aggregate *a, const etwc_event *event,
                          const etwc_kernel_record *record);
+void metric_apply_base_priority(etwc_aggregate *a, const etwc_event *event,
+                                const etwc_kernel_priority *record);
+void metric_apply_affinity(etwc_aggregate *a, const etwc_event *event,
+                           const etwc_kernel_affinity *record);
 /* The I/O priority of a thread was told, or has changed: metric_disk.c. */
 void metric_io_priority_told(etwc_aggregate *a, uint32_t thread, uint8_t priority);
 void metric_apply_priority(etwc_aggregate *a, const etwc_event *event,

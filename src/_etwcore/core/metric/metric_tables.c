@@ -46,8 +46,10 @@ fill_thread(const etwc_aggregate *a, const metric_thread *thread, int64_t now,
         .migrations = thread->migrations,
         .samples = thread->samples,
         .cycles = thread->cycles,
-        .known = (thread->has_ticks ? ETWC_THREAD_TICKS : 0u) |
+        .known = thread->known | (thread->has_ticks ? ETWC_THREAD_TICKS : 0u) |
                  (thread->cycles != 0 ? ETWC_THREAD_CYCLES : 0u),
+        .affinity_mask = thread->affinity_mask,
+        .base_priority = thread->base_priority,
         .kernel_ticks = thread->kernel_ticks,
         .user_ticks = thread->user_ticks,
         .thread_id = thread->thread_id,
@@ -76,6 +78,47 @@ metric_tables_fill_threads(const etwc_aggregate *a, etwc_snapshot *to)
 {
     for (size_t i = 0; i < a->thread_count; i++)
         fill_thread(a, &a->threads[i], to->machine.raw_time, &to->threads[i]);
+}
+
+enum { REASON_SUSPENDED = 5, REASON_WR_SUSPENDED = 12 };
+
+static void
+count_live(const etwc_snapshot *snapshot, const etwc_live_thread *live,
+           etwc_row_threads *out)
+{
+    bool is_known = live->epoch == snapshot->wait_epoch ||
+                    live->state == ETWC_THREAD_RUNNING ||
+                    live->state == ETWC_THREAD_TERMINATED;
+    bool has_state = is_known && live->state < ETWC_THREAD_STATES;
+    out->states[has_state ? live->state : ETWC_THREAD_STATES]++;
+    if (has_state && live->state == ETWC_THREAD_WAITING &&
+        (live->wait_reason == REASON_SUSPENDED ||
+         live->wait_reason == REASON_WR_SUSPENDED))
+        out->suspended++;
+    out->affinity_mask |= live->affinity_mask;
+}
+
+void
+etwc_snapshot_threads_of(const etwc_snapshot *snapshot, size_t index,
+                         const etwc_snapshot *base, etwc_row_threads *out)
+{
+    *out = (etwc_row_threads){0};
+    int64_t begin = base == NULL ? INT64_MIN + 1 : base->machine.raw_time;
+    for (size_t i = 0; i < snapshot->live_count; i++) {
+        const etwc_live_thread *live = &snapshot->live[i];
+        if (live->row != index)
+            continue;
+        count_live(snapshot, live, out);
+        out->active += live->active_raw_time >= begin;
+    }
+    const etwc_process_row *row = &snapshot->copies[index]->row;
+    out->active += row->counters.active_threads_ended;
+    size_t before =
+        base == NULL ? ETWC_NO_ROW : etwc_snapshot_find(base, row->row_id, index);
+    if (before != ETWC_NO_ROW)
+        out->active -= base->copies[before]->row.counters.active_threads_ended;
+    if (row->known & ETWC_ROW_GROUPS)
+        out->affinity_mask = 0;
 }
 
 /* ---- Processors ------------------------------------------------------------------- */

@@ -1,5 +1,61 @@
-/* Thread records: how many there are, and the ticks of those that end. */
+/* Thread records: how many there are, what they are told to be, and the ticks and
+ * cycles of those that end. */
 #include "metric_rows.h"
+
+/* Threads begin with the base priority of their process, so the first one that is told
+ * of says it, and as that is changed so is the process's. When it has ended, the next
+ * one that is told of does. */
+static void
+base_priority_told(etwc_aggregate *a, uint32_t row, uint8_t priority)
+{
+    metric_thread *thread = &a->threads[row];
+    metric_process *process = &a->processes[thread->process];
+    thread->base_priority = priority;
+    thread->known |= ETWC_THREAD_PRIORITY;
+    bool has_first = (process->row.known & ETWC_ROW_PRIORITY) &&
+                     a->threads[process->base_priority_thread].live_at != METRIC_NONE;
+    if (has_first && process->base_priority_thread != row)
+        return;
+    process = metric_process_change(a, thread->process);
+    process->base_priority_thread = row;
+    process->row.gauges.base_priority = priority;
+    process->row.known |= ETWC_ROW_PRIORITY;
+}
+
+void
+metric_apply_base_priority(etwc_aggregate *a, const etwc_event *event,
+                           const etwc_kernel_priority *record)
+{
+    enum { SET_BASE_PRIORITY = 49 };
+    if (record->which != SET_BASE_PRIORITY || record->thread_id == 0)
+        return;
+    uint32_t row = metric_thread_row(a, record->thread_id, event->raw_time);
+    if (row != METRIC_NONE)
+        base_priority_told(a, row, record->new_priority);
+}
+
+static void
+affinity_told(etwc_aggregate *a, uint32_t row, uint64_t mask)
+{
+    metric_thread *thread = metric_thread_change(a, row);
+    thread->affinity_mask = mask;
+    thread->known |= ETWC_THREAD_AFFINITY;
+}
+
+void
+metric_apply_affinity(etwc_aggregate *a, const etwc_event *event,
+                      const etwc_kernel_affinity *record)
+{
+    if (record->thread_id == 0)
+        return;
+    uint32_t row = metric_thread_row(a, record->thread_id, event->raw_time);
+    if (row == METRIC_NONE)
+        return;
+    affinity_told(a, row, record->affinity);
+    /* A mask means other processors in another group: there is no union then. */
+    if (record->group != 0)
+        metric_process_change(a, a->threads[row].process)->row.known |= ETWC_ROW_GROUPS;
+}
 
 void
 metric_apply_thread(etwc_aggregate *a, const etwc_event *event,
@@ -37,16 +93,21 @@ metric_apply_thread(etwc_aggregate *a, const etwc_event *event,
             to->counters.ended_kernel_ticks += event->kernel_ticks;
             to->counters.ended_user_ticks += event->user_ticks;
         }
-        if (row != METRIC_NONE)
-            metric_live_remove(a, row);
+        if (row == METRIC_NONE)
+            return;
+        metric_live_remove(a, row);
         return;
     default:
         return;
     }
     if (row == METRIC_NONE)
         return;
-    if (record->fields & ETWC_HAS_PRIORITY)
+    if (record->fields & ETWC_HAS_PRIORITY) {
         metric_io_priority_told(a, row, said->io_priority);
+        base_priority_told(a, row, said->base_priority);
+    }
+    if (record->fields & ETWC_HAS_AFFINITY)
+        affinity_told(a, row, said->affinity);
     /* A rundown record of a thread that has ended does not bring it back. */
     const metric_thread *thread = &a->threads[row];
     if (thread->life == METRIC_NONE ||

@@ -157,7 +157,7 @@ void
 metric_wait_switch_away(etwc_aggregate *a, uint32_t row, uint32_t processor,
                         int64_t now, const etwc_kernel_cswitch *record)
 {
-    metric_thread *thread = &a->threads[row];
+    metric_thread *thread = metric_thread_change(a, row);
     metric_process *process = metric_process_change(a, thread->process);
     uint8_t state = record->old_state;
     if (is_waiting(state)) {
@@ -195,7 +195,7 @@ metric_wait_switch_away(etwc_aggregate *a, uint32_t row, uint32_t processor,
 void
 metric_wait_switch_to(etwc_aggregate *a, uint32_t row, uint32_t processor, int64_t now)
 {
-    metric_thread *thread = &a->threads[row];
+    metric_thread *thread = metric_thread_change(a, row);
     refresh(a, thread);
     if (ETWC_LIKELY(thread->wait != METRIC_NOT_WAITING))
         wait_end(a, thread, now, true);
@@ -221,7 +221,7 @@ metric_apply_ready(etwc_aggregate *a, const etwc_event *event,
     uint32_t row = metric_thread_row(a, record->thread_id, now);
     if (row == METRIC_NONE)
         return;
-    metric_thread *thread = &a->threads[row];
+    metric_thread *thread = metric_thread_change(a, row);
     refresh(a, thread);
     if (thread->state == ETWC_THREAD_RUNNING) {
         /* Its wait was over before it had been switched away. */
@@ -246,7 +246,7 @@ metric_wait_forget(etwc_aggregate *a, uint32_t row)
 void
 metric_wait_set_state(etwc_aggregate *a, uint32_t row, etwc_thread_state state)
 {
-    metric_thread *thread = &a->threads[row];
+    metric_thread *thread = metric_thread_change(a, row);
     refresh(a, thread);
     if (thread->wait != METRIC_NOT_WAITING)
         contradict(a, thread);
