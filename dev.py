@@ -40,7 +40,7 @@ def demo(arguments: list[str]) -> None:
 def test(arguments: list[str]) -> None:
     """Every runner runs, also after one has failed; the closing lines come together at the end."""
     python = main_interpreter()
-    python.prepare(["test"])
+    python.prepare(["test", "notebook"])
     closing = []
     is_good = True
     for runner in (run_ctests, fuzz.replay_all):
