@@ -148,8 +148,11 @@ metric_copy_new(etwc_aggregate *a, uint32_t process)
 bool
 metric_copies_update(etwc_aggregate *a, bool is_all)
 {
-    if (is_all)
-        metric_processes_change(a);
+    if (is_all || a->have_all_changed) {
+        for (size_t i = 0; i < a->process_count; i++)
+            (void)metric_process_change(a, (uint32_t)i);
+        a->have_all_changed = false;
+    }
     while (a->changed_count != 0) {
         uint32_t row = a->changed[a->changed_count - 1];
         metric_process *process = &a->processes[row];

@@ -66,13 +66,6 @@ copies_reach(etwc_aggregate *a, size_t count)
     return true;
 }
 
-void
-metric_processes_change(etwc_aggregate *a)
-{
-    for (size_t i = 0; i < a->process_count; i++)
-        (void)metric_process_change(a, (uint32_t)i);
-}
-
 static uint32_t
 process_take(etwc_aggregate *a)
 {

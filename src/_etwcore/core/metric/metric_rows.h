@@ -108,6 +108,7 @@ struct etwc_aggregate {
     uint32_t visible_count;     /* rows with a number */
     metric_copy **copies;       /* by number, as of the latest snapshot; or NULL */
     uint32_t *changed;          /* rows that changed since; room for all rows */
+    bool have_all_changed;      /* all rows, whether they are listed or not */
     size_t changed_count, changed_capacity, copy_capacity;
     metric_thread *threads;
     size_t thread_count, thread_capacity;
@@ -191,8 +192,13 @@ metric_thread_change(etwc_aggregate *a, uint32_t row)
     }
     return thread;
 }
-/* All of them: the lifetimes have learnt something. */
-void metric_processes_change(etwc_aggregate *a);
+/* All of them: the lifetimes have learnt something. Only noted, for that can be at
+ * every process record; the next snapshot looks at the rows. */
+static inline void
+metric_processes_change(etwc_aggregate *a)
+{
+    a->have_all_changed = true;
+}
 
 static inline bool
 metric_processors_reach(etwc_aggregate *a, uint32_t processor)
