@@ -1,7 +1,7 @@
 /*
  * What reading a trace costs over the least that reading it can cost, per record.
  *
- *   bench_scan FILE [rounds]
+ *   bench_scan FILE [rounds [rundown]]
  *
  * Each round takes these in turn on the same file, so that a machine whose speed
  * drifts does not change the ratios; times are of the processor:
@@ -12,18 +12,25 @@
  *   views      etwc_cursor_next: the same, and an event view of each
  *   aggregate  views, kernel payloads decoded, metrics kept per process
  *
- * Prints one line of JSON: the records, the bytes, and for each of them the
- * nanoseconds per record of every round. The file should be in the page cache;
+ * The first `rundown` records are applied before the aggregate's time begins, so
+ * that a long list of what was there already is no part of it.
+ *
+ * Prints one line of JSON: the records, the bytes, what the rows take, and for each
+ * of them the nanoseconds per record of every round. The file should be in the page cache;
  * compressed files have no floor.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 
 #include "etl_format.h"
 #include "etwc_aggregate.h"
 #include "etwc_etl.h"
 #include "etwc_os.h"
+#include "metric_rows.h"
 
 enum { MAX_ROUNDS = 64, CHUNK = 256, BUFFER_MAX = 16 << 20 };
 
@@ -36,6 +43,9 @@ typedef struct subject {
     etwc_pool *pool;
     etwc_etl *etl;
     uint8_t *buffer;
+    uint64_t rundown;    /* records before the time begins */
+    double start;        /* of the measurement, ns */
+    uint64_t heap_bytes; /* of the aggregate, at its end */
 } subject;
 
 typedef uint64_t measure_function(subject *s);
@@ -57,6 +67,18 @@ now_ns(void)
     if (ticks == (clock_t)-1)
         stop("no clock", NULL);
     return (double)ticks * (1e9 / (double)CLOCKS_PER_SEC);
+}
+
+/* Bytes that were allocated and not freed; 0 where the library does not tell. */
+static uint64_t
+heap_bytes(void)
+{
+#ifdef __GLIBC__
+    struct mallinfo2 info = mallinfo2();
+    return info.uordblks + info.hblkhd;
+#else
+    return 0;
+#endif
 }
 
 /* ---- What is measured ---------------------------------------------------------- */
@@ -145,8 +167,9 @@ measure_aggregate(subject *s)
         .processors = header->processors,
         .timer_resolution_100ns = header->timer_resolution,
     };
-    etwc_aggregate *aggregate = etwc_aggregate_new(&options);
     etwc_cursor *cursor = open_cursor(s);
+    uint64_t heap = heap_bytes();
+    etwc_aggregate *aggregate = etwc_aggregate_new(&options);
     etwc_error err;
     uint64_t count = 0;
     size_t n;
@@ -157,8 +180,11 @@ measure_aggregate(subject *s)
             if (etwc_aggregate_apply(aggregate, &events[i], &err) != ETWC_OK)
                 stop("aggregate", &err);
         count += n;
+        if (count <= s->rundown)
+            s->start = now_ns();
     }
     etwc_cursor_close(cursor);
+    s->heap_bytes = heap_bytes() - heap;
     etwc_aggregate_free(aggregate);
     return count;
 }
@@ -213,23 +239,31 @@ main(int argc, char **argv)
     subject s = {0};
     int rounds = argc > 2 ? atoi(argv[2]) : 7;
     if (argc < 2 || rounds < 1 || rounds > MAX_ROUNDS)
-        stop("usage: bench_scan FILE [rounds]", NULL);
+        stop("usage: bench_scan FILE [rounds [rundown]]", NULL);
     open_subject(&s, argv[1]);
+    s.rundown = argc > 3 ? strtoull(argv[3], NULL, 10) : 0;
     bool is_plain = etwc_etl_get_buffers(s.etl)->compressed == 0;
     uint64_t records = measure_scan(&s);
+    if (s.rundown >= records)
+        stop("no more records than those of the rundown", NULL);
     if (is_plain && measure_floor(&s) != records)
         stop("the floor sees another number of records", NULL);
     for (int round = 0; round < rounds; round++) {
         for (int m = 0; m < MEASURE_COUNT; m++) {
             if (MEASURES[m].needs_plain && !is_plain)
                 continue;
-            double start = now_ns();
+            bool is_aggregate = MEASURES[m].run == measure_aggregate;
+            uint64_t timed = records - (is_aggregate ? s.rundown : 0);
+            s.start = now_ns();
             (void)MEASURES[m].run(&s);
-            ns[m][round] = (now_ns() - start) / (double)records;
+            ns[m][round] = (now_ns() - s.start) / (double)timed;
         }
     }
     printf("{\"records\": %llu, \"bytes\": %llu, ", (unsigned long long)records,
            (unsigned long long)s.bytes);
+    printf("\"process_bytes\": %zu, \"thread_bytes\": %zu, \"heap_bytes\": %llu, ",
+           sizeof(metric_process), sizeof(metric_thread),
+           (unsigned long long)s.heap_bytes);
     for (int m = 0; m < MEASURE_COUNT; m++)
         if (!MEASURES[m].needs_plain || is_plain)
             print_rounds(MEASURES[m].name, ns[m], rounds,
