@@ -161,6 +161,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         .extended = payload,
         .kernel_class = data[0],
         .opcode = data[1],
+        .id = data[1],
         .version = data[2],
         .pointer_size = (data[3] & 1) != 0 ? 4 : 8,
         .process_id = ETWC_NO_ID,

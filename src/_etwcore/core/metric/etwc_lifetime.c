@@ -193,6 +193,16 @@ is_twin_start(uint32_t seen, int64_t end_raw_time, int64_t begin_filetime,
            end_raw_time == INT64_MAX && is_near(begin_filetime, event->filetime);
 }
 
+/* When an instance has ended: by its first end record, but rather by that of a class
+ * than by that of a manifest provider. */
+static int64_t
+end_of(uint32_t seen, int64_t end_raw_time, bool is_manifest, int64_t now)
+{
+    bool is_by_manifest = (seen & SEEN_ANY_END) == ETWC_SEEN_MANIFEST_END;
+    return end_raw_time == INT64_MAX || (is_by_manifest && !is_manifest) ? now
+                                                                         : end_raw_time;
+}
+
 static lifetime_process *
 process_start(etwc_lifetimes *l, uint32_t process_id, uint64_t key,
               const etwc_event *event)
@@ -328,7 +338,10 @@ apply_process(etwc_lifetimes *l, const etwc_event *event,
         return false;
     bool is_end = (seen & SEEN_ANY_END) != 0;
     bool is_first_end = is_end && !(process->life.seen & SEEN_ANY_END);
-    if (is_end || (seen == ETWC_SEEN_DEFUNCT && process->life.seen == 0))
+    if (is_end)
+        process->life.end_raw_time =
+            end_of(process->life.seen, process->life.end_raw_time, is_manifest, now);
+    else if (seen == ETWC_SEEN_DEFUNCT && process->life.seen == 0)
         process_close(process, now);
     if (process->life.key == 0)
         process->life.key = key;
@@ -442,9 +455,9 @@ apply_thread(etwc_lifetimes *l, const etwc_event *event,
         thread->life.seen |= is_manifest ? ETWC_SEEN_MANIFEST_START : ETWC_SEEN_START;
         break;
     case ETWC_KERNEL_THREAD_END:
+        thread->life.end_raw_time =
+            end_of(thread->life.seen, thread->life.end_raw_time, is_manifest, now);
         thread->life.seen |= is_manifest ? ETWC_SEEN_MANIFEST_END : ETWC_SEEN_END;
-        if (thread->life.end_raw_time == INT64_MAX)
-            thread->life.end_raw_time = now;
         break;
     case ETWC_KERNEL_THREAD_RUNDOWN_START:
         thread->life.seen |= ETWC_SEEN_RUNDOWN_START;
