@@ -228,6 +228,8 @@ def test_a_plain_recount_over_the_events_gives_the_same(traces: Path, case: str)
                 mine["threads"] += 1
             elif event.provider == "TcpIp" and opcode in {26, 27}:
                 mine["tcp"] += event["size"]
+            elif event.provider == "UdpIp" and opcode in {10, 11, 26, 27}:
+                mine["udp"] += 1
             elif event.provider == "PageFault" and opcode == 32:
                 mine["faults"] += event["ByteCount"]
         snapshot = snapshot_of(trace)
@@ -237,6 +239,7 @@ def test_a_plain_recount_over_the_events_gives_the_same(traces: Path, case: str)
         "images": [name for name in ROW_COLUMNS if name.startswith("images_")],
         "threads": [name for name in ROW_COLUMNS if name.startswith("threads_")],
         "tcp": ["tcp_send_bytes", "tcp_recv_bytes"],
+        "udp": ["udp_send_ops", "udp_recv_ops"],
         "faults": ["hard_fault_bytes"],
     }
     pids = snapshot.column("process_id").tolist()

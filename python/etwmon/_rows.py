@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from etwmon._etwcore import ROW_COLUMNS
@@ -497,12 +498,41 @@ def _reason(path: str, machine: MachineFacts) -> str:
     return rule.why or "nothing was recorded yet"
 
 
+# Besides its own source: what tells whose an event is, and what is a part of the number.
+_IDENTITY = frozenset({"process", "thread"})
+_PARTS = {
+    "io.read_bytes": "file_ends",
+    "io.write_bytes": "file_ends",
+    "cpu.cpu_time_ns": "interrupts",
+    "cpu.cpu_percent": "interrupts",
+}
+
+
+def _quality(path: str, source: str, interval: Interval) -> str:
+    """Return the quality of the interval, but for undecoded records that the field does not need.
+
+    What the session lost and what the file damaged can be of any kind.
+    """
+    loss = interval.loss
+    if not loss.undecoded:
+        return loss.quality
+    before = interval.base.machine["undecoded_by"] if interval.base else {}
+    undecoded = {
+        name
+        for name, count in interval.machine["undecoded_by"].items()
+        if count != before.get(name, 0)
+    }
+    if undecoded & (_IDENTITY | {source, _PARTS.get(path, source)}):
+        return loss.quality
+    return replace(loss, undecoded=0).quality
+
+
 def field_source(path: str, value: object, interval: Interval) -> FieldSource:
     if value is None:
         return FieldSource(path, None, None, "", _reason(path, interval.machine))
     source = _source_of(path, interval.machine) or "process"
     is_sampled = source in {"samples", "ticks"} and path.startswith("cpu.")
-    quality = interval.loss.quality
+    quality = _quality(path, source, interval)
     if quality == "complete":
         quality = "sample" if is_sampled else "exact"
     return FieldSource(

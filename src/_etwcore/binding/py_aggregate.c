@@ -51,6 +51,8 @@ enum {
     SWITCH_OPCODE = 36,
     SAMPLE_OPCODE = 46,
     READY_OPCODE = 50,
+    FILE_END_OPCODE = 76,
+    FILE_END_ID = 24, /* of Kernel-File */
     /* Bits of the second group mask. */
     SWITCH_BIT = 0x4,
     READY_BIT = 0x200,
@@ -115,6 +117,30 @@ probe_rivals(pyetw_trace *trace, const pyetw_file *file, bool *classic)
     return 0;
 }
 
+/* Whether ends of file calls are to be waited for: from the first call on, or never. */
+static int
+probe_file_ends(pyetw_trace *trace, const pyetw_file *file,
+                etwc_aggregate_options *options)
+{
+    static const uint8_t opcode = FILE_END_OPCODE;
+    static const uint16_t id = FILE_END_ID;
+    const etwc_session_facts *session = etwc_lifetimes_session(file->lifetimes);
+    bool *out = &options->present[ETWC_SOURCE_file_ends];
+    if (session->has_class[ETWC_CLASS_MANIFEST_FILE] &&
+        !options->classic[ETWC_SOURCE_file]) {
+        etwc_selection selection = {
+            .providers = etwc_kernel_group_guid(ETWC_CLASS_MANIFEST_FILE),
+            .provider_count = 1,
+            .ids = &id,
+            .id_count = 1,
+        };
+        return pyetw_trace_has_event(trace, file->timeline, &selection, out);
+    }
+    if (session->has_group_masks)
+        return 0; /* they tell the aggregate */
+    return has_event(trace, file, ETWC_CLASS_FILE_IO, &opcode, 1, out);
+}
+
 /* ---- Making one ---------------------------------------------------------------------- */
 
 static int
@@ -147,7 +173,8 @@ open_aggregates(pyetw_aggregate *self)
             (options.present[ETWC_SOURCE_switches] &&
              probe(trace, file, ETWC_CLASS_THREAD, READY_OPCODE, READY_BIT,
                    &options.present[ETWC_SOURCE_ready]) < 0) ||
-            probe_rivals(trace, file, options.classic) < 0)
+            probe_rivals(trace, file, options.classic) < 0 ||
+            probe_file_ends(trace, file, &options) < 0)
             return -1;
         if (!pyetw_trace_check_open(trace))
             return -1;
