@@ -468,3 +468,17 @@ def test_requests_that_failed_are_counted_for_the_machine(tmp_path: Path) -> Non
     with etwmon.open(tmp_path / "t.etl") as trace:
         machine = snapshot_of(trace).machine
     assert (machine["tcp_fails"], machine["udp_fails"]) == (1, 0)
+
+
+def test_a_session_that_recorded_only_creates_does_not_know_of_reads(traces: Path) -> None:
+    with etwmon.open(traces / "net.4.5.2.x64.etl") as trace:
+        creates = Counter(
+            event.process for event in trace.events(provider="Microsoft-Windows-Kernel-File", id=12)
+        )
+        processes = trace.processes()
+    assert sum(creates.values()) == 562
+    for one in processes:
+        assert one.io.other_operations == creates[one.process.pid]
+        if one.process.exit_time is None:
+            assert (one.io.read_operations, one.io.write_bytes) == (None, None)
+            assert "Kernel-File" in (one.source("io.read_bytes").reason or "")

@@ -377,11 +377,11 @@ def _make_threads(row: Row) -> ThreadMetrics:
 
 def _make_io(row: Row) -> IOMetrics:
     return IOMetrics(
-        read_operations=row.count_or_exit("file", "file_read_ops", "exit_read_ops"),
-        write_operations=row.count_or_exit("file", "file_write_ops", "exit_write_ops"),
+        read_operations=row.count_or_exit("file_reads", "file_read_ops", "exit_read_ops"),
+        write_operations=row.count_or_exit("file_writes", "file_write_ops", "exit_write_ops"),
         other_operations=row.count("file", "file_other_ops"),
-        read_bytes=row.count_or_exit("file", "file_read_bytes", "exit_read_bytes"),
-        write_bytes=row.count_or_exit("file", "file_write_bytes", "exit_write_bytes"),
+        read_bytes=row.count_or_exit("file_reads", "file_read_bytes", "exit_read_bytes"),
+        write_bytes=row.count_or_exit("file_writes", "file_write_bytes", "exit_write_bytes"),
         io_priority=row.known(IO_PRIORITY, "io_priority"),
         io_priorities=_io_priorities(row),
     )
@@ -492,10 +492,13 @@ def _reason(path: str, machine: MachineFacts) -> str:
             return rule.why
         wanted = ("switches", "samples", "ticks") if rule.needs == "cpu" else ("samples", "ticks")
         return "the trace has none of: " + ", ".join(SOURCE_TEXTS[one] for one in wanted)
-    if machine["presence"][source] == 0:
-        names = [source] if rule.needs in {"cpu", "mode"} else rule.needs.split()
-        return "the trace has no " + " and no ".join(SOURCE_TEXTS[one] for one in names)
-    return rule.why or "nothing was recorded yet"
+    names = [source] if rule.needs in {"cpu", "mode"} else rule.needs.split()
+    absent = [SOURCE_TEXTS[one] for one in names if machine["presence"][one] == 0]
+    why = rule.why or "nothing was recorded yet"
+    if not absent:
+        return why
+    missing = "the trace has no " + " and no ".join(absent)
+    return missing if len(absent) == len(names) else f"{missing}; {why}"
 
 
 # Besides its own source: what tells whose an event is, and what is a part of the number.

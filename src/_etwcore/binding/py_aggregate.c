@@ -129,7 +129,7 @@ probe_file_ends(pyetw_trace *trace, const pyetw_file *file,
     if (session->has_class[ETWC_CLASS_MANIFEST_FILE] &&
         !options->classic[ETWC_SOURCE_file]) {
         etwc_selection selection = {
-            .providers = etwc_kernel_group_guid(ETWC_CLASS_MANIFEST_FILE),
+            .providers = etwc_manifest_guid(ETWC_CLASS_MANIFEST_FILE),
             .provider_count = 1,
             .ids = &id,
             .id_count = 1,

@@ -130,8 +130,8 @@ static const uint8_t source_of_type[ETWC_KERNEL_TYPE_COUNT] = {
     OF(DISK_READ, disk),
     OF(DISK_WRITE, disk),
     OF(DISK_FLUSH, disk),
-    OF(FILE_READ, file),
-    OF(FILE_WRITE, file),
+    OF(FILE_READ, file_reads),
+    OF(FILE_WRITE, file_writes),
     OF(FILE_OTHER, file),
     OF(FILE_END, file_ends),
     OF(NETWORK, network),
@@ -144,6 +144,13 @@ static const uint8_t source_of_type[ETWC_KERNEL_TYPE_COUNT] = {
 };
 #undef OF
 
+static bool
+is_file_call(unsigned source)
+{
+    return source == ETWC_SOURCE_file || source == ETWC_SOURCE_file_reads ||
+           source == ETWC_SOURCE_file_writes;
+}
+
 /* What was seen of a source for the first time can tell something of every row. */
 static ETWC_NOINLINE void
 see_source(etwc_aggregate *a, uint8_t type, bool is_classic)
@@ -151,6 +158,17 @@ see_source(etwc_aggregate *a, uint8_t type, bool is_classic)
     uint8_t source = source_of_type[type];
     if (source == 0 || type == ETWC_KERNEL_CSWITCH_BATCH)
         return;
+    if (is_classic && ETWC_UNLIKELY(!a->has_classic[source - 1]) &&
+        is_file_call(source - 1)) {
+        /* One flag of the session switches all file calls on. */
+        static const uint8_t calls[] = {ETWC_SOURCE_file, ETWC_SOURCE_file_reads,
+                                        ETWC_SOURCE_file_writes};
+        for (size_t i = 0; i < ETWC_ARRAY_SIZE(calls); i++) {
+            a->has_classic[calls[i]] = true;
+            a->seen[calls[i]] = 1;
+        }
+        metric_processes_change(a);
+    }
     a->has_classic[source - 1] |= is_classic;
     if (a->seen[source - 1])
         return;
@@ -285,6 +303,9 @@ static bool
 is_told_twice(const etwc_aggregate *a, uint8_t type)
 {
     switch (type) {
+    case ETWC_KERNEL_FILE_READ:
+    case ETWC_KERNEL_FILE_WRITE:
+    case ETWC_KERNEL_FILE_OTHER:
     case ETWC_KERNEL_FILE_END: /* goes with the calls that it ends */
         return a->has_classic[ETWC_SOURCE_file];
     case ETWC_KERNEL_THREAD_START:
@@ -294,9 +315,6 @@ is_told_twice(const etwc_aggregate *a, uint8_t type)
     case ETWC_KERNEL_DISK_READ:
     case ETWC_KERNEL_DISK_WRITE:
     case ETWC_KERNEL_DISK_FLUSH:
-    case ETWC_KERNEL_FILE_READ:
-    case ETWC_KERNEL_FILE_WRITE:
-    case ETWC_KERNEL_FILE_OTHER:
     case ETWC_KERNEL_NETWORK:
     case ETWC_KERNEL_NETWORK_FAIL:
         return a->has_classic[source_of_type[type] - 1];

@@ -164,14 +164,24 @@ typedef struct source_mask {
 } source_mask;
 
 static const source_mask source_masks[] = {
-    {ETWC_SOURCE_process, 0, 0x1},         {ETWC_SOURCE_thread, 0, 0x2},
-    {ETWC_SOURCE_image, 0, 0x4},           {ETWC_SOURCE_switches, 1, 0x4},
-    {ETWC_SOURCE_samples, 1, 0x2},         {ETWC_SOURCE_page_faults, 0, 0x1000},
-    {ETWC_SOURCE_hard_faults, 0, 0x2000},  {ETWC_SOURCE_disk, 0, 0x100},
-    {ETWC_SOURCE_file, 0, 0x4000000},      {ETWC_SOURCE_network, 0, 0x10000},
-    {ETWC_SOURCE_counters, 0, 0x8},        {ETWC_SOURCE_interrupts, 1, 0x4080},
-    {ETWC_SOURCE_file_ends, 0, 0x2000000}, {ETWC_SOURCE_working_sets, 1, 0x800000},
-    {ETWC_SOURCE_objects, 4, 0x40},        {ETWC_SOURCE_ready, 1, 0x200},
+    {ETWC_SOURCE_process, 0, 0x1},
+    {ETWC_SOURCE_thread, 0, 0x2},
+    {ETWC_SOURCE_image, 0, 0x4},
+    {ETWC_SOURCE_switches, 1, 0x4},
+    {ETWC_SOURCE_samples, 1, 0x2},
+    {ETWC_SOURCE_page_faults, 0, 0x1000},
+    {ETWC_SOURCE_hard_faults, 0, 0x2000},
+    {ETWC_SOURCE_disk, 0, 0x100},
+    {ETWC_SOURCE_file, 0, 0x4000000},
+    {ETWC_SOURCE_file_reads, 0, 0x4000000},
+    {ETWC_SOURCE_file_writes, 0, 0x4000000},
+    {ETWC_SOURCE_network, 0, 0x10000},
+    {ETWC_SOURCE_counters, 0, 0x8},
+    {ETWC_SOURCE_interrupts, 1, 0x4080},
+    {ETWC_SOURCE_file_ends, 0, 0x2000000},
+    {ETWC_SOURCE_working_sets, 1, 0x800000},
+    {ETWC_SOURCE_objects, 4, 0x40},
+    {ETWC_SOURCE_ready, 1, 0x200},
 };
 
 static void

@@ -394,7 +394,9 @@ typedef enum etwc_presence {
     X(page_faults)                                                      \
     X(hard_faults)                                                      \
     X(disk)                                                             \
-    X(file)                                                             \
+    X(file) /* calls other than reads and writes */                     \
+    X(file_reads)                                                       \
+    X(file_writes)                                                      \
     X(network)                                                          \
     X(counters)                                                         \
     X(interrupts)                                                       \
