@@ -28,6 +28,7 @@ typedef struct settings {
     uint32_t processes, threads; /* that are there all the time; of all processes */
     uint32_t buffer_kb;
     uint32_t record_bytes;
+    uint32_t most_ticks; /* between two events: 100 ns each */
     uint32_t compression;
     uint64_t seed;
 } settings;

@@ -3,7 +3,7 @@
  *
  *   gen_trace OUT --kind cswitch|large|mixed [--events N | --bytes N]
  *             [--processors N] [--processes N] [--threads N]
- *             [--buffer KB] [--record BYTES] [--seed N]
+ *             [--buffer KB] [--record BYTES] [--seed N] [--rate EVENTS/S]
  *             [--compression none|xpress|lznt1|xpress-huff]
  *
  * cswitch: context switches with the 16-byte header, and little else.
@@ -25,7 +25,7 @@
 static void
 advance(generator *g)
 {
-    g->time += 1 + below(g, 12);
+    g->time += 1 + below(g, g->set.most_ticks);
     if ((next_random(g) & 1) != 0)
         g->processor = below(g, g->set.processors);
 }
@@ -169,7 +169,7 @@ usage(void)
         stderr,
         "usage: gen_trace OUT --kind cswitch|large|mixed [--events N | --bytes N]\n"
         "       [--processors 1..4096] [--processes 1..100000] [--threads 1..1000000]\n"
-        "       [--buffer KB] [--record BYTES] [--seed N]\n"
+        "       [--buffer KB] [--record BYTES] [--seed N] [--rate 1..1000000]\n"
         "       [--compression none|xpress|lznt1|xpress-huff]\n");
     exit(2);
 }
@@ -224,6 +224,8 @@ parse_option(settings *set, const char *name, const char *value)
         set->record_bytes = (uint32_t)parse_number(value, 8, PAYLOAD_BYTES / 2);
     else if (strcmp(name, "--seed") == 0)
         set->seed = parse_number(value, 1, UINT64_MAX);
+    else if (strcmp(name, "--rate") == 0)
+        set->most_ticks = (uint32_t)(20000000 / parse_number(value, 1, 1000000)) - 1;
     else
         usage();
 }
@@ -243,6 +245,7 @@ main(int argc, char **argv)
                         .threads = 960,
                         .buffer_kb = 64,
                         .record_bytes = 4096,
+                        .most_ticks = 12,
                         .seed = 1};
     for (int i = 2; i + 1 < argc; i += 2)
         parse_option(&g->set, argv[i], argv[i + 1]);

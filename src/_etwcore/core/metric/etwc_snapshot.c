@@ -11,8 +11,6 @@ _Static_assert(sizeof(etwc_process_row) % 8 == 0, "columns are aligned");
 _Static_assert(sizeof(etwc_process_row) <= 1024, "a row stays small");
 _Static_assert(offsetof(etwc_process_row, counters) == 56, "identity is 56 bytes");
 
-#include "etwc_shared.h"
-#include "metric_snapshot.h"
 void
 etwc_snapshot_free(etwc_snapshot *snapshot)
 {
@@ -130,6 +128,10 @@ fill_running(const etwc_aggregate *a, int64_t now, etwc_snapshot *to)
             if (copy == NULL)
                 return false;
             copy->row.counters.run_ticks += ticks;
+            if (copy->row.process_id == 0)
+                to->machine.idle_ticks += ticks;
+            else
+                to->machine.process_ticks += ticks;
         }
         if (to->threads != NULL)
             to->threads[p->thread].run_ticks += ticks;
@@ -243,7 +245,7 @@ fill_machine(const etwc_aggregate *a, int64_t now, etwc_machine_row *machine)
     fill_presence(a, machine);
 }
 
-/* The processes' part comes from their own rows, so that the sum checks them. */
+/* The processes' part was summed from their own rows, so that the sum checks them. */
 static void
 fill_sums(const etwc_aggregate *a, etwc_snapshot *to)
 {
@@ -258,19 +260,15 @@ fill_sums(const etwc_aggregate *a, etwc_snapshot *to)
         machine->isrs += row->isrs;
         machine->samples += row->samples;
     }
-    for (size_t i = 0; i < a->process_count; i++) {
+    machine->process_ticks += a->summed_process_ticks;
+    machine->idle_ticks += a->summed_idle_ticks;
+    bool has_hidden = a->process_count != a->visible_count;
+    for (size_t i = 0; has_hidden && i < a->process_count; i++) {
         const metric_process *process = &a->processes[i];
         if (process->number != METRIC_NONE)
             continue;
         machine->unowned_ticks += process->row.counters.run_ticks;
         machine->unowned_samples += process->row.counters.samples;
-    }
-    for (size_t i = 0; i < to->row_count; i++) {
-        const etwc_process_row *row = &to->copies[i]->row;
-        if (row->process_id == 0)
-            machine->idle_ticks += row->counters.run_ticks;
-        else
-            machine->process_ticks += row->counters.run_ticks;
     }
     machine->process_ns = metric_snapshot_ns(to, machine->process_ticks);
     machine->unowned_ns = metric_snapshot_ns(to, machine->unowned_ticks);
@@ -303,7 +301,7 @@ static bool
 snapshot_allocate(const etwc_aggregate *a, unsigned what, etwc_snapshot *to)
 {
     to->copies = etwc_malloc(a->visible_count * sizeof(metric_copy *));
-    to->live = etwc_calloc(a->live_count, sizeof *to->live);
+    to->live = etwc_malloc(a->live_count * sizeof *to->live);
     if (to->copies == NULL || to->live == NULL)
         return false;
     if (!metric_tables_allocate(a, what, to))

@@ -159,7 +159,12 @@ metric_copies_update(etwc_aggregate *a, bool is_all)
         metric_copy *copy = metric_copy_new(a, row);
         if (copy == NULL)
             return false;
-        metric_copy_release(a->copies[process->number]);
+        uint64_t *sum = copy->row.process_id == 0 ? &a->summed_idle_ticks
+                                                  : &a->summed_process_ticks;
+        metric_copy *had = a->copies[process->number];
+        *sum += copy->row.counters.run_ticks -
+                (had != NULL ? had->row.counters.run_ticks : 0);
+        metric_copy_release(had);
         a->copies[process->number] = copy;
         process->is_changed = false;
         a->changed_count--;

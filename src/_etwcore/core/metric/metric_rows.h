@@ -117,6 +117,7 @@ struct etwc_aggregate {
     etwc_live_thread *live; /* as of when each was looked at: metric_live_update */
     uint32_t *live_threads; /* row of the thread at the same position */
     size_t live_count, live_capacity, live_threads_capacity;
+    uint64_t summed_process_ticks, summed_idle_ticks; /* of all copies */
     metric_processor *processors;
     size_t processor_count, processor_capacity;
     uint32_t idle_thread; /* row of thread 0 */
