@@ -12,7 +12,7 @@ one thread.
 from __future__ import annotations
 
 from .facts import ALL_FLAGS, Fact
-from .ledger import Physical, ProcessLife, ProcessorTime, Rule, ns, physical
+from .ledger import Physical, ProcessLife, ProcessorTime, Rule, ThreadLife, ns, physical
 from .machine import Machine
 from .objects import ImageSpec, ProcessSpec
 from .session import Recording, SessionOptions, Sink, random_loss, record
@@ -30,6 +30,7 @@ __all__ = [
     "Rule",
     "SessionOptions",
     "Sink",
+    "ThreadLife",
     "ns",
     "physical",
     "random_loss",

@@ -35,9 +35,13 @@ DISK_FLUSH_INIT = 0x010F
 FAULT_TRANSITION = 0x020A
 FAULT_DEMAND_ZERO = 0x020B
 FAULT_COPY_ON_WRITE = 0x020C
+FAULT_GUARD_PAGE = 0x020D
+FAULT_HARD = 0x020E  # a hard fault is taken; HARD_FAULT tells that its read has ended
+ACCESS_VIOLATION = 0x020F  # no fault: nothing is resolved
 HARD_FAULT = 0x0220
 VIRTUAL_ALLOC = 0x0262
 VIRTUAL_FREE = 0x0263
+WORKING_SETS = 0x027D  # MemInfoWS
 
 PROCESS_START = 0x0301
 PROCESS_END = 0x0302
@@ -50,19 +54,44 @@ PROCESS_COUNTERS_END = 0x0321
 PROCESS_DEFUNCT = 0x0327
 
 FILE_RUNDOWN = 0x0424
+FILE_CREATE = 0x0440
+FILE_CLEANUP = 0x0441
+FILE_CLOSE = 0x0442
+FILE_READ = 0x0443
+FILE_WRITE = 0x0444
+FILE_SET_INFO = 0x0445
+FILE_DELETE = 0x0446
+FILE_RENAME = 0x0447
+FILE_DIRECTORY = 0x0448
+FILE_FLUSH = 0x0449
+FILE_QUERY_INFO = 0x044A
+FILE_CONTROL = 0x044B
+FILE_END = 0x044C  # of the operation
+FILE_NOTIFY = 0x044D
 
 THREAD_START = 0x0501
 THREAD_END = 0x0502
 THREAD_DC_START = 0x0503
 THREAD_DC_END = 0x0504
 CSWITCH = 0x0524
-READY_THREAD = 0x0532
+SET_PRIORITY = 0x0530
 SET_BASE_PRIORITY = 0x0531
+READY_THREAD = 0x0532
+SET_IO_PRIORITY = 0x0534
+SET_AFFINITY = 0x0535
+SET_THREAD_NAME = 0x0548
 
 TCP_SEND = 0x060A
 TCP_RECEIVE = 0x060B
+TCP_CONNECT = 0x060C
+TCP_DISCONNECT = 0x060D
+TCP_RETRANSMIT = 0x060E
+TCP_SEND_6 = 0x061A
+TCP_RECEIVE_6 = 0x061B
 UDP_SEND = 0x080A
 UDP_RECEIVE = 0x080B
+UDP_SEND_6 = 0x081A
+UDP_RECEIVE_6 = 0x081B
 
 CONFIG_CPU = 0x0B0A
 CONFIG_SERVICE = 0x0B0F
@@ -76,11 +105,76 @@ SAMPLE_INTERVAL = 0x0F48
 SAMPLING_START = 0x0F49
 SAMPLING_END = 0x0F4A
 
+HANDLE_CREATE = 0x1120
+HANDLE_CLOSE = 0x1121
+HANDLE_DUPLICATE = 0x1122
+TYPE_DC_START = 0x1124
+TYPE_DC_END = 0x1125
+HANDLE_DC_START = 0x1126
+HANDLE_DC_END = 0x1127
+
 IMAGE_UNLOAD = 0x1402
 IMAGE_DC_START = 0x1403
 IMAGE_DC_END = 0x1404
 
 INTERRUPT_HOOKS = frozenset({THREADED_DPC, ISR, DPC, TIMER_DPC})
+# Each is one fault; an access violation is none.
+FAULT_KINDS = {
+    FAULT_TRANSITION: "transition",
+    FAULT_DEMAND_ZERO: "demand_zero",
+    FAULT_COPY_ON_WRITE: "copy_on_write",
+    FAULT_GUARD_PAGE: "guard_page",
+    FAULT_HARD: "hard",
+}
+# Calls that are counted as other operations (event-decoding, 14.6): closing is none.
+FILE_OTHER_HOOKS = frozenset(
+    {
+        FILE_CREATE,
+        FILE_SET_INFO,
+        FILE_DELETE,
+        FILE_RENAME,
+        FILE_DIRECTORY,
+        FILE_FLUSH,
+        FILE_QUERY_INFO,
+        FILE_CONTROL,
+        FILE_NOTIFY,
+    }
+)
+FILE_CALL_HOOKS = FILE_OTHER_HOOKS | {FILE_CLEANUP, FILE_CLOSE, FILE_READ, FILE_WRITE}
+HANDLE_HOOKS = frozenset(
+    {
+        HANDLE_CREATE,
+        HANDLE_CLOSE,
+        HANDLE_DUPLICATE,
+        TYPE_DC_START,
+        TYPE_DC_END,
+        HANDLE_DC_START,
+        HANDLE_DC_END,
+    }
+)
+PROCESS_HOOKS = frozenset(
+    {PROCESS_START, PROCESS_END, PROCESS_DC_START, PROCESS_DC_END, PROCESS_DEFUNCT}
+)
+COUNTER_HOOKS = frozenset({PROCESS_COUNTERS_EXIT, PROCESS_COUNTERS_END})
+IMAGE_HOOKS = frozenset({IMAGE_LOAD, IMAGE_UNLOAD, IMAGE_DC_START, IMAGE_DC_END})
+THREAD_HOOKS = frozenset({THREAD_START, THREAD_END, THREAD_DC_START, THREAD_DC_END})
+# Packets, and what else the network says of a process.
+PACKET_KINDS = {
+    TCP_SEND: "tcp_sent",
+    TCP_SEND_6: "tcp_sent",
+    TCP_RECEIVE: "tcp_received",
+    TCP_RECEIVE_6: "tcp_received",
+    UDP_SEND: "udp_sent",
+    UDP_SEND_6: "udp_sent",
+    UDP_RECEIVE: "udp_received",
+    UDP_RECEIVE_6: "udp_received",
+}
+CONNECTION_KINDS = {
+    TCP_CONNECT: "tcp_connects",
+    TCP_DISCONNECT: "tcp_disconnects",
+    TCP_RETRANSMIT: "tcp_retransmits",
+}
+NETWORK_HOOKS = frozenset(PACKET_KINDS) | frozenset(CONNECTION_KINDS)
 
 # ---- Kernel flags: what turns each of them on (event-decoding, chapter 13) ---------
 
@@ -89,31 +183,22 @@ FLAGS: dict[str, tuple[int, int, frozenset[int]]] = {
     "PROCESS": (
         0,
         0x00000001,
-        frozenset(
-            {
-                PROCESS_START,
-                PROCESS_END,
-                PROCESS_DC_START,
-                PROCESS_DC_END,
-                PROCESS_TERMINATE,
-                PROCESS_DEFUNCT,
-            }
-        ),
+        PROCESS_HOOKS | {PROCESS_TERMINATE},
     ),
     "THREAD": (
         0,
         0x00000002,
-        frozenset({THREAD_START, THREAD_END, THREAD_DC_START, THREAD_DC_END}),
+        THREAD_HOOKS | {SET_THREAD_NAME},
     ),
     "IMAGE_LOAD": (
         0,
         0x00000004,
-        frozenset({IMAGE_LOAD, IMAGE_UNLOAD, IMAGE_DC_START, IMAGE_DC_END}),
+        IMAGE_HOOKS,
     ),
     "PROCESS_COUNTERS": (
         0,
         0x00000008,
-        frozenset({PROCESS_COUNTERS_EXIT, PROCESS_COUNTERS_END}),
+        COUNTER_HOOKS,
     ),
     "DISK_IO": (0, 0x00000100, frozenset({DISK_READ, DISK_WRITE, DISK_FLUSH})),
     "DISK_FILE_IO": (0, 0x00000200, frozenset({FILE_RUNDOWN})),
@@ -125,14 +210,16 @@ FLAGS: dict[str, tuple[int, int, frozenset[int]]] = {
     "MEMORY_PAGE_FAULTS": (
         0,
         0x00001000,
-        frozenset({FAULT_TRANSITION, FAULT_DEMAND_ZERO, FAULT_COPY_ON_WRITE}),
+        frozenset(FAULT_KINDS) | {ACCESS_VIOLATION},
     ),
     "MEMORY_HARD_FAULTS": (0, 0x00002000, frozenset({HARD_FAULT})),
     "NETWORK_TCPIP": (
         0,
         0x00010000,
-        frozenset({TCP_SEND, TCP_RECEIVE, UDP_SEND, UDP_RECEIVE}),
+        NETWORK_HOOKS,
     ),
+    "FILE_IO": (0, 0x02000000, frozenset({FILE_END})),
+    "FILE_IO_INIT": (0, 0x04000000, FILE_CALL_HOOKS),
     "PROFILE": (
         1,
         0x00000002,
@@ -141,9 +228,16 @@ FLAGS: dict[str, tuple[int, int, frozenset[int]]] = {
     "CSWITCH": (1, 0x00000004, frozenset({CSWITCH})),
     "DPC": (1, 0x00000080, frozenset({THREADED_DPC, DPC, TIMER_DPC})),
     "DISPATCHER": (1, 0x00000200, frozenset({READY_THREAD})),
-    "PRIORITY": (1, 0x00002000, frozenset({SET_BASE_PRIORITY})),
+    "AFFINITY": (1, 0x00001000, frozenset({SET_AFFINITY})),
+    "PRIORITY": (
+        1,
+        0x00002000,
+        frozenset({SET_PRIORITY, SET_BASE_PRIORITY, SET_IO_PRIORITY}),
+    ),
     "INTERRUPT": (1, 0x00004000, frozenset({ISR})),
     "VIRTUAL_ALLOC": (1, 0x00008000, frozenset({VIRTUAL_ALLOC, VIRTUAL_FREE})),
+    "WORKING_SETS": (1, 0x00800000, frozenset({WORKING_SETS})),
+    "HANDLES": (4, 0x00000040, HANDLE_HOOKS),
 }
 
 ALL_FLAGS = frozenset(FLAGS)

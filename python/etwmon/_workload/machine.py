@@ -1,4 +1,4 @@
-"""The simulated machine: processes, images, disks, network and memory over the scheduler.
+"""The simulated machine: processes, threads and images over everything else.
 
 A program is a generator that is given the machine and its own thread. It yields what
 takes time (``RUN``, ``SLEEP``, ``BLOCK``) and calls the machine for what takes none;
@@ -12,42 +12,32 @@ from collections.abc import Generator, Iterable, Iterator
 from typing import Any
 
 from . import facts as f
+from .files import Files
+from .handles import PROCESS_TYPE, THREAD_TYPE, Handles
+from .memory import Memory
+from .network import Network
 from .objects import (
     BLOCK,
-    EXECUTIVE,
-    KERNEL_MODE,
     RUN,
     RUNNING,
     TERMINATED,
     USER_MODE,
     USER_REQUEST,
     WAITING,
-    WR_PAGE_IN,
-    WR_QUEUE,
     Body,
     ImageSpec,
     Op,
     Process,
-    Processor,
     ProcessSpec,
     Program,
     Thread,
 )
-from .scheduler import Scheduler
 
 STILL_ACTIVE = 259
 
-# I/O priority "normal" and the flags of a non-cached read or write.
-READ_FLAGS = 3 << 17 | 0x43
-WRITE_FLAGS = 3 << 17 | 0x03
 
-
-class Machine(Scheduler):
-    """A machine with an operating system.
-
-    ``happened`` holds ``(time, process, counter, amount)`` of everything countable, and
-    ``faults`` ``(time, process, cpu)`` of page faults, whose records name nobody.
-    """
+class Machine(Files, Memory, Network, Handles):
+    """A machine with an operating system: processes, their threads and images."""
 
     def __init__(
         self,
@@ -64,16 +54,10 @@ class Machine(Scheduler):
         self.start = start
         self.start_filetime = start_filetime
         self.reuse_ids = reuse_ids
-        self.happened: list[tuple[int, Process, str, int]] = []
-        self.faults: list[tuple[int, Process, int]] = []
         self.kernel_images: list[tuple[int, ImageSpec]] = []
-        self.files: dict[str, int] = {}
         self.services: list[tuple[int, int, str, str, str]] = []
         self._free_ids: list[tuple[int, int]] = []  # not before this time, id
         self._next_id = 8
-        self._disk_free: list[int] = [start] * 4
-        self._irp = self.pool_base + 0x11000
-        self._connection = 0x2A00
         spec = ProcessSpec("System", session_id=0xFFFFFFFF, user_sid="S-1-5-18", flags=4)
         self.system = self._add_process(4, 0, spec)
 
@@ -136,7 +120,6 @@ class Machine(Scheduler):
         thread = Thread(len(self.threads), self._new_id(), process, self.now)
         thread.base_priority = thread.priority = priority
         thread.name = name
-        thread.state = 1
         thread.last_cpu = self.rng.randrange(len(self.cpus))
         thread.stack_base = self.pool_base + 0x800000 + thread.index * 0x7000
         thread.teb = 0x7FFD0000 - (len(process.threads) + 1) * 0x2000
@@ -189,10 +172,13 @@ class Machine(Scheduler):
             self.happened.append((self.now, process, "images_unloaded", 1))
             yield (RUN, 1)
         process.images.clear()
-        peak = process.peak_private
+        for handle in list(process.handles):
+            self.close_handle(thread, handle)
+        memory = process.memory
         self.note(
             f.PROCESS_COUNTERS_EXIT,
-            *(process.pid, 0, 0, 0, peak * 8, peak, peak, 0x18000, 0x3000),
+            *(process.pid, 0, 0, 0, memory.peak_virtual, memory.peak_working_set),
+            *(memory.peak_private, memory.peak_paged, memory.peak_non_paged),
             *(0, 0, 0, 0, 0, 0),
         )
         yield (RUN, 4)
@@ -215,7 +201,7 @@ class Machine(Scheduler):
         ):
             self._free_id(process.pid)
 
-    def _io_ended(self, thread: Thread) -> None:
+    def io_ended(self, thread: Thread) -> None:
         """An id is not given again while a transfer is under way in its name."""
         thread.pending -= 1
         if thread.end is not None and not thread.pending:
@@ -258,6 +244,10 @@ class Machine(Scheduler):
 
         self.create_thread(parent, process, first)
         yield (RUN, 20)
+        main = self.open_handle(parent, THREAD_TYPE)
+        self.open_handle(parent, PROCESS_TYPE, target=process.key)
+        yield (RUN, 2)
+        self.close_handle(parent, main)
         return process
 
     def exit_process(self, process: Process, code: int) -> None:
@@ -270,11 +260,12 @@ class Machine(Scheduler):
             if thread.is_exiting or thread.state == TERMINATED:
                 continue
             thread.is_exiting = True
+            thread.suspension = 0
             if thread.state == RUNNING and self.cpu.thread is thread:
                 continue  # it returns from its own body
             thread.program = self._end(thread)
             if thread.state == WAITING:
-                self._ready(thread, self.cpu)
+                self.wake(thread, self.cpu)
 
     def terminate(self, killer: Thread, process: Process, code: int) -> None:
         """End another process, as the task manager does."""
@@ -284,22 +275,25 @@ class Machine(Scheduler):
         self.exit_process(process, code)
 
     def wait_for_exit(self, thread: Thread, process: Process) -> Iterator[Op]:
-        """Block until a process has exited (`yield from`)."""
+        """Block until a process has exited, and close the handles of it (`yield from`)."""
         if process.end is None:
             process.waiters.append(thread)
             yield (BLOCK, USER_REQUEST, USER_MODE)
+        for handle, (target, _) in list(thread.process.handles.items()):
+            if target == process.key:
+                self.close_handle(thread, handle)
 
-    def set_base_priority(self, thread: Thread, priority: int) -> None:
-        """Change the base priority of the running thread."""
-        old, thread.base_priority = thread.base_priority, priority
-        thread.priority = priority
-        self.note(f.SET_BASE_PRIORITY, thread.tid, old, priority, 0)
+    def rename_thread(self, thread: Thread, name: str) -> None:
+        """Give a thread a name."""
+        thread.name = name
+        self.note_as(thread, f.SET_THREAD_NAME, thread.process.pid, thread.tid, name)
 
     # ---- Images ------------------------------------------------------------------------
 
     def _map(self, process: Process, image: ImageSpec) -> int:
         base = process.next_address
         process.next_address += (image.size + 0x1FFFF) & ~0xFFFF
+        process.memory.map(image.size)
         process.images.append((base, image))
         return base
 
@@ -311,179 +305,6 @@ class Machine(Scheduler):
 
     def _note_image(self, thread: Thread, hook: int, base: int, image: ImageSpec) -> None:
         self.note_as(thread, hook, *_image_data(base, image, thread.process.pid))
-
-    # ---- Disk and memory ---------------------------------------------------------------
-
-    def file_key(self, path: str) -> int:
-        """Return the key by which disk records name a file."""
-        return self.files.setdefault(path, self.pool_base + 0x9000 + len(self.files) * 0x150)
-
-    def disk_io(
-        self, thread: Thread, path: str, size: int, *, is_write: bool = False, wakes: bool = False
-    ) -> None:
-        """Start a transfer; with `wakes` its end wakes the thread, which is to block."""
-        disk = 0
-        begin = self.now
-        service = self.ticks(self.rng.lognormvariate(4.6, 0.7) + size / 400)
-        done = max(self._disk_free[disk], begin) + service
-        self._disk_free[disk] = done
-        self._irp += 0x240
-        init = f.DISK_WRITE_INIT if is_write else f.DISK_READ_INIT
-        self.note_as(thread, init, self._irp, thread.tid)
-        key = self.file_key(path)
-        offset = self.rng.randrange(1 << 28) << 12
-        flags = WRITE_FLAGS if is_write else READ_FLAGS
-        data = (disk, flags, size, 0, offset, key, self._irp)
-        thread.pending += 1
-        self.at(done, self._disk_done, (thread, data, begin, is_write, wakes))
-
-    def _disk_done(self, now: int, arg: Any, _: Any) -> None:
-        cpu = self.cpus[self.rng.randrange(min(4, len(self.cpus)))]
-        self.interrupt(cpu, self.ticks(1.5), self.ticks(4), self._disk_dpc, arg)
-
-    def _disk_dpc(self, now: int, cpu: Processor, arg: Any) -> None:
-        thread, data, begin, is_write, wakes = arg
-        hook = f.DISK_WRITE if is_write else f.DISK_READ
-        response = now - begin
-        self.note(hook, *data, response, thread.tid, cpu=cpu)
-        kind = "disk_write" if is_write else "disk_read"
-        process = thread.process
-        self.happened.append((now, process, kind + "_operations", 1))
-        self.happened.append((now, process, kind + "_bytes", data[2]))
-        self.happened.append((now, process, kind + "_ticks", response))
-        if wakes:
-            self.wake(thread, cpu)
-        self._io_ended(thread)
-
-    def read(self, thread: Thread, path: str, size: int) -> Iterator[Op]:
-        """Read from the disk and wait for it (`yield from`)."""
-        self.disk_io(thread, path, size, wakes=True)
-        yield (BLOCK, EXECUTIVE, KERNEL_MODE)
-        yield (RUN, 5)
-
-    def write(self, thread: Thread, path: str, size: int) -> Iterator[Op]:
-        """Write to the disk and wait for it (`yield from`)."""
-        self.disk_io(thread, path, size, is_write=True, wakes=True)
-        yield (BLOCK, EXECUTIVE, KERNEL_MODE)
-        yield (RUN, 5)
-
-    def flush(self, thread: Thread) -> None:
-        """Flush a disk; the record comes when it is done."""
-        begin = self.now
-        thread.pending += 1
-        self._irp += 0x240
-        irp = self._irp
-        self.note_as(thread, f.DISK_FLUSH_INIT, irp, thread.tid)
-
-        def done(now: int, cpu: Processor, _: Any) -> None:
-            self.note(f.DISK_FLUSH, 0, 0, now - begin, irp, thread.tid, cpu=cpu)
-            self.happened.append((now, thread.process, "disk_flushes", 1))
-            self._io_ended(thread)
-
-        def complete(now: int, a: Any, b: Any) -> None:
-            self.interrupt(self.cpus[0], self.ticks(1.5), self.ticks(4), done)
-
-        self.at(begin + self.ticks(900), complete)
-
-    def hard_fault(self, thread: Thread, path: str, size: int) -> Iterator[Op]:
-        """Touch a page that is on the disk (`yield from`)."""
-        begin = self.now
-        self.disk_io(thread, path, size, wakes=True)
-        yield (BLOCK, WR_PAGE_IN, KERNEL_MODE)
-        yield (RUN, 2)
-        address = thread.addresses[-1] & ~0xFFF
-        offset = self.rng.randrange(1 << 20) << 12
-        key = self.file_key(path)
-        self.note(f.HARD_FAULT, begin, offset, address, key, thread.tid, size)
-        self.happened.append((self.now, thread.process, "hard_faults", 1))
-        yield (RUN, 2)
-
-    def soft_faults(
-        self, thread: Thread, count: int, hook: int = f.FAULT_DEMAND_ZERO
-    ) -> Iterator[Op]:
-        """Touch pages that need no disk (`yield from`)."""
-        process = thread.process
-        counter = thread.addresses[-1]
-        for n in range(count):
-            address = 0x20000000 + (process.fault_count << 12) % 0x40000000
-            process.fault_count += 1
-            self.note(hook, address, counter + n)
-            self.faults.append((self.now, process, self.cpu.index))
-            yield (RUN, 1)
-
-    def allocate(self, thread: Thread, size: int) -> Iterator[Op]:
-        """Commit private memory and touch some of it (`yield from`)."""
-        process = thread.process
-        process.bytes_private += size
-        process.peak_private = max(process.peak_private, process.bytes_private)
-        self.note_as(
-            thread, f.VIRTUAL_ALLOC, 0x30000000 + process.bytes_private % 0x40000000, size,
-            process.pid, 0x3000,
-        )  # fmt: skip
-        yield (RUN, 4)
-        yield from self.soft_faults(thread, min(size >> 12, 4))
-
-    def free(self, thread: Thread, size: int) -> None:
-        """Release private memory."""
-        process = thread.process
-        address = 0x30000000 + process.bytes_private % 0x40000000
-        process.bytes_private = max(0, process.bytes_private - size)
-        self.note_as(thread, f.VIRTUAL_FREE, address, size, process.pid, 0x8000)
-
-    # ---- Network -------------------------------------------------------------------------
-
-    def connect(self) -> tuple[str, str, int, int, int]:
-        """Return a new connection: remote, local address and port, id."""
-        self._connection += 1
-        rng = self.rng
-        remote = f"203.0.113.{rng.randrange(1, 255)}"
-        return (remote, "10.0.0.17", 443, 49152 + rng.randrange(16000), self._connection)
-
-    def send(
-        self, thread: Thread, connection: tuple[str, str, int, int, int], size: int,
-        *, is_udp: bool = False,
-    ) -> None:  # fmt: skip
-        """Send data; the record is written in the caller's context."""
-        remote, local, remote_port, port, key = connection
-        ends = (thread.process.pid, size, remote, local, remote_port, port)
-        if is_udp:
-            self.note(f.UDP_SEND, *ends, 0, key)
-        else:
-            clock = self.now // self.clock_tick & 0xFFFFFFFF
-            self.note(f.TCP_SEND, *ends, clock, clock, 0, key)
-        self._happened_packet(thread.process, "udp_sent" if is_udp else "tcp_sent", size)
-
-    def _happened_packet(self, process: Process, kind: str, size: int) -> None:
-        self.happened.append((self.now, process, kind + "_packets", 1))
-        self.happened.append((self.now, process, kind + "_bytes", size))
-
-    def receive(
-        self, thread: Thread, connection: tuple[str, str, int, int, int], size: int,
-        us: float, *, is_udp: bool = False,
-    ) -> Iterator[Op]:  # fmt: skip
-        """Wait for data that arrives after a time (`yield from`)."""
-        arg = (thread, connection, size, is_udp)
-        self.at(self.now + self.ticks(us), self._packet, arg)
-        yield (BLOCK, WR_QUEUE, USER_MODE)
-        yield (RUN, 8)
-
-    def _packet(self, now: int, arg: Any, _: Any) -> None:
-        cpu = self.cpus[self.rng.randrange(min(2, len(self.cpus)))]
-        self.interrupt(cpu, self.ticks(1), self.ticks(12), self._packet_dpc, arg)
-
-    def _packet_dpc(self, now: int, cpu: Processor, arg: Any) -> None:
-        thread, connection, size, is_udp = arg
-        remote, local, remote_port, port, key = connection
-        process = thread.process
-        if process.end is not None or thread.state == TERMINATED:
-            return  # nobody listens any more
-        pid = process.pid
-        if is_udp:  # source and destination of the packet
-            self.note(f.UDP_RECEIVE, pid, size, local, remote, port, remote_port, 0, key, cpu=cpu)
-        else:
-            self.note(f.TCP_RECEIVE, pid, size, remote, local, remote_port, port, 0, key, cpu=cpu)
-        self._happened_packet(process, "udp_received" if is_udp else "tcp_received", size)
-        self.wake(thread, cpu)
 
     # ---- Data of records -----------------------------------------------------------------
 
@@ -516,13 +337,13 @@ class Machine(Scheduler):
             thread.stack_base - 0x6000,
             0x500000 + thread.index * 0x20000 if is_user else 0,
             0x4F0000 + thread.index * 0x20000 if is_user else 0,
-            all_processors,
+            all_processors & thread.affinity,
             thread.start_address,
             thread.teb if is_user else 0,
             thread.tag,
             thread.base_priority,
             5,
-            2,
+            thread.io_priority,
             0,
             thread.name,
         )

@@ -13,11 +13,16 @@ if TYPE_CHECKING:
 READY, RUNNING, TERMINATED, WAITING = 1, 2, 4, 5
 EXECUTIVE, DELAY_EXECUTION, SUSPENDED, USER_REQUEST = 0, 4, 5, 6
 WR_EXECUTIVE, WR_USER_REQUEST, WR_QUEUE, WR_PAGE_IN = 7, 13, 15, 9
-WR_ALERT, WR_QUANTUM_END, WR_TERMINATED, WR_PREEMPTED = 37, 30, 22, 32
+WR_ALERT, WR_QUANTUM_END, WR_DISPATCH_INTERRUPT, WR_PREEMPTED = 37, 30, 31, 32
+WR_LPC_REPLY, WR_TERMINATED = 17, 22
+INITIALIZED = 0
 KERNEL_MODE, USER_MODE = 0, 1
 
-# What a program yields: ("run", us) or ("sleep", us, reason) or ("block", reason, mode).
-RUN, SLEEP, BLOCK = 0, 1, 2
+PAGE = 4096
+
+# What a program yields: (RUN, us), (SLEEP, us, reason), (BLOCK, reason, mode), or (MOVE,)
+# to a processor that its affinity allows.
+RUN, SLEEP, BLOCK, MOVE = 0, 1, 2, 3
 Op = tuple[int, ...]
 Program = Iterator[Op]
 Body = Callable[["Machine", "Thread"], Program]
@@ -54,10 +59,12 @@ class Thread:
 
     __slots__ = (
         "addresses",
+        "affinity",
         "base_priority",
         "begin",
         "end",
         "index",
+        "io_priority",
         "is_ended",
         "is_exiting",
         "is_signalled",
@@ -75,11 +82,13 @@ class Thread:
         "stack_base",
         "start_address",
         "state",
+        "suspension",
         "tag",
         "teb",
         "tid",
         "token",
         "user_ticks",
+        "wait_reason",
     )
 
     def __init__(self, index: int, tid: int, process: Process, begin: int) -> None:
@@ -101,6 +110,10 @@ class Thread:
         self.last_cpu = 0
         self.pending = 0  # transfers under way
         self.token = 0
+        self.affinity = -1  # every processor
+        self.io_priority = 2
+        self.suspension = 0  # 1: before its next step, 2: now
+        self.wait_reason = 0
         self.is_signalled = False
         self.is_exiting = False
         self.is_ended = False
@@ -112,26 +125,82 @@ class Thread:
         self.teb = 0
 
 
+class MemoryUse:
+    """What a process uses of memory, in bytes, and the peaks of that."""
+
+    __slots__ = (
+        "faults",
+        "non_paged",
+        "paged",
+        "peak_non_paged",
+        "peak_paged",
+        "peak_private",
+        "peak_virtual",
+        "peak_working_set",
+        "private",
+        "virtual",
+        "working_set",
+    )
+
+    def __init__(self) -> None:
+        self.faults = 600
+        self.private = self.peak_private = 4 << 20
+        self.virtual = self.peak_virtual = 64 << 20
+        self.working_set = self.peak_working_set = 6 << 20
+        self.paged = self.peak_paged = 0x17000
+        self.non_paged = self.peak_non_paged = 0x2800
+
+    def grow_working_set(self, size: int, limit: int) -> None:
+        """Map pages; those that are over the limit take the place of others."""
+        self.working_set = min(self.working_set + size, limit)
+        self.peak_working_set = max(self.peak_working_set, self.working_set)
+
+    def map(self, size: int) -> None:
+        """Give out addresses, or take them back (below 0)."""
+        self.virtual += size
+        self.peak_virtual = max(self.peak_virtual, self.virtual)
+
+    def commit(self, size: int) -> None:
+        """Commit private memory."""
+        self.private += size
+        self.peak_private = max(self.peak_private, self.private)
+        self.map(size)
+
+    def release(self, size: int) -> None:
+        """Release private memory, and with it what of it was in the working set."""
+        size = min(size, self.private)
+        self.private -= size
+        self.working_set = max(PAGE, self.working_set - size // 8)
+        self.map(-size)
+
+    def charge(self, paged: int, non_paged: int) -> None:
+        """Charge the pools, or give back (below 0)."""
+        self.paged += paged
+        self.peak_paged = max(self.peak_paged, self.paged)
+        self.non_paged += non_paged
+        self.peak_non_paged = max(self.peak_non_paged, self.non_paged)
+
+
 class Process:
     """One process instance."""
 
     __slots__ = (
         "alive",
         "begin",
-        "bytes_private",
         "command_line",
         "end",
         "exit_code",
-        "fault_count",
         "flags",
-        "handle_count",
+        "free_handles",
+        "handles",
         "images",
         "index",
         "is_exiting",
         "key",
+        "memory",
         "next_address",
         "parent_pid",
-        "peak_private",
+        "peak_handles",
         "pid",
         "spec",
         "threads",
@@ -157,10 +226,10 @@ class Process:
         self.images: list[tuple[int, ImageSpec]] = []
         self.waiters: list[Thread] = []
         self.next_address = 0
-        self.bytes_private = 4 << 20
-        self.peak_private = 4 << 20
-        self.fault_count = 600
-        self.handle_count = 60
+        self.memory = MemoryUse()
+        self.handles: dict[int, tuple[int, int]] = {}  # value -> object, type
+        self.free_handles: list[int] = []
+        self.peak_handles = 0
 
 
 class Processor:

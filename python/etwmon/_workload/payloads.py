@@ -26,7 +26,10 @@ VERSIONS: dict[int, int] = {
     f.THREAD_DC_START: 3,
     f.THREAD_DC_END: 3,
     f.CSWITCH: 4,
+    f.SET_PRIORITY: 3,
     f.SET_BASE_PRIORITY: 3,
+    f.SET_IO_PRIORITY: 3,
+    **dict.fromkeys(f.FILE_CALL_HOOKS | {f.FILE_END}, 3),
     f.IMAGE_LOAD: 3,
     f.IMAGE_UNLOAD: 3,
     f.IMAGE_DC_START: 3,
@@ -119,8 +122,10 @@ def encoders(pointer_size: int, has_thread_name: bool = True) -> dict[int, Encod
         fields = image_struct.pack(base, size, pid, checksum, stamp, 12, 1, 0, default, 0, 0, 0, 0)
         return fields + wide(path)
 
-    def network(tail: str) -> Encoder:
-        layout = struct.Struct("<II4s4s2s2s" + tail)
+    def network(tail: str, is_v6: bool = False) -> Encoder:
+        end = "16s" if is_v6 else "4s"
+        layout = struct.Struct(f"<II{end}{end}2s2s{tail}")
+        address = ipaddress.IPv6Address if is_v6 else ipaddress.IPv4Address
 
         def encode(
             pid: int, size: int, to: str, source: str, to_port: int, port: int, *rest: int
@@ -128,14 +133,28 @@ def encoders(pointer_size: int, has_thread_name: bool = True) -> dict[int, Encod
             return layout.pack(
                 pid,
                 size,
-                ipaddress.IPv4Address(to).packed,
-                ipaddress.IPv4Address(source).packed,
+                address(to).packed,
+                address(source).packed,
                 to_port.to_bytes(2, "big"),
                 port.to_bytes(2, "big"),
                 *rest,
             )
 
         return encode
+
+    def with_text(layout: str) -> Encoder:
+        """Return the encoder of fields that a text follows; an absent one is not written."""
+        fields = struct.Struct(layout)
+
+        def encode(*data: Any) -> bytes:
+            return fields.pack(*data[:-1]) + (b"" if data[-1] is None else wide(data[-1]))
+
+        return encode
+
+    working_set = struct.Struct(f"<I{p}{p}{p}{p}{p}{p}{p}{p}")
+
+    def working_sets(*entries: tuple[int, ...]) -> bytes:
+        return struct.pack("<I", len(entries)) + b"".join(working_set.pack(*e) for e in entries)
 
     def sampling(source: int, new: int, old: int) -> bytes:
         return struct.pack("<III", source, new, old) + wide("Timer")
@@ -167,7 +186,15 @@ def encoders(pointer_size: int, has_thread_name: bool = True) -> dict[int, Encod
     fault = packed(f"<{p}{p}")
     memory = packed(f"<{p}{p}II")
     dpc = packed(f"<q{p}")
-    receive = network(f"I{p}")
+    receive, receive_6 = network(f"I{p}"), network(f"I{p}", True)
+    simple_call = packed(f"<{p}{p}{p}I")
+    transfer = packed(f"<Q{p}{p}{p}III")
+    info_call = packed(f"<{p}{p}{p}{p}II")
+    directory_call = with_text(f"<{p}{p}{p}IIII")
+    handle = with_text(f"<{p}IH")
+    handle_rundown = with_text(f"<{p}IIH")
+    object_type = with_text("<HH")
+    priority = packed("<IBBH")
     masks = packed("<9I")
     table: dict[int, Encoder] = {
         f.MASKS_START: masks,
@@ -182,7 +209,11 @@ def encoders(pointer_size: int, has_thread_name: bool = True) -> dict[int, Encod
         f.FAULT_TRANSITION: fault,
         f.FAULT_DEMAND_ZERO: fault,
         f.FAULT_COPY_ON_WRITE: fault,
+        f.FAULT_GUARD_PAGE: fault,
+        f.FAULT_HARD: fault,
+        f.ACCESS_VIOLATION: fault,
         f.HARD_FAULT: packed(f"<qQ{p}{p}II"),
+        f.WORKING_SETS: working_sets,
         f.VIRTUAL_ALLOC: memory,
         f.VIRTUAL_FREE: memory,
         f.PROCESS_START: process,
@@ -194,17 +225,30 @@ def encoders(pointer_size: int, has_thread_name: bool = True) -> dict[int, Encod
         f.PROCESS_COUNTERS_EXIT: counters,
         f.PROCESS_COUNTERS_END: counters,
         f.FILE_RUNDOWN: file_name,
+        f.FILE_CREATE: with_text(f"<{p}{p}IIII"),
+        **dict.fromkeys((f.FILE_CLEANUP, f.FILE_CLOSE, f.FILE_FLUSH), simple_call),
+        **dict.fromkeys((f.FILE_READ, f.FILE_WRITE), transfer),
+        **dict.fromkeys((f.FILE_SET_INFO, f.FILE_DELETE, f.FILE_RENAME), info_call),
+        **dict.fromkeys((f.FILE_QUERY_INFO, f.FILE_CONTROL), info_call),
+        **dict.fromkeys((f.FILE_DIRECTORY, f.FILE_NOTIFY), directory_call),
+        f.FILE_END: packed(f"<{p}{p}I"),
         f.THREAD_START: thread,
         f.THREAD_END: thread,
         f.THREAD_DC_START: thread,
         f.THREAD_DC_END: thread,
         f.CSWITCH: packed("<IIbbBbbbbbIi"),
         f.READY_THREAD: packed("<Ibbbb"),
-        f.SET_BASE_PRIORITY: packed("<IBBH"),
+        f.SET_PRIORITY: priority,
+        f.SET_BASE_PRIORITY: priority,
+        f.SET_IO_PRIORITY: priority,
+        f.SET_AFFINITY: packed(f"<{p}IHH"),
+        f.SET_THREAD_NAME: with_text("<II"),
         f.TCP_SEND: network(f"III{p}"),
-        f.TCP_RECEIVE: receive,
-        f.UDP_SEND: receive,
-        f.UDP_RECEIVE: receive,
+        f.TCP_SEND_6: network(f"III{p}", True),
+        f.TCP_CONNECT: network(f"HHHHIhhI{p}"),
+        **dict.fromkeys((f.TCP_RECEIVE, f.TCP_DISCONNECT, f.TCP_RETRANSMIT), receive),
+        **dict.fromkeys((f.UDP_SEND, f.UDP_RECEIVE), receive),
+        **dict.fromkeys((f.TCP_RECEIVE_6, f.UDP_SEND_6, f.UDP_RECEIVE_6), receive_6),
         f.CONFIG_CPU: config_cpu,
         f.CONFIG_SERVICE: service,
         f.SAMPLE: packed(f"<{p}IHBB"),
@@ -215,6 +259,10 @@ def encoders(pointer_size: int, has_thread_name: bool = True) -> dict[int, Encod
         f.SAMPLE_INTERVAL: packed("<III"),
         f.SAMPLING_START: sampling,
         f.SAMPLING_END: sampling,
+        **dict.fromkeys((f.HANDLE_CREATE, f.HANDLE_CLOSE), handle),
+        f.HANDLE_DUPLICATE: packed(f"<{p}IIIHI"),
+        **dict.fromkeys((f.TYPE_DC_START, f.TYPE_DC_END), object_type),
+        **dict.fromkeys((f.HANDLE_DC_START, f.HANDLE_DC_END), handle_rundown),
         f.IMAGE_LOAD: image,
         f.IMAGE_UNLOAD: image,
         f.IMAGE_DC_START: image,

@@ -1,276 +1,122 @@
-"""The processors of the simulated machine: dispatching, interrupts, sampling.
+"""The dispatcher of the simulated machine: who waits, who is ready, who runs.
 
-Time is the session clock, in integer ticks, and nothing else: what happens, happens at
-a tick, so that sums over a trace are exact. Facts may be noted before their time has come
-(the end of an interrupt, say); `Scheduler.facts` is ordered when the trace is cut from it.
+What one processor causes on another takes at least a tick, as on every machine: no thread
+is readied at the tick at which it left its processor, or runs at the tick at which it
+became ready. So the order in which a reader merges records of the same tick is possible.
 """
 
 from __future__ import annotations
 
 import heapq
-import random
 from collections import deque
 from typing import Any
 
 from . import facts as f
-from .facts import Fact, Header
+from .clock import Clock
 from .objects import (
     BLOCK,
     DELAY_EXECUTION,
     EXECUTIVE,
     KERNEL_MODE,
+    MOVE,
     READY,
     RUN,
     RUNNING,
     SLEEP,
+    SUSPENDED,
     TERMINATED,
     USER_MODE,
     WAITING,
+    WR_DISPATCH_INTERRUPT,
     WR_PREEMPTED,
     WR_QUANTUM_END,
     WR_TERMINATED,
-    Action,
-    Process,
     Processor,
-    ProcessSpec,
     Thread,
 )
 
-# Sample flags: bit 0 in a DPC, bit 1 in an ISR.
-IN_DPC, IN_ISR = 1, 2
+# How often a thread whose wait ends is raised in priority, and the highest it gets to.
+_BOOST_SHARE = 0.08
+_BOOST_LIMIT = 15
 
 
-class Scheduler:
+class Scheduler(Clock):
     """Runs threads on processors and keeps the physical truth about who ran when.
 
-    ``segments`` holds ``(cpu, thread, begin, end)`` for every stay of a thread (idle ones
-    too) on a processor; ``interrupts`` holds ``(cpu, begin, end, is_isr, is_nested)`` for
-    every time an interrupt held a processor, during which its thread did not run.
+    ``switches`` holds ``(time, cpu, old, new, state of the old)``; ``stays`` holds
+    ``(thread, state, reason, begin, end)`` for every time that a thread waited or was ready.
     """
 
     def __init__(
-        self,
-        processors: int,
-        seed: int,
-        start: int,
-        frequency: int,
-        *,
-        pointer_size: int = 8,
-        sample_interval: int = 10_000,
-        timer_resolution: int = 156_250,
+        self, processors: int, seed: int, start: int, frequency: int, **options: Any
     ) -> None:
-        if processors < 1 or frequency < 1_000_000:
-            raise ValueError("at least one processor and a clock of at least 1 MHz")
-        self.rng = random.Random(seed)
-        self.now = start
-        self.frequency = frequency
-        self.pointer_size = pointer_size
-        self.facts: list[Fact] = []
-        self.segments: list[tuple[int, Thread, int, int]] = []
-        self.interrupts: list[tuple[int, int, int, bool, bool]] = []
-        self.switches: list[tuple[int, Thread, Thread, int]] = []
+        super().__init__(processors, seed, start, frequency, **options)
+        self.switches: list[tuple[int, int, Thread, Thread, int]] = []
+        self.stays: list[tuple[Thread, int, int, int, int]] = []
         self.quantum = self.ticks(20_000)
-        self.sample_interval = sample_interval  # 100 ns
-        self.sample_ticks = max(1, sample_interval * frequency // 10_000_000)
-        self.timer_resolution = timer_resolution
-        self.clock_tick = max(1, timer_resolution * frequency // 10_000_000)
-        high = pointer_size == 8
-        self.kernel_base = 0xFFFFF80000000000 if high else 0x81000000
-        self.pool_base = 0xFFFFA00000000000 if high else 0x85000000
-        self.interrupt_routines = tuple(self.kernel_base + 0x10000 + 0x1480 * n for n in range(8))
-        idle_spec = ProcessSpec("Idle", session_id=0xFFFFFFFF, user_sid="S-1-5-18")
-        self.idle_process = Process(0, 0, 0, idle_spec, self.kernel_base + 0x124A00, start)
-        self.processes: list[Process] = [self.idle_process]
-        self.threads: list[Thread] = []
-        self.cpus: list[Processor] = []
-        for index in range(processors):
-            idle = Thread(len(self.threads), 0, self.idle_process, start)
-            idle.state = RUNNING
-            idle.priority = idle.base_priority = 0
-            idle.addresses = (self.kernel_base + 0x3F1000,) * 2
-            idle.kernel_share = 1.0
-            idle.last_cpu = index
-            idle.stack_base = self.pool_base + 0x400000 + index * 0x7000
-            idle.start_address = idle.addresses[0]
-            self.threads.append(idle)
-            self.idle_process.threads.append(idle)
-            self.idle_process.alive += 1
-            cpu = Processor(index, idle, start)
-            # Processors take their samples and clock ticks one after the other.
-            cpu.next_sample = start + 1 + self.rng.randrange(self.sample_ticks)
-            cpu.next_tick = start + 1 + (index * self.clock_tick) // processors
-            self.cpus.append(cpu)
-        self.cpu = self.cpus[0]  # where the program that is asked now runs
         self._idle_mask = (1 << processors) - 1
         self._queues: list[deque[Thread]] = [deque() for _ in range(32)]
         self._ready_mask = 0
-        self._heap: list[tuple[int, int, Action, Any, Any]] = []
-        self._order = 0
-
-    # ---- Time ----------------------------------------------------------------------
-
-    def ticks(self, us: float) -> int:
-        """Return microseconds as clock ticks, at least one."""
-        return max(1, int(us * self.frequency) // 1_000_000)
-
-    def at(self, time: int, action: Action, a: Any = None, b: Any = None) -> None:
-        """Call ``action(time, a, b)`` when the machine gets there."""
-        self._order += 1
-        heapq.heappush(self._heap, (time, self._order, action, a, b))
-
-    def run_until(self, end: int) -> None:
-        """Let the machine live up to and including this time."""
-        heap = self._heap
-        pop = heapq.heappop
-        while heap and heap[0][0] <= end:
-            now, _, action, a, b = pop(heap)
-            self.now = now
-            action(now, a, b)
-        self.now = end
 
     def close(self, end: int) -> None:
-        """End every stay on a processor at this time, for the books."""
+        """End everything that is under way at this time, for the books."""
         for cpu in self.cpus:
             self.settle(cpu, end)
             thread = cpu.thread or cpu.idle
             if end > cpu.since:
                 self.segments.append((cpu.index, thread, cpu.since, end))
             cpu.since = end
-
-    # ---- Facts ---------------------------------------------------------------------
-
-    def note(self, hook: int, *data: Any, cpu: Processor | None = None) -> None:
-        """Log a record whose header names nobody, now."""
-        self.facts.append((self.now, (cpu or self.cpu).index, hook, None, data))
-
-    def note_as(self, thread: Thread, hook: int, *data: Any) -> None:
-        """Log a record whose header carries this thread and its CPU ticks, now."""
-        self.settle(self.cpus[thread.last_cpu], self.now)
-        header: Header = (
-            thread.process.pid,
-            thread.tid,
-            thread.kernel_ticks,
-            thread.user_ticks,
-        )
-        self.facts.append((self.now, self.cpu.index, hook, header, data))
-
-    def settle(self, cpu: Processor, now: int) -> None:
-        """Take the samples and clock ticks that fell on a processor before now."""
-        thread = cpu.thread or cpu.idle
-        overlays = cpu.overlays
-        if cpu.next_sample < now:
-            self._take_samples(cpu, thread, now)
-        while cpu.next_tick < now:
-            tick = cpu.next_tick
-            cpu.next_tick += self.clock_tick
-            if not any(begin <= tick < end for begin, end, _ in overlays):
-                if self.rng.random() < thread.kernel_share:
-                    thread.kernel_ticks += 1
-                else:
-                    thread.user_ticks += 1
-        if overlays:
-            cpu.overlays = [overlay for overlay in overlays if overlay[1] > now]
-
-    def _take_samples(self, cpu: Processor, thread: Thread, now: int) -> None:
-        append = self.facts.append
-        step = self.sample_ticks
-        index, tid, addresses = cpu.index, thread.tid, thread.addresses
-        last = len(addresses) - 1
-        priority = thread.priority << 3 & 0xF8
-        time = cpu.next_sample
-        random01 = self.rng.random
-        while time < now:
-            flags = priority
-            address = addresses[int(random01() * last)]
-            for begin, end, flag in cpu.overlays:
-                if begin <= time < end:
-                    flags |= flag
-                    address = self.interrupt_routines[flag]
-            append((time, index, f.SAMPLE, None, (address, tid, 1, flags, 0)))
-            time += step
-        cpu.next_sample = time
-
-    def set_sample_interval(self, interval: int) -> None:
-        """Change the sampling interval (100 ns) from now on, and log that."""
-        now = self.now
-        for cpu in self.cpus:
-            self.settle(cpu, now)
-        old, self.sample_interval = self.sample_interval, interval
-        self.sample_ticks = max(1, interval * self.frequency // 10_000_000)
-        for cpu in self.cpus:
-            # Not before the record of the change, which names the new weight.
-            cpu.next_sample = max(cpu.next_sample, now) + 1
-        self.note(f.SAMPLE_INTERVAL, 0, interval, old)
-
-    # ---- Interrupts ----------------------------------------------------------------
-
-    def interrupt(
-        self, cpu: Processor, isr: int, dpc: int, then: Action | None = None, arg: Any = None
-    ) -> None:
-        """Hold a processor for an interrupt from now, or from the end of the one before.
-
-        ``isr`` and ``dpc`` are lengths in ticks (0: none of that kind). ``then(time, cpu,
-        arg)`` is called inside the DPC. About one DPC in eight is itself interrupted.
-        """
-        begin = max(self.now, cpu.busy_until)
-        end = begin + isr
-        append = self.facts.append
-        routine = self.interrupt_routines[self.rng.randrange(4, 8)]
-        if isr:
-            self.interrupts.append((cpu.index, begin, end, True, False))
-            cpu.overlays.append((begin, end, IN_ISR))
-            append((end, cpu.index, f.ISR, None, (begin, routine, 1, 0x91, 0)))
-        if dpc:
-            dpc_begin = end
-            end = dpc_begin + dpc
-            if dpc > 6 and self.rng.random() < 0.125:
-                inner = dpc_begin + 2
-                inner_end = inner + dpc // 3
-                self.interrupts.append((cpu.index, inner, inner_end, True, True))
-                cpu.overlays.append((inner, inner_end, IN_ISR))
-                append((inner_end, cpu.index, f.ISR, None, (inner, routine, 1, 0x81, 0)))
-            self.interrupts.append((cpu.index, dpc_begin, end, False, False))
-            cpu.overlays.append((dpc_begin, end, IN_DPC))
-            hook = f.DPC if isr else f.TIMER_DPC
-            append((end, cpu.index, hook, None, (dpc_begin, routine + 0x40)))
-        cpu.busy_until = end
-        if cpu.thread is not None and cpu.slice_token:
-            # The thread stands still: its slice ends that much later.
-            cpu.slice_end = max(cpu.slice_end, begin) + (end - begin)
-            self._arm(cpu)
-        if then is not None:
-            self.at(max(begin + 1, end - 1), then, cpu, arg)
+        for thread in self.threads:
+            if thread.state == WAITING:
+                self.stays.append((thread, WAITING, thread.wait_reason, thread.left_at, end))
+            elif thread.state == READY:
+                self.stays.append((thread, READY, 0, thread.ready_at, end))
 
     # ---- Waking and placing --------------------------------------------------------
 
     def wake(self, thread: Thread, by: Processor) -> None:
         """Make a blocked thread ready; one that is about to block will not block."""
-        if thread.state != WAITING:
+        if thread.state != WAITING or thread.suspension == 2:
             thread.is_signalled = True
+            return
+        if thread.left_at == self.now:
+            self.at(self.now + 1, lambda now, a, b: self.wake(thread, by))
             return
         self._ready(thread, by)
 
     def _ready(self, thread: Thread, by: Processor) -> None:
+        now = self.now
         thread.token += 1
-        thread.state = READY
-        thread.ready_at = self.now
-        in_dpc = int(self.now < by.busy_until)
-        self.facts.append((self.now, by.index, f.READY_THREAD, None, (thread.tid, 1, 0, in_dpc, 0)))
+        boost = 0
+        if thread.state == WAITING:
+            self.stays.append((thread, WAITING, thread.wait_reason, thread.left_at, now))
+            if self.rng.random() < _BOOST_SHARE:
+                boost = self._boost(thread, by)
+        in_dpc = int(now < by.busy_until)
+        data = (thread.tid, 1, boost, in_dpc, 0)
+        self.facts.append((now, by.index, f.READY_THREAD, None, data))
         self._place(thread)
 
+    def _boost(self, thread: Thread, by: Processor) -> int:
+        """Raise a thread whose wait has ended; its quanta take that back."""
+        old = thread.priority
+        new = min(max(old, _BOOST_LIMIT), old + 1 + int(self.rng.random() * 2))
+        if new != old:
+            thread.priority = new
+            self.facts.append((self.now, by.index, f.SET_PRIORITY, None, (thread.tid, old, new, 0)))
+        return new - old
+
     def _place(self, thread: Thread) -> None:
-        mask = self._idle_mask
         now = self.now
+        thread.state = READY
+        thread.ready_at = now
+        mask = self._idle_mask & thread.affinity
         if mask:
             last = thread.last_cpu
             if not mask >> last & 1:
                 turned = mask >> last << last or mask
                 last = (turned & -turned).bit_length() - 1
-            self._idle_mask &= ~(1 << last)
-            cpu = self.cpus[last]
-            cpu.next_thread = thread
-            delay = 1 + int(self.rng.random() * self.quantum) // 4096
-            self.at(max(now + delay, cpu.busy_until), self._leave_idle, cpu)
+            self._fill(self.cpus[last], thread)
             return
         self._enqueue(thread, False)
         lowest: Processor | None = None
@@ -280,6 +126,7 @@ class Scheduler:
                 running is not None
                 and not cpu.is_resched_pending
                 and running.priority < thread.priority
+                and thread.affinity >> cpu.index & 1
                 and (
                     lowest is None
                     or lowest.thread is None
@@ -291,6 +138,13 @@ class Scheduler:
             lowest.is_resched_pending = True
             self.at(max(now + 1, lowest.busy_until), self._preempt, lowest)
 
+    def _fill(self, cpu: Processor, thread: Thread) -> None:
+        """Let an idle processor take this thread in a moment."""
+        self._idle_mask &= ~(1 << cpu.index)
+        cpu.next_thread = thread
+        delay = 1 + int(self.rng.random() * self.quantum) // 4096
+        self.at(max(self.now + delay, cpu.busy_until), self._leave_idle, cpu)
+
     def _enqueue(self, thread: Thread, is_first: bool) -> None:
         queue = self._queues[thread.priority]
         if is_first:
@@ -299,14 +153,25 @@ class Scheduler:
             queue.append(thread)
         self._ready_mask |= 1 << thread.priority
 
-    def _take_ready(self) -> Thread | None:
-        if not self._ready_mask:
-            return None
-        top = self._ready_mask.bit_length() - 1
-        queue = self._queues[top]
-        thread = queue.popleft()
-        if not queue:
-            self._ready_mask &= ~(1 << top)
+    def _find_ready(self, cpu: Processor, at_least: int) -> Thread | None:
+        """Find the first thread of the highest priority that may run here now."""
+        now = self.now
+        mask = self._ready_mask >> at_least << at_least
+        while mask:
+            top = mask.bit_length() - 1
+            for thread in self._queues[top]:
+                if thread.ready_at < now and thread.affinity >> cpu.index & 1:
+                    return thread
+            mask &= ~(1 << top)
+        return None
+
+    def _take_ready(self, cpu: Processor, at_least: int = 0) -> Thread | None:
+        thread = self._find_ready(cpu, at_least)
+        if thread is not None:
+            queue = self._queues[thread.priority]
+            queue.remove(thread)
+            if not queue:
+                self._ready_mask &= ~(1 << thread.priority)
         return thread
 
     # ---- Switching -----------------------------------------------------------------
@@ -320,23 +185,31 @@ class Scheduler:
         assert cpu.thread is None
         self._switch(cpu, thread, RUNNING, EXECUTIVE, KERNEL_MODE)
 
+    def _look_again(self, now: int, cpu: Processor, _: Any) -> None:
+        """Take what became ready at the very tick at which the processor went idle."""
+        if self._idle_mask >> cpu.index & 1:
+            thread = self._take_ready(cpu)
+            if thread is not None:
+                self._fill(cpu, thread)
+
     def _preempt(self, now: int, cpu: Processor, _: Any) -> None:
         if now < cpu.busy_until:
             self.at(cpu.busy_until, self._preempt, cpu)
             return
         cpu.is_resched_pending = False
         running = cpu.thread
-        if running is None or self._ready_mask.bit_length() - 1 <= running.priority:
+        if running is None:
             return
         if now == cpu.since:  # a stay has a length
             cpu.is_resched_pending = True
             self.at(now + 1, self._preempt, cpu)
             return
+        top = self._take_ready(cpu, running.priority + 1)
+        if top is None:
+            return
         running.remaining -= cpu.slice - (cpu.slice_end - now)
         running.state = READY
         running.ready_at = now
-        top = self._take_ready()
-        assert top is not None
         self._enqueue(running, True)
         self._switch(cpu, top, READY, WR_PREEMPTED, KERNEL_MODE)
 
@@ -344,7 +217,8 @@ class Scheduler:
         thread = cpu.thread
         assert thread is not None
         thread.state = state
-        self._switch(cpu, self._take_ready(), state, reason, mode)
+        thread.wait_reason = reason
+        self._switch(cpu, self._take_ready(cpu), state, reason, mode)
 
     def _switch(
         self, cpu: Processor, new: Thread | None, state: int, reason: int, mode: int
@@ -360,11 +234,14 @@ class Scheduler:
             self._idle_mask |= 1 << cpu.index
             cpu.slice_token = 0
             arriving = cpu.idle
+            if self._ready_mask:
+                self.at(now + 1, self._look_again, cpu)
         else:
             arriving = new
+            self.stays.append((new, READY, 0, new.ready_at, now))
             new.state = RUNNING
             new.last_cpu = cpu.index
-        self.switches.append((now, old, arriving, state))
+        self.switches.append((now, cpu.index, old, arriving, state))
         waited = (now - arriving.left_at) // self.clock_tick
         is_idle = old is cpu.idle
         self.facts.append(
@@ -411,22 +288,34 @@ class Scheduler:
         assert thread is not None
         thread.remaining -= cpu.slice
         if thread.remaining > 0 and not thread.is_exiting:
-            if self._ready_mask.bit_length() - 1 >= thread.priority:
-                thread.state = READY
-                thread.ready_at = now
-                following = self._take_ready()
-                self._enqueue(thread, False)
-                self._switch(cpu, following, READY, WR_QUANTUM_END, KERNEL_MODE)
-            else:
-                self._begin_slice(cpu, thread)
+            self._quantum_end(now, cpu, thread)
             return
         thread.remaining = 0
         self._advance(cpu, thread)
+
+    def _quantum_end(self, now: int, cpu: Processor, thread: Thread) -> None:
+        if thread.priority > thread.base_priority:
+            old, thread.priority = thread.priority, thread.priority - 1
+            data = (thread.tid, old, thread.priority, 0)
+            self.facts.append((now, cpu.index, f.SET_PRIORITY, None, data))
+        following = self._take_ready(cpu, thread.priority)
+        if following is None:
+            self._begin_slice(cpu, thread)
+            return
+        thread.state = READY
+        thread.ready_at = now
+        self._enqueue(thread, False)
+        self._switch(cpu, following, READY, WR_QUANTUM_END, KERNEL_MODE)
 
     def _advance(self, cpu: Processor, thread: Thread) -> None:
         """Ask the program of a running thread what it does next."""
         self.cpu = cpu
         while True:
+            if thread.suspension == 1 and not thread.is_exiting:
+                thread.suspension = 2
+                thread.token += 1
+                self._leave(cpu, WAITING, SUSPENDED, KERNEL_MODE)
+                return
             op = next(thread.program, None)
             if op is None:
                 self._leave(cpu, TERMINATED, WR_TERMINATED, KERNEL_MODE)
@@ -439,6 +328,12 @@ class Scheduler:
                 return
             if kind == SLEEP:
                 self._sleep(cpu, thread, op[1], op[2] if len(op) > 2 else DELAY_EXECUTION)
+                return
+            if kind == MOVE:
+                if thread.affinity >> cpu.index & 1:
+                    continue
+                self._leave(cpu, READY, WR_DISPATCH_INTERRUPT, KERNEL_MODE)
+                self._place(thread)
                 return
             assert kind == BLOCK
             if thread.is_signalled:
@@ -462,7 +357,44 @@ class Scheduler:
     def _timer_dpc(self, now: int, cpu: Processor, arg: tuple[Thread, int]) -> None:
         thread, token = arg
         if thread.token == token and thread.state == WAITING:
-            self._ready(thread, cpu)
+            if thread.left_at == self.now:
+                self.at(self.now + 1, self._timer_dpc, cpu, arg)
+            else:
+                self._ready(thread, cpu)
 
     def thread_gone(self, thread: Thread) -> None:
         """Called when a thread has left its processor for the last time."""
+
+    # ---- What threads are told -----------------------------------------------------
+
+    def suspend(self, thread: Thread) -> None:
+        """Let a thread stand still before its next step, until it is resumed."""
+        if not thread.suspension:
+            thread.suspension = 1
+
+    def resume(self, thread: Thread) -> None:
+        """Let a thread go on."""
+        was, thread.suspension = thread.suspension, 0
+        if was == 2:
+            self.wake(thread, self.cpu)
+
+    def set_base_priority(self, thread: Thread, priority: int) -> None:
+        """Change the base priority of the running thread."""
+        old, thread.base_priority = thread.base_priority, priority
+        thread.priority = priority
+        self.note(f.SET_BASE_PRIORITY, thread.tid, old, priority, priority)
+
+    def set_io_priority(self, thread: Thread, priority: int) -> None:
+        """Change the I/O priority of the running thread: 0 very low to 4 critical."""
+        old, thread.io_priority = thread.io_priority, priority
+        self.note(f.SET_IO_PRIORITY, thread.tid, old, priority, 0)
+
+    def set_affinity(self, thread: Thread, mask: int) -> None:
+        """Change where the running thread may run; its next step is to be ``MOVE``.
+
+        The mask speaks of the first processors only, as many as a pointer has bits.
+        """
+        mask &= (1 << min(len(self.cpus), 8 * self.pointer_size)) - 1
+        if mask:
+            thread.affinity = mask
+            self.note(f.SET_AFFINITY, mask, thread.tid, 0, 0)

@@ -14,6 +14,7 @@ from typing import Literal, Protocol
 
 from . import facts as f
 from .facts import Fact
+from .handles import OBJECT_TYPES
 from .machine import STILL_ACTIVE, Machine, _image_data
 from .objects import (
     BLOCK,
@@ -21,6 +22,7 @@ from .objects import (
     RUN,
     SLEEP,
     TERMINATED,
+    Body,
     Op,
     Process,
     ProcessSpec,
@@ -68,6 +70,7 @@ class SessionOptions:
     lost_buffers: tuple[tuple[int, int, int], ...] = ()
     computer: str = "ETWMON-DEMO"
     cpu_mhz: int = 3000
+    working_set_period_us: int = 500_000
 
 
 @dataclass
@@ -143,10 +146,23 @@ def add_session(
         while True:
             yield (BLOCK, 6, KERNEL_MODE)
 
+    if "WORKING_SETS" in options.flags:
+        machine.boot_thread(machine.system, _working_set_logger(start, stop, options), priority=16)
     spec = ProcessSpec("trace-session.exe", "trace-session.exe -start", body=None, session_id=0)
     process = machine.boot_process(spec)
     machine.boot_thread(process, body, priority=15)
     return lambda: is_done[0]
+
+
+def _working_set_logger(start: int, stop: int, options: SessionOptions) -> Body:
+    def body(m: Machine, thread: Thread) -> Program:
+        yield (SLEEP, max(1, start - m.now) * 1_000_000 // m.frequency + 3_000)
+        while m.now < stop:
+            m.note_working_sets()
+            yield (RUN, 12)
+            yield (SLEEP, options.working_set_period_us)
+
+    return body
 
 
 def record(
@@ -238,6 +254,9 @@ def _end_rundown(m: Machine, thread: Thread, options: SessionOptions) -> Iterato
 def _rundown(
     m: Machine, thread: Thread, on_process: int, on_thread: int, on_image: int
 ) -> Iterator[Op]:
+    is_start = on_process == f.PROCESS_DC_START
+    for kind, name in OBJECT_TYPES.items():
+        m.note(f.TYPE_DC_START if is_start else f.TYPE_DC_END, kind, 0, name)
     # Lists are walked as they grow: what starts meanwhile is told of as well.
     for process in m.processes:
         if process.end is not None:
@@ -250,6 +269,7 @@ def _rundown(
                 continue
             m.note_as(other, on_thread, *m._thread_data(other))
             yield (RUN, 1)
+        yield from _handle_rundown(m, process, on_process)
         images = m.kernel_images if process.pid == 0 else process.images
         for base, image in list(images):
             data = _image_data(base, image, process.pid)
@@ -263,8 +283,31 @@ def _rundown(
             yield (RUN, 1)
 
 
+def _handle_rundown(m: Machine, process: Process, on_process: int) -> Iterator[Op]:
+    hook = f.HANDLE_DC_START if on_process == f.PROCESS_DC_START else f.HANDLE_DC_END
+    for handle, (target, kind) in list(process.handles.items()):
+        if process.handles.get(handle) == (target, kind):
+            m.note(hook, target, process.pid, handle, kind, None)
+            if handle % 32 == 4:
+                yield (RUN, 1)
+
+
 def _counters(process: Process) -> tuple[int, ...]:
-    peak, private = process.peak_private, process.bytes_private
-    head = (process.pid, process.fault_count, process.handle_count, 0)
-    return (*head, peak * 8, peak, peak, 0x18000, 0x3000, private * 8, private, private,
-            0x17000, 0x2800, private)  # fmt: skip
+    memory = process.memory
+    return (
+        process.pid,
+        memory.faults,
+        len(process.handles),
+        0,
+        memory.peak_virtual,
+        memory.peak_working_set,
+        memory.peak_private,
+        memory.peak_paged,
+        memory.peak_non_paged,
+        memory.virtual,
+        memory.working_set,
+        memory.private,
+        memory.paged,
+        memory.non_paged,
+        memory.private,
+    )

@@ -1,0 +1,252 @@
+"""Who is who in a recording: process and thread instances by id and record (chapter 5).
+
+Everything is found in one pass before anything is asked, as a reader of files does it:
+records of the end's rundown complete the picture.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from . import facts as f
+from .facts import Fact
+
+Counters = dict[str, int]
+
+_BEFORE = -1
+_NETWORK_HOOKS = f.NETWORK_HOOKS
+_NAMING_HOOKS = f.NETWORK_HOOKS | f.COUNTER_HOOKS
+_RUNDOWN_HANDLES = frozenset({f.HANDLE_DC_START, f.HANDLE_DC_END})
+
+
+def add(counters: Counters, name: str, amount: int) -> None:
+    """Add to a counter."""
+    counters[name] = counters.get(name, 0) + amount
+
+
+@dataclass
+class ProcessLife:
+    """One process instance as its records tell it."""
+
+    pid: int
+    key: int
+    begin: int | None = None  # time of its start record; None: older than the trace
+    end: int | None = None
+    name: str = ""
+    parent_pid: int = 0
+    session_id: int = 0
+    user_sid: str = ""
+    command_line: str = ""
+    exit_code: int | None = None
+    is_alive_at_end: bool = False  # there is a record of the end's rundown
+    counters: Counters = field(default_factory=dict)
+    gauges: dict[str, Any] = field(default_factory=dict)
+    threads: dict[int, ThreadLife] = field(default_factory=dict)  # the living, by id
+    images: dict[int, str] = field(default_factory=dict)  # base -> path of the mapped
+    all_images: dict[int, str] = field(default_factory=dict)
+    all_threads: int = 0
+    # Latencies of disk transfers in ticks, in the order of their ends.
+    latencies: dict[str, list[int]] = field(default_factory=dict)
+    # Thread -> kernel and user ticks: of its life, and when the trace began.
+    ticks: dict[int, tuple[int, int]] = field(default_factory=dict)
+    base_ticks: dict[int, tuple[int, int]] = field(default_factory=dict)
+
+    @property
+    def life_ticks(self) -> tuple[int, int]:
+        """Kernel and user clock ticks of its threads, from the last header of each."""
+        ticks = self.ticks.values()
+        return sum(kernel for kernel, _ in ticks), sum(user for _, user in ticks)
+
+    @property
+    def trace_ticks(self) -> tuple[int, int]:
+        """The same without what a thread's first header said of the time before the trace."""
+        base = self.base_ticks.values()
+        kernel, user = self.life_ticks
+        return kernel - sum(k for k, _ in base), user - sum(u for _, u in base)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as values that JSON knows."""
+        return {
+            "pid": self.pid,
+            "key": self.key,
+            "begin": self.begin,
+            "end": self.end,
+            "name": self.name,
+            "parent_pid": self.parent_pid,
+            "session_id": self.session_id,
+            "user_sid": self.user_sid,
+            "command_line": self.command_line,
+            "exit_code": self.exit_code,
+            "is_alive_at_end": self.is_alive_at_end,
+            "counters": dict(sorted(self.counters.items())),
+            "gauges": dict(sorted(self.gauges.items())),
+            "threads": sorted(self.threads),
+            "images": sorted(self.images.values()),
+            "all_images": sorted(self.all_images.values()),
+            "all_threads": self.all_threads,
+            "life_kernel_ticks": self.life_ticks[0],
+            "life_user_ticks": self.life_ticks[1],
+            "kernel_ticks": self.trace_ticks[0],
+            "user_ticks": self.trace_ticks[1],
+        }
+
+
+@dataclass
+class ThreadLife:
+    """One thread instance as its records tell it."""
+
+    tid: int
+    number: int
+    pid: int
+    process: ProcessLife | None = None
+    begin: int | None = None
+    end: int | None = None
+    name: str = ""
+    is_counted: bool = False
+    counters: Counters = field(default_factory=dict)
+    # What it does: a state of Windows, or None before anything told; since when, and why.
+    state: int | None = None
+    since: int = 0
+    wait_reason: int = 0
+    last_cpu: int | None = None
+    base_priority: int | None = None
+    affinity: int | None = None
+
+
+class _Instances:
+    """Instances by id and position in the trace."""
+
+    def __init__(self) -> None:
+        self.at: dict[int, list[int]] = {}
+        self.who: dict[int, list[Any]] = {}
+
+    def current(self, number: int) -> Any:
+        lives = self.who.get(number)
+        return lives[-1] if lives else None
+
+    def add(self, number: int, position: int, life: Any) -> None:
+        self.at.setdefault(number, []).append(position)
+        self.who.setdefault(number, []).append(life)
+
+    def find(self, number: int, position: int) -> Any:
+        positions = self.at.get(number)
+        if not positions:
+            return None
+        n = bisect_right(positions, position)
+        return self.who[number][n - 1] if n else None
+
+
+def _is_back(life: ThreadLife, hook: int) -> bool:
+    return hook == f.THREAD_DC_START and life.end is not None
+
+
+class Lives:
+    """All instances of a recording; `thread` and `process` find them by id and position."""
+
+    def __init__(self, facts: Sequence[Fact]) -> None:
+        self.processes: list[ProcessLife] = []
+        self.threads: list[ThreadLife] = []
+        self.idle = ThreadLife(0, -1, 0)
+        self._process_ids = _Instances()
+        self._thread_ids = _Instances()
+        self._find(facts)
+
+    def process(self, pid: int, position: int) -> ProcessLife | None:
+        """Return the process that had this id at a record, by its position."""
+        found: ProcessLife | None = self._process_ids.find(pid, position)
+        return found
+
+    def thread(self, tid: int, position: int) -> ThreadLife | None:
+        """Return the thread that had this id at a record, by its position."""
+        if tid == 0:
+            return self.idle
+        found: ThreadLife | None = self._thread_ids.find(tid, position)
+        return found
+
+    def owner(self, thread: ThreadLife | None, position: int) -> ProcessLife | None:
+        """Return the process of a thread."""
+        if thread is self.idle:
+            return self.process(0, position)
+        return thread.process if thread else None
+
+    def _find(self, facts: Sequence[Fact]) -> None:
+        threads: list[tuple[int, ThreadLife]] = []
+        named: dict[int, None] = {}  # pids of other records, in order
+        for position, (time, _, hook, _, data) in enumerate(facts):
+            if hook in f.PROCESS_HOOKS:
+                self._process_record(position, time, hook, data)
+            elif hook in f.THREAD_HOOKS and data[1]:
+                life = self._thread_record(position, time, hook, data)
+                named[data[0]] = None
+                if life is not None:
+                    threads.append((position, life))
+            elif hook in f.IMAGE_HOOKS:
+                named[data[2]] = None
+            elif hook in _NAMING_HOOKS:
+                named[data[0]] = None
+            elif hook == f.WORKING_SETS:
+                named.update((entry[0], None) for entry in data)
+            elif hook in _RUNDOWN_HANDLES:
+                named[data[1]] = None
+            elif hook == f.HANDLE_DUPLICATE:
+                named[data[3]] = None
+            elif (hook == f.CSWITCH and not data[0] * data[1]) or (
+                hook == f.SAMPLE and not data[1]
+            ):
+                named[0] = None
+        self._add_nameless(named)
+        for position, life in threads:
+            life.process = self.process(life.pid, position)
+            if life.process is not None:
+                life.process.all_threads += 1
+
+    def _add_nameless(self, pids: Iterable[int]) -> None:
+        """Add a life for each pid that no process record tells of."""
+        for pid in pids:
+            if self._process_ids.current(pid) is None:
+                life = ProcessLife(pid, 0)
+                self._process_ids.add(pid, _BEFORE, life)
+                self.processes.append(life)
+
+    def _process_record(self, position: int, time: int, hook: int, data: tuple[Any, ...]) -> None:
+        key, pid = data[0], data[1]
+        life: ProcessLife | None = self._process_ids.current(pid)
+        if life is None or hook == f.PROCESS_START or life.key != key:
+            is_new = hook == f.PROCESS_START
+            where = position if is_new or life is not None else _BEFORE
+            life = ProcessLife(pid, key, begin=time if is_new else None)
+            self._process_ids.add(pid, where, life)
+            self.processes.append(life)
+        if hook == f.PROCESS_END:
+            life.end = time
+            life.exit_code = data[4] & 0xFFFFFFFF
+        elif hook == f.PROCESS_DC_END:
+            life.is_alive_at_end = True
+        # The name in an end record can be cut short; the first full one stays.
+        if hook != f.PROCESS_END or not life.name:
+            life.name = data[8]
+        life.parent_pid, life.session_id = data[2], data[3]
+        life.user_sid, life.command_line = data[7], data[9]
+
+    def _thread_record(
+        self, position: int, time: int, hook: int, data: tuple[Any, ...]
+    ) -> ThreadLife | None:
+        tid = data[1]
+        life: ThreadLife | None = self._thread_ids.current(tid)
+        is_new = hook == f.THREAD_START or life is None
+        if life is not None and (life.pid != data[0] or _is_back(life, hook)):
+            is_new = True  # the start that was between is lost
+        if is_new:
+            is_start = hook == f.THREAD_START
+            where = position if is_start or life is not None else _BEFORE
+            life = ThreadLife(tid, len(self.threads), data[0])
+            life.begin = time if is_start else None
+            self.threads.append(life)
+            self._thread_ids.add(tid, where, life)
+        assert life is not None
+        if hook == f.THREAD_END and life.end is None:
+            life.end = time
+        return life if is_new else None
