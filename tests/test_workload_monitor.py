@@ -11,10 +11,19 @@ from hypothesis import strategies as st
 import etwmon
 from etwmon._demo import record_demo
 from etwmon._workload import ALL_FLAGS, Recording, Rule, ns, physical
+from support.truth import (
+    TIMES,
+    counts_of,
+    difference,
+    expected_counts,
+    expected_gauges,
+    expected_times,
+    gauges_of,
+)
 from support.workload import Scenario, independent_file, scenarios
 
 quick = settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-BUSY = Scenario(seed=29, processors=3, processes=7, churn=3, duration_ms=250)
+BUSY = Scenario(seed=47, processors=3, processes=8, churn=3, duration_ms=250)
 EVERYTHING = etwmon.ETWMonitorConfig(exclude_system_processes=False)
 
 
@@ -22,51 +31,9 @@ def _key(metrics: Any) -> tuple[int, int]:
     return metrics.process.start_key or 0, metrics.process.pid
 
 
-def _counts(metrics: Any) -> dict[str, int]:
-    """What is counted, under the names of the ledger, without what is 0 or unknown."""
-    numbers = {
-        "switches": metrics.cpu.context_switches,
-        "samples": metrics.cpu.samples,
-        "samples_in_dpc": metrics.cpu.samples_in_dpc,
-        "samples_in_isr": metrics.cpu.samples_in_isr,
-        "page_faults": metrics.memory.page_faults,
-        "hard_faults": metrics.memory.hard_faults,
-        "threads_started": metrics.threads.threads_started,
-        "threads_ended": metrics.threads.threads_ended,
-        "disk_read_operations": metrics.disk.read_operations,
-        "disk_write_operations": metrics.disk.write_operations,
-        "disk_read_bytes": metrics.disk.read_bytes,
-        "disk_write_bytes": metrics.disk.write_bytes,
-        "disk_flushes": metrics.disk.flushes,
-    }
-    for protocol in ("tcp", "udp"):
-        for way in ("sent", "received"):
-            for what in ("bytes", "packets"):
-                name = f"{protocol}_{way}_{what}"
-                numbers[name] = getattr(metrics.network, name)
-    return {name: number for name, number in numbers.items() if number}
-
-
-NAMES = {
-    *("switches", "samples", "samples_in_dpc", "samples_in_isr", "page_faults", "hard_faults"),
-    *("threads_started", "threads_ended", "disk_flushes", "disk_read_operations"),
-    *("disk_write_operations", "disk_read_bytes", "disk_write_bytes"),
-    *(f"{p}_{w}_{t}" for p in ("tcp", "udp") for w in ("sent", "received")
-      for t in ("bytes", "packets")),
-}  # fmt: skip
-
-
-def _expected(counters: dict[str, int]) -> dict[str, int]:
-    return {name: number for name, number in counters.items() if number and name in NAMES}
-
-
-def _by_key(rule: Rule, rows: list[dict[str, int]]) -> dict[tuple[int, int], dict[str, int]]:
+def _by_key(rule: Rule, rows: list[dict[str, Any]]) -> dict[tuple[int, int], dict[str, Any]]:
     keys = ((life.key, life.pid) for life in rule.processes)
     return dict(zip(keys, rows, strict=True))
-
-
-def _without_empty(rows: dict[tuple[int, int], Any]) -> dict[tuple[int, int], Any]:
-    return {key: row for key, row in rows.items() if row}
 
 
 @quick
@@ -78,10 +45,12 @@ def test_processes_are_the_ledger(scenario: Scenario) -> None:
     with etwmon.open(independent_file(recording)) as trace:
         rows = {_key(metrics): metrics for metrics in trace.processes()}
     assert set(rows) == set(expected)
+    gauges = _by_key(rule, rule.totals.gauges)
     for key, metrics in rows.items():
-        assert _counts(metrics) == _expected(expected[key])
-        run = ns(expected[key].get("run", 0), scenario.frequency)
-        assert metrics.cpu.cpu_time_ns == run
+        counters = expected[key]
+        assert counts_of(metrics) == expected_counts(counters, scenario.frequency)
+        assert counts_of(metrics, TIMES) == expected_times(counters, {}, scenario.frequency)
+        assert gauges_of(metrics) == expected_gauges(gauges[key])
         assert metrics.source("cpu.cpu_time_ns").quality == "exact"
 
 
@@ -126,27 +95,37 @@ def test_every_interval_of_a_replay_is_the_ledger(scenario: Scenario, interval: 
         following = number + 1 if number + 1 < len(cuts) else len(rule.at) - 1
         if number == len(intervals) - 1:
             following = len(rule.at) - 1
-        expected = _by_key(rule, rule.between(number, following))
+        now, before = (_by_key(rule, rule.at[n].processes) for n in (following, number))
+        gauges = _by_key(rule, rule.at[following].gauges)
         got = {_key(sample.metrics): sample.metrics for sample in samples}
-        assert _without_empty({key: _counts(row) for key, row in got.items()}) == (
-            _without_empty({key: _expected(row) for key, row in expected.items()})
-        )
-        for key, metrics in got.items():
-            # An interrupt that lay across the cut can take time back: then it is 0.
-            run = max(0, expected[key].get("run", 0))
-            assert metrics.cpu.cpu_time_ns == ns(run, scenario.frequency)
+        for key, counters in now.items():
+            passed = difference(counters, before[key])
+            times = expected_times(counters, before[key], scenario.frequency)
+            metrics = got.get(key)
+            if metrics is None:
+                assert not expected_counts(passed, scenario.frequency)
+                assert not times
+                continue
+            assert counts_of(metrics) == expected_counts(passed, scenario.frequency)
+            assert counts_of(metrics, TIMES) == times
+            assert gauges_of(metrics) == expected_gauges(gauges[key])
 
 
 def test_the_demo_trace_is_read_as_its_ledger_says() -> None:
     recording = record_demo()
     rule = Rule(recording)
     expected = _by_key(rule, rule.totals.processes)
+    gauges = _by_key(rule, rule.totals.gauges)
     truth = _truth(recording, rule)
     with etwmon.open(independent_file(recording, buffer_size=65536)) as trace:
         rows = {_key(metrics): metrics for metrics in trace.processes()}
     assert set(rows) == set(expected)
     for key, metrics in rows.items():
-        assert _counts(metrics) == _expected(expected[key])
+        counters = expected[key]
+        assert counts_of(metrics) == expected_counts(counters, recording.machine.frequency)
+        times = expected_times(counters, {}, recording.machine.frequency)
+        assert counts_of(metrics, TIMES) == times
+        assert gauges_of(metrics) == expected_gauges(gauges[key])
         assert metrics.cpu.cpu_time_ns == ns(truth.get(key[0], 0), recording.machine.frequency)
     names = [metrics.process.name for metrics in rows.values()]
     assert names.count("cl.exe") > 100
@@ -166,4 +145,4 @@ def _truth(recording: Recording, rule: Rule) -> dict[int, int]:
 def test_the_demo_is_the_same_every_time() -> None:
     first, second = record_demo(), record_demo()
     assert first.facts == second.facts
-    assert 200_000 < len(first.facts) < 400_000
+    assert 200_000 < len(first.facts) < 450_000

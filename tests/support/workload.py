@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from etwmon._workload import ALL_FLAGS, Machine, Recording, SessionOptions, record
-from etwmon._workload.scenario import add_random_load
+from etwmon._workload.random_load import add_random_load
 from support.etl_writer import Header, Trace, fill
 from support.event_builder import Record, perfinfo, system
 
@@ -51,7 +51,8 @@ class Scenario:
             timer_resolution=self.timer_resolution,
         )
         add_random_load(machine, self.seed, self.processes, self.churn)
-        session = SessionOptions(flags=self.flags, **options)
+        period = options.pop("working_set_period_us", 9_000)
+        session = SessionOptions(flags=self.flags, working_set_period_us=period, **options)
         return record(machine, self.start, self.ticks(self.duration_ms), session)
 
 
