@@ -281,6 +281,7 @@ image(unsigned opcode, int64_t now, uint32_t pid, uint64_t base, const char *nam
 /* ---- Scenes are told once or twice --------------------------------------------------- */
 
 static uint32_t scene_processors;
+static uint32_t scene_limits[3]; /* of processes, threads and images; 0: none */
 
 static inline void
 open_aggregate(void)
@@ -289,6 +290,9 @@ open_aggregate(void)
         .lifetimes = lives,
         .processors = scene_processors,
         .timer_resolution_100ns = 156250,
+        .max_processes = scene_limits[0],
+        .max_threads = scene_limits[1],
+        .max_images = scene_limits[2],
     };
     etwc_clock_init(&options.clock, 0, 1000, 10000000, false);
     aggregate = etwc_aggregate_new(&options);

@@ -397,4 +397,36 @@ TEST(a_table_finds_every_key_and_no_other)
     etwc_table_reset(&table);
 }
 
+TEST(a_table_forgets_keys_and_still_finds_the_others)
+{
+    enum { KEYS = 3000 };
+    static uint8_t is_there[KEYS];
+    etwc_table table;
+    CHECK(etwc_table_init(&table));
+    memset(is_there, 0, sizeof is_there);
+    uint64_t random = 7;
+    for (uint32_t turn = 0; turn < 200000; turn++) {
+        random = random * UINT64_C(6364136223846793005) + 1442695040888963407u;
+        uint32_t key = (uint32_t)(random >> 33) % KEYS;
+        /* Few at once in a table of few slots, so that most searches meet others. */
+        bool adds = (random >> 20) % 16 == 0;
+        if (adds)
+            CHECK(etwc_table_put(&table, key * 4, key + 1));
+        else
+            etwc_table_remove(&table, key * 4);
+        is_there[key] = adds;
+    }
+    uint32_t count = 0;
+    for (uint32_t key = 0; key < KEYS; key++) {
+        CHECK_EQ_U64(etwc_table_find(&table, key * 4),
+                     is_there[key] ? key + 1 : ETWC_TABLE_NONE);
+        count += is_there[key];
+    }
+    CHECK(count > 50);
+    CHECK_EQ_U64(table.count, count);
+    etwc_table_remove(&table, UINT32_MAX);
+    CHECK_EQ_U64(table.count, count);
+    etwc_table_reset(&table);
+}
+
 HARNESS_MAIN

@@ -20,7 +20,10 @@ etwc_aggregate_new(const etwc_aggregate_options *options)
         a->seen[i] = options->present[i];
         a->has_classic[i] = options->classic[i];
     }
-    a->first_hidden_free = METRIC_NONE;
+    a->first_process_free = METRIC_NONE;
+    metric_bounds_init(a,
+                       (const uint32_t[3]){options->max_processes, options->max_threads,
+                                           options->max_images});
     a->idle_thread = METRIC_NONE;
     a->lifetimes = options->lifetimes;
     if (a->lifetimes == NULL) {
@@ -64,6 +67,7 @@ etwc_aggregate_free(etwc_aggregate *a)
     for (size_t i = 0; i < a->visible_count; i++)
         metric_copy_release(a->copies[i]);
     etwc_free(a->copies);
+    etwc_free(a->row_of_number);
     etwc_free(a->changed);
     etwc_free(a->processes);
     etwc_free(a->threads);

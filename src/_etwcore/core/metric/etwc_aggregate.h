@@ -33,6 +33,9 @@ typedef struct etwc_aggregate_options {
     uint32_t processors;             /* 0 when unknown */
     uint32_t timer_resolution_100ns; /* unit of header ticks; 0 when unknown */
     uint64_t limit_bytes;            /* of all rows; 0: none */
+    /* Most rows at once; 0: as many as there are. When all are taken, the row that is
+     * dead for the longest makes place for a new one: see etwc_machine_row. */
+    uint32_t max_processes, max_threads, max_images;
 } etwc_aggregate_options;
 
 /* Owned; `lifetimes` must outlive it. NULL when memory is out. */
@@ -46,6 +49,12 @@ ETWC_NODISCARD etwc_status etwc_aggregate_apply(etwc_aggregate *aggregate,
                                                 etwc_error *err);
 /* Session clock of the latest event; begin_raw_time before the first. */
 int64_t etwc_aggregate_last_raw_time(const etwc_aggregate *aggregate);
+
+/* All consumers have seen what ended up to that time: its rows may leave without
+ * anything being missed. */
+void etwc_aggregate_release(etwc_aggregate *aggregate, int64_t raw_time);
+/* Bytes of memory in use, shared lifetimes not counted. */
+uint64_t etwc_aggregate_bytes(const etwc_aggregate *aggregate);
 
 /* A copy of all rows as of raw_time (at least the latest event's time): runs
  * that are under way count up to it. `what` is ETWC_SNAPSHOT_*. Owned. */

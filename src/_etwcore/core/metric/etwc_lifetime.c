@@ -76,8 +76,8 @@ etwc_lifetimes_set_limit(etwc_lifetimes *lifetimes, uint64_t bytes)
     lifetimes->limit_bytes = bytes;
 }
 
-static uint64_t
-lifetime_bytes(const etwc_lifetimes *l)
+uint64_t
+etwc_lifetimes_bytes(const etwc_lifetimes *l)
 {
     return l->process_capacity * sizeof *l->processes +
            l->thread_capacity * sizeof *l->threads +
@@ -558,7 +558,7 @@ etwc_lifetimes_apply(etwc_lifetimes *lifetimes, const etwc_event *event,
     if (!is_ok)
         return etwc_fail(err, ETWC_E_NOMEM, "metric.lifetime");
     if (lifetimes->limit_bytes != 0 &&
-        lifetime_bytes(lifetimes) > lifetimes->limit_bytes)
+        etwc_lifetimes_bytes(lifetimes) > lifetimes->limit_bytes)
         return etwc_fail_at(err, ETWC_E_LIMIT, "metric.lifetime", -1,
                             "the trace tells of %zu processes and %zu threads",
                             lifetimes->process_count, lifetimes->thread_count);

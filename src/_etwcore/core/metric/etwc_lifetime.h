@@ -87,6 +87,8 @@ void etwc_lifetimes_free(etwc_lifetimes *lifetimes); /* accepts NULL */
 /* Most bytes that the table may take; applying fails with E_LIMIT above. 0, the
  * default, is no limit. */
 void etwc_lifetimes_set_limit(etwc_lifetimes *lifetimes, uint64_t bytes);
+/* Bytes of memory in use. */
+uint64_t etwc_lifetimes_bytes(const etwc_lifetimes *lifetimes);
 
 /* Applies a record of a process, a thread or the session; others are ignored. Records come in time
  * order. A failure (E_NOMEM, E_LIMIT) leaves the table usable. */

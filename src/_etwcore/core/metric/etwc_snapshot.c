@@ -153,10 +153,14 @@ fill_live(etwc_aggregate *a, etwc_snapshot *to)
 static void
 fill_images(const etwc_aggregate *a, etwc_snapshot *to)
 {
+    size_t kept = 0;
     for (size_t i = 0; i < a->image_count; i++) {
-        to->images[i] = a->images[i].row;
-        to->images[i].row = a->processes[a->images[i].row.row].number;
+        if (a->images[i].row.row == METRIC_NONE)
+            continue; /* a free place */
+        to->images[kept] = a->images[i].row;
+        to->images[kept++].row = a->processes[a->images[i].row.row].number;
     }
+    to->image_count = kept;
 }
 
 /* Bits of the group masks that switch the events of a source on. */
@@ -229,6 +233,13 @@ fill_machine(const etwc_aggregate *a, int64_t now, etwc_machine_row *machine)
         .lost_records = a->lost_records,
         .switch_mismatches = a->switch_mismatches,
         .waits_dropped = a->waits_dropped,
+        .expired_processes = a->bounds.expired_processes,
+        .expired_threads = a->bounds.expired_threads,
+        .expired_images = a->bounds.expired_images,
+        .expired_early = a->bounds.expired_early,
+        .refused_processes = a->bounds.refused_processes,
+        .refused_threads = a->bounds.refused_threads,
+        .refused_images = a->bounds.refused_images,
         .negative_intervals = a->negative_intervals,
         .tcp_fails = a->tcp_fails,
         .udp_fails = a->udp_fails,
@@ -260,7 +271,7 @@ fill_sums(const etwc_aggregate *a, etwc_snapshot *to)
         machine->isrs += row->isrs;
         machine->samples += row->samples;
     }
-    machine->process_ticks += a->summed_process_ticks;
+    machine->process_ticks += a->summed_process_ticks + a->bounds.expired.run_ticks;
     machine->idle_ticks += a->summed_idle_ticks;
     bool has_hidden = a->process_count != a->visible_count;
     for (size_t i = 0; has_hidden && i < a->process_count; i++) {
@@ -317,6 +328,7 @@ etwc_status
 etwc_aggregate_snapshot(etwc_aggregate *a, int64_t raw_time, unsigned what,
                         etwc_snapshot **out, etwc_error *err)
 {
+    metric_numbers_compact(a);
     etwc_snapshot *to = etwc_calloc(1, sizeof *to);
     if (to == NULL)
         return etwc_fail(err, ETWC_E_NOMEM, "metric.snapshot");

@@ -312,7 +312,7 @@ enum {
 
 /* A thread of the trace, dead or alive; only with ETWC_SNAPSHOT_ALL. */
 typedef struct etwc_thread_row {
-    uint64_t row_id;        /* of the thread; rows are sorted */
+    uint64_t row_id;        /* of the thread, never given twice; rows are sorted */
     int64_t begin_filetime; /* 0 when before the trace or unknown */
     int64_t end_filetime;   /* 0 when it has not ended */
     ETWC_THREAD_COUNTER_LIST(ETWC_ROW_FIELD)
@@ -441,7 +441,16 @@ typedef enum etwc_metric_source {
     X(switch_mismatches)  /* switches away from a thread that did not run */     \
     X(waits_dropped)      /* waits that a record contradicts: not counted */     \
     X(negative_intervals) /* the clock of a processor stepped back */            \
-    X(tcp_fails)          /* requests that failed, of all processes */           \
+    /* Rows that have left for others; what they have counted is in the sums. */ \
+    X(expired_processes)                                                         \
+    X(expired_threads)                                                           \
+    X(expired_images)                                                            \
+    X(expired_early) /* processes whose end nobody had been told yet */          \
+    /* What came when all rows were the living's; its numbers are unowned. */    \
+    X(refused_processes)                                                         \
+    X(refused_threads)                                                           \
+    X(refused_images)                                                            \
+    X(tcp_fails) /* requests that failed, of all processes */                    \
     X(udp_fails)                                                                 \
     X(file_ends_missing) /* reads and writes given up: their ends never came */
 

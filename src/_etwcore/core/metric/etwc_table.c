@@ -79,3 +79,28 @@ etwc_table_put(etwc_table *table, uint32_t key, uint32_t value)
     table_insert(table, key, value);
     return true;
 }
+
+/* What lies behind the hole and would not be found across it moves into it. */
+void
+etwc_table_remove(etwc_table *table, uint32_t key)
+{
+    uint32_t mask = UINT32_MAX >> table->shift;
+    uint32_t hole = etwc_table_home(table, key);
+    while (table->slots[hole].key != key) {
+        if (table->slots[hole].value == ETWC_TABLE_NONE)
+            return;
+        hole = (hole + 1) & mask;
+    }
+    if (table->slots[hole].value == ETWC_TABLE_NONE)
+        return;
+    table->count--;
+    for (uint32_t i = (hole + 1) & mask; table->slots[i].value != ETWC_TABLE_NONE;
+         i = (i + 1) & mask) {
+        uint32_t home = etwc_table_home(table, table->slots[i].key);
+        if (((i - home) & mask) < ((i - hole) & mask))
+            continue; /* it begins behind the hole */
+        table->slots[hole] = table->slots[i];
+        hole = i;
+    }
+    table->slots[hole] = (etwc_table_slot){ETWC_TABLE_NONE, ETWC_TABLE_NONE};
+}

@@ -1,7 +1,6 @@
 /*
  * A hash table from 32-bit ids (process, thread) to 32-bit numbers of rows.
- * Finding is inline and touches one cache line as a rule; nothing is ever
- * removed, a value is only replaced. One thread at a time.
+ * Finding is inline and touches one cache line as a rule. One thread at a time.
  */
 #ifndef ETWC_TABLE_H
 #define ETWC_TABLE_H
@@ -28,6 +27,7 @@ ETWC_NODISCARD bool etwc_table_init(etwc_table *table);
 void etwc_table_reset(etwc_table *table);
 /* Adds or replaces. False when memory is out; the table is then unchanged. */
 ETWC_NODISCARD bool etwc_table_put(etwc_table *table, uint32_t key, uint32_t value);
+void etwc_table_remove(etwc_table *table, uint32_t key); /* accepts an unknown key */
 
 static inline uint32_t
 etwc_table_home(const etwc_table *table, uint32_t key)
@@ -48,6 +48,12 @@ etwc_table_find(const etwc_table *table, uint32_t key)
             return slot.value;
         i = (i + 1) & mask;
     }
+}
+
+static inline uint64_t
+etwc_table_bytes(const etwc_table *table)
+{
+    return ((uint64_t)1 << (32 - table->shift)) * sizeof *table->slots;
 }
 
 #endif

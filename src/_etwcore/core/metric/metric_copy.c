@@ -127,7 +127,7 @@ metric_copy_new(etwc_aggregate *a, uint32_t process)
         return NULL;
     etwc_atomic_init(&to->references, 1);
     to->row = from->row;
-    to->row.row_id = from->number;
+    to->row.row_id = from->row_id;
     to->texts = (etwc_row_texts){0};
     to->details = metric_side_share(&from->side);
     metric_fill_handles(a, from, &to->row);
@@ -156,6 +156,11 @@ metric_copies_update(etwc_aggregate *a, bool is_all)
     while (a->changed_count != 0) {
         uint32_t row = a->changed[a->changed_count - 1];
         metric_process *process = &a->processes[row];
+        if (process->number == METRIC_NONE) { /* it has left */
+            process->is_listed = false;
+            a->changed_count--;
+            continue;
+        }
         metric_copy *copy = metric_copy_new(a, row);
         if (copy == NULL)
             return false;
@@ -166,7 +171,7 @@ metric_copies_update(etwc_aggregate *a, bool is_all)
                 (had != NULL ? had->row.counters.run_ticks : 0);
         metric_copy_release(had);
         a->copies[process->number] = copy;
-        process->is_changed = false;
+        process->is_changed = process->is_listed = false;
         a->changed_count--;
     }
     return true;

@@ -28,6 +28,16 @@ image_find(const etwc_aggregate *a, uint32_t process, uint64_t base)
     return i;
 }
 
+void
+metric_image_forget(etwc_aggregate *a, uint32_t number)
+{
+    const etwc_image_row *row = &a->images[number].row;
+    uint32_t *place = &a->image_buckets[image_bucket(a, row->row, row->base)];
+    while (*place != number)
+        place = &a->images[*place].next;
+    *place = a->images[number].next;
+}
+
 static bool
 image_rehash(etwc_aggregate *a)
 {
@@ -42,6 +52,8 @@ image_rehash(etwc_aggregate *a)
     a->image_bucket_count = count;
     for (size_t i = 0; i < a->image_count; i++) {
         metric_image *image = &a->images[i];
+        if (image->row.row == METRIC_NONE)
+            continue; /* a free place */
         uint32_t *head = &buckets[image_bucket(a, image->row.row, image->row.base)];
         image->next = *head;
         *head = (uint32_t)i;
@@ -50,22 +62,41 @@ image_rehash(etwc_aggregate *a)
 }
 
 static uint32_t
-image_add(etwc_aggregate *a, uint32_t process, uint64_t base)
+image_take(etwc_aggregate *a)
 {
+    uint32_t number = a->bounds.free_images;
+    if (number != METRIC_NONE) {
+        a->bounds.free_images = a->images[number].next;
+        return number;
+    }
     void *items = a->images;
     if (a->image_count >= METRIC_NONE ||
         (a->image_count >= a->image_bucket_count && !image_rehash(a)) ||
-        !etwc_grow(&items, &a->image_capacity, a->image_count + 1, sizeof *a->images)) {
+        !etwc_grow(&items, &a->image_capacity, a->image_count + 1, sizeof *a->images))
+        return METRIC_NONE;
+    a->images = items;
+    metric_has_grown(a);
+    return (uint32_t)a->image_count++;
+}
+
+/* METRIC_NONE when it was refused or memory is out. */
+static uint32_t
+image_add(etwc_aggregate *a, uint32_t process, uint64_t base)
+{
+    if (!metric_bounds_admit_image(a))
+        return METRIC_NONE;
+    uint32_t number = image_take(a);
+    if (number == METRIC_NONE) {
         metric_out_of_memory(a);
         return METRIC_NONE;
     }
-    a->images = items;
-    metric_has_grown(a);
-    uint32_t number = (uint32_t)a->image_count++;
     uint32_t *head = &a->image_buckets[image_bucket(a, process, base)];
     a->images[number] =
         (metric_image){.row = {.base = base, .row = process}, .next = *head};
     *head = number;
+    metric_list_append(&a->processes[process].images, METRIC_LINKS(a->images, sibling),
+                       number);
+    a->bounds.images_in_use++;
     metric_process_change(a, process)->row.gauges.image_count++;
     return number;
 }
@@ -127,6 +158,7 @@ metric_apply_image(etwc_aggregate *a, const etwc_event *event,
     image_learn(a, image, record);
     if (is_unload && image->row.unload_filetime == 0) {
         image->row.unload_filetime = event->filetime;
+        metric_bounds_image_unloaded(a, number);
         metric_process_change(a, process)->row.gauges.image_count--;
     }
 }

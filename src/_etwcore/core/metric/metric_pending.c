@@ -1,6 +1,7 @@
 #include "metric_pending.h"
 
 #include "etwc_alloc.h"
+#include "etwc_table.h"
 
 enum { PENDING_FIRST = 64 };
 
@@ -132,4 +133,20 @@ metric_pending_put(metric_pending *p, uint64_t irp, uint32_t process, uint32_t t
     enlist(p, i);
     p->count++;
     return true;
+}
+
+void
+metric_pending_pass(metric_pending *p, uint32_t process, uint32_t thread,
+                    uint32_t to_process, uint32_t to_thread)
+{
+    if (p->count == 0)
+        return;
+    for (uint32_t i = p->entries[0].newer; i != 0; i = p->entries[i].newer) {
+        metric_pending_entry *entry = &p->entries[i];
+        if ((thread != ETWC_TABLE_NONE && entry->thread == thread) ||
+            (process != ETWC_TABLE_NONE && entry->process == process)) {
+            entry->process = to_process;
+            entry->thread = to_thread;
+        }
+    }
 }

@@ -37,6 +37,10 @@ ETWC_NODISCARD bool metric_pending_put(metric_pending *pending, uint64_t irp,
 /* Takes the operation out; false when there is none of that IRP. */
 bool metric_pending_take(metric_pending *pending, uint64_t irp,
                          metric_pending_entry *out);
+/* Gives the operations of a process, or of a thread (METRIC_NONE: of none), to others,
+ * before their rows are free for somebody else. */
+void metric_pending_pass(metric_pending *pending, uint32_t process, uint32_t thread,
+                         uint32_t to_process, uint32_t to_thread);
 size_t metric_pending_bytes(const metric_pending *pending);
 
 #endif

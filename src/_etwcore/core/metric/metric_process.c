@@ -15,6 +15,7 @@ metric_apply_process(etwc_aggregate *a, const etwc_event *event,
          i > 0 && a->processes[row].row.gauges.thread_count != 0; i--)
         if (a->live[i - 1].row == row)
             metric_live_remove(a, a->live_threads[i - 1]);
+    metric_bounds_process_died(a, row);
 }
 
 void

@@ -32,7 +32,8 @@ metric_rows_bytes(const etwc_aggregate *a)
 {
     uint64_t bytes = a->process_capacity * sizeof *a->processes;
     bytes += a->changed_capacity * sizeof *a->changed;
-    bytes += a->visible_count * (sizeof(metric_copy) + sizeof *a->copies);
+    bytes += a->copy_capacity * (sizeof *a->copies + sizeof *a->row_of_number);
+    bytes += a->processes_in_use * sizeof(metric_copy);
     bytes += a->thread_capacity * sizeof *a->threads;
     bytes += a->changed_thread_capacity * sizeof *a->changed_threads;
     bytes += a->image_capacity * sizeof *a->images;
@@ -47,31 +48,76 @@ metric_rows_bytes(const etwc_aggregate *a)
 
 /* ---- New rows -------------------------------------------------------------------- */
 
+static bool
+numbers_reach(etwc_aggregate *a, size_t count)
+{
+    void *rows = a->row_of_number;
+    void *copies = a->copies;
+    size_t had = a->copy_capacity;
+    size_t capacity = had; /* both are as long */
+    if (!etwc_grow(&rows, &capacity, count, sizeof *a->row_of_number))
+        return false;
+    a->row_of_number = rows;
+    capacity = had;
+    if (!etwc_grow(&copies, &capacity, count, sizeof *a->copies))
+        return false;
+    a->copies = copies;
+    a->copy_capacity = capacity;
+    for (size_t i = had; i < capacity; i++)
+        a->copies[i] = NULL;
+    return true;
+}
+
 /* What is known of each row besides: room for all rows, so that marking one as
  * changed never allocates. */
 static bool
 copies_reach(etwc_aggregate *a, size_t count)
 {
     void *changed = a->changed;
-    void *copies = a->copies;
     if (!etwc_grow(&changed, &a->changed_capacity, count, sizeof *a->changed))
         return false;
     a->changed = changed;
-    size_t had = a->copy_capacity;
-    if (!etwc_grow(&copies, &a->copy_capacity, count, sizeof *a->copies))
-        return false;
-    a->copies = copies;
-    for (size_t i = had; i < a->copy_capacity; i++)
+    return numbers_reach(a, count);
+}
+
+/* Many numbers may have no row, but not most of them. */
+static bool
+has_next_number(etwc_aggregate *a)
+{
+    if (a->visible_count < a->copy_capacity)
+        return true;
+    if (a->processes_in_use <= a->visible_count / 2) {
+        metric_numbers_compact(a);
+        return true;
+    }
+    return numbers_reach(a, (size_t)a->visible_count + 1);
+}
+
+void
+metric_numbers_compact(etwc_aggregate *a)
+{
+    if (a->processes_in_use == a->visible_count)
+        return;
+    uint32_t next = 0;
+    for (uint32_t i = 0; i < a->visible_count; i++) {
+        uint32_t row = a->row_of_number[i];
+        if (row == METRIC_NONE)
+            continue;
+        a->processes[row].number = next;
+        a->row_of_number[next] = row;
+        metric_copy *copy = a->copies[i];
         a->copies[i] = NULL;
-    return true;
+        a->copies[next++] = copy;
+    }
+    a->visible_count = next;
 }
 
 static uint32_t
 process_take(etwc_aggregate *a)
 {
-    if (a->first_hidden_free != METRIC_NONE) {
-        uint32_t row = a->first_hidden_free;
-        a->first_hidden_free = a->processes[row].life;
+    if (a->first_process_free != METRIC_NONE) {
+        uint32_t row = a->first_process_free;
+        a->first_process_free = a->processes[row].life;
         return row;
     }
     void *items = a->processes;
@@ -83,30 +129,78 @@ process_take(etwc_aggregate *a)
     if (!copies_reach(a, a->process_count + 1))
         return out_of_memory(a);
     metric_has_grown(a);
+    a->processes[a->process_count].is_listed = false;
     return (uint32_t)a->process_count++;
 }
 
 static uint32_t
 process_add(etwc_aggregate *a, uint32_t process_id, uint32_t life, bool is_hidden)
 {
+    if (!is_hidden && !metric_bounds_admit_process(a))
+        return a->bounds.process;
+    if (!is_hidden && !has_next_number(a))
+        return out_of_memory(a);
     uint32_t row = process_take(a);
     if (row == METRIC_NONE)
         return METRIC_NONE;
     metric_process *process = &a->processes[row];
-    memset(process, 0, sizeof *process);
-    process->row.process_id = process_id;
-    process->life = life;
-    process->valid_until = INT64_MAX;
-    process->number = is_hidden ? METRIC_NONE : a->visible_count++;
-    process->is_changed = is_hidden;
-    if (!is_hidden)
-        (void)metric_process_change(a, row);
+    *process = (metric_process){
+        .row.process_id = process_id,
+        .valid_until = INT64_MAX,
+        .life = life,
+        .number = METRIC_NONE,
+        .is_changed = is_hidden || process->is_listed,
+        .is_listed = process->is_listed,
+        .threads = METRIC_LIST_EMPTY,
+        .images = METRIC_LIST_EMPTY,
+    };
+    if (is_hidden)
+        return row;
+    process->row_id = a->bounds.next_process_id++;
+    process->number = a->visible_count++;
+    a->row_of_number[process->number] = row;
+    a->processes_in_use++;
+    (void)metric_process_change(a, row);
     return row;
 }
 
-static uint32_t
-thread_add(etwc_aggregate *a, uint32_t thread_id, uint32_t process, uint32_t life)
+void
+metric_process_free(etwc_aggregate *a, uint32_t row)
 {
+    metric_process *process = &a->processes[row];
+    metric_wait_free(a, process);
+    a->side_bytes -= metric_side_bytes(&process->side);
+    metric_side_reset(&process->side);
+    if (process->number != METRIC_NONE) {
+        metric_copy *copy = a->copies[process->number];
+        if (copy != NULL)
+            *(process->row.process_id == 0 ? &a->summed_idle_ticks
+                                           : &a->summed_process_ticks) -=
+                copy->row.counters.run_ticks;
+        metric_copy_release(copy);
+        a->copies[process->number] = NULL;
+        a->row_of_number[process->number] = METRIC_NONE;
+        a->processes_in_use--;
+    }
+    *process = (metric_process){
+        .life = a->first_process_free,
+        .number = METRIC_NONE,
+        .is_changed = true,
+        .is_listed = process->is_listed,
+        .threads = METRIC_LIST_EMPTY,
+        .images = METRIC_LIST_EMPTY,
+    };
+    a->first_process_free = row;
+}
+
+static uint32_t
+thread_take(etwc_aggregate *a)
+{
+    uint32_t row = a->bounds.free_threads;
+    if (row != METRIC_NONE) {
+        a->bounds.free_threads = a->threads[row].sibling.next;
+        return row;
+    }
     void *items = a->threads;
     if (a->thread_count >= METRIC_NONE ||
         !etwc_grow(&items, &a->thread_capacity, a->thread_count + 1,
@@ -119,8 +213,20 @@ thread_add(etwc_aggregate *a, uint32_t thread_id, uint32_t process, uint32_t lif
         return out_of_memory(a);
     a->changed_threads = changed;
     metric_has_grown(a);
-    uint32_t row = (uint32_t)a->thread_count++;
+    a->threads[a->thread_count].is_changed = false;
+    return (uint32_t)a->thread_count++;
+}
+
+/* Whatever the limit is: for what there is one of. */
+static uint32_t
+thread_new(etwc_aggregate *a, uint32_t thread_id, uint32_t process, uint32_t life)
+{
+    uint32_t row = thread_take(a);
+    if (row == METRIC_NONE)
+        return METRIC_NONE;
     a->threads[row] = (metric_thread){
+        .is_changed = a->threads[row].is_changed, /* it is listed as such */
+        .row_id = a->bounds.next_thread_id++,
         .valid_until = INT64_MAX,
         .process = process,
         .thread_id = thread_id,
@@ -135,7 +241,49 @@ thread_add(etwc_aggregate *a, uint32_t thread_id, uint32_t process, uint32_t lif
             life == METRIC_NONE ||
             etwc_lifetimes_thread_at(a->lifetimes, life)->begin_raw_time == INT64_MIN,
     };
+    metric_list_append(&a->processes[process].threads,
+                       METRIC_LINKS(a->threads, sibling), row);
+    a->bounds.threads_in_use++;
     return row;
+}
+
+static uint32_t
+thread_add(etwc_aggregate *a, uint32_t thread_id, uint32_t process, uint32_t life)
+{
+    if (!metric_bounds_admit_thread(a))
+        return a->bounds.thread == METRIC_NONE ? out_of_memory(a) : a->bounds.thread;
+    return thread_new(a, thread_id, process, life);
+}
+
+/* A thread whose process nobody knows has a hidden one of its own. */
+static uint32_t
+thread_add_orphan(etwc_aggregate *a, uint32_t thread_id, uint32_t process_id,
+                  uint32_t life)
+{
+    uint32_t hidden = process_add(a, process_id, METRIC_NONE, true);
+    if (hidden == METRIC_NONE)
+        return METRIC_NONE;
+    uint32_t row = thread_add(a, thread_id, hidden, life);
+    if (row == METRIC_NONE || row == a->bounds.thread)
+        metric_process_free(a, hidden);
+    return row;
+}
+
+bool
+metric_rows_add_stand_in(etwc_aggregate *a)
+{
+    metric_bounds *b = &a->bounds;
+    if (b->process == METRIC_NONE)
+        b->process = process_add(a, ETWC_NO_ID, METRIC_NONE, true);
+    if (b->process == METRIC_NONE)
+        return false;
+    b->thread = thread_new(a, ETWC_NO_ID, b->process, METRIC_NONE);
+    if (b->thread == METRIC_NONE)
+        return false;
+    /* An id that names it is looked at again with every event. */
+    a->processes[b->process].valid_until = INT64_MIN;
+    a->threads[b->thread].valid_until = INT64_MIN;
+    return true;
 }
 
 static bool
@@ -177,12 +325,12 @@ thread_of_life(etwc_aggregate *a, const etwc_thread_life *life)
     if (row != METRIC_NONE)
         return row;
     const etwc_process_life *owner = etwc_lifetimes_process_of(a->lifetimes, life);
-    uint32_t process = owner != NULL
-                           ? process_of_life(a, owner)
-                           : process_add(a, life->process_id, METRIC_NONE, true);
-    if (process == METRIC_NONE)
+    uint32_t process = METRIC_NONE;
+    if (owner != NULL && (process = process_of_life(a, owner)) == METRIC_NONE)
         return METRIC_NONE;
-    row = thread_add(a, life->thread_id, process, life->index);
+    row = owner != NULL
+              ? thread_add(a, life->thread_id, process, life->index)
+              : thread_add_orphan(a, life->thread_id, life->process_id, life->index);
     a->thread_of_life[life->index] = row;
     return row;
 }
@@ -197,17 +345,51 @@ valid_until(const etwc_aggregate *a, int64_t known)
     return a->own != NULL ? INT64_MAX : known;
 }
 
+/* From now on the id names that row; the one that had it is gone. */
+static bool
+process_give_id(etwc_aggregate *a, uint32_t process_id, uint32_t row)
+{
+    uint32_t had = etwc_table_find(&a->process_ids, process_id);
+    if (!etwc_table_put(&a->process_ids, process_id, row))
+        return false;
+    if (had != METRIC_NONE && had != row)
+        metric_bounds_process_died(a, had);
+    return true;
+}
+
+static bool
+thread_give_id(etwc_aggregate *a, uint32_t thread_id, uint32_t row)
+{
+    uint32_t had = etwc_table_find(&a->thread_ids, thread_id);
+    if (!etwc_table_put(&a->thread_ids, thread_id, row))
+        return false;
+    if (had != METRIC_NONE && had != row) {
+        metric_live_remove(a, had); /* its end record was lost */
+        metric_bounds_thread_died(a, had);
+    }
+    return true;
+}
+
 uint32_t
 metric_process_bind(etwc_aggregate *a, uint32_t process_id, int64_t now)
 {
     const etwc_process_life *life =
         etwc_lifetimes_process(a->lifetimes, process_id, now);
-    uint32_t row = life != NULL ? process_of_life(a, life)
-                                : process_add(a, process_id, METRIC_NONE, false);
-    if (row == METRIC_NONE || !etwc_table_put(&a->process_ids, process_id, row))
+    bool was_refused =
+        a->bounds.process != METRIC_NONE &&
+        etwc_table_find(&a->process_ids, process_id) == a->bounds.process;
+    uint32_t row;
+    if (life != NULL)
+        row = process_of_life(a, life);
+    else if (was_refused)
+        row = a->bounds.process;
+    else
+        row = process_add(a, process_id, METRIC_NONE, false);
+    if (row == METRIC_NONE || !process_give_id(a, process_id, row))
         return out_of_memory(a);
-    a->processes[row].valid_until =
-        valid_until(a, etwc_lifetimes_process_until(a->lifetimes, process_id, now));
+    if (row != a->bounds.process)
+        a->processes[row].valid_until =
+            valid_until(a, etwc_lifetimes_process_until(a->lifetimes, process_id, now));
     return row;
 }
 
@@ -218,7 +400,7 @@ idle_bind(etwc_aggregate *a, int64_t now)
     if (process == METRIC_NONE)
         return METRIC_NONE;
     if (a->idle_thread == METRIC_NONE)
-        a->idle_thread = thread_add(a, 0, process, METRIC_NONE);
+        a->idle_thread = thread_new(a, 0, process, METRIC_NONE);
     if (a->idle_thread == METRIC_NONE ||
         !etwc_table_put(&a->thread_ids, 0, a->idle_thread))
         return out_of_memory(a);
@@ -233,31 +415,29 @@ metric_thread_bind(etwc_aggregate *a, uint32_t thread_id, int64_t now)
     if (thread_id == 0)
         return idle_bind(a, now);
     const etwc_thread_life *life = etwc_lifetimes_thread(a->lifetimes, thread_id, now);
+    bool was_refused = a->bounds.thread != METRIC_NONE &&
+                       etwc_table_find(&a->thread_ids, thread_id) == a->bounds.thread;
     uint32_t row;
-    if (life != NULL) {
+    if (life != NULL)
         row = thread_of_life(a, life);
-    } else {
-        uint32_t hidden = process_add(a, ETWC_NO_ID, METRIC_NONE, true);
-        row = hidden == METRIC_NONE ? METRIC_NONE
-                                    : thread_add(a, thread_id, hidden, METRIC_NONE);
-    }
+    else if (was_refused)
+        row = a->bounds.thread;
+    else
+        row = thread_add_orphan(a, thread_id, ETWC_NO_ID, METRIC_NONE);
     if (row == METRIC_NONE)
         return METRIC_NONE;
-    uint32_t had = etwc_table_find(&a->thread_ids, thread_id);
-    if (!etwc_table_put(&a->thread_ids, thread_id, row))
+    if (!thread_give_id(a, thread_id, row))
         return out_of_memory(a);
-    if (had != METRIC_NONE && had != row)
-        metric_live_remove(a, had); /* its end record was lost */
-    a->threads[row].valid_until =
-        valid_until(a, etwc_lifetimes_thread_until(a->lifetimes, thread_id, now));
+    if (row != a->bounds.thread)
+        a->threads[row].valid_until =
+            valid_until(a, etwc_lifetimes_thread_until(a->lifetimes, thread_id, now));
     return row;
 }
 
 /* ---- What a record of the own table changes --------------------------------------- */
 
-/* All that was counted; `from` is to be cleared after that. */
-static void
-counted_move(etwc_aggregate *a, metric_process *to, metric_process *from)
+void
+metric_counted_move(etwc_aggregate *a, metric_process *to, metric_process *from)
 {
 #define COUNTER_ADD(name) to->row.counters.name += from->row.counters.name;
     ETWC_ROW_COUNTER_LIST(COUNTER_ADD)
@@ -284,7 +464,7 @@ relearn_process(etwc_aggregate *a, uint32_t process_id, int64_t now)
     uint32_t row = a->process_of_life[life->index];
     uint32_t had = etwc_table_find(&a->process_ids, process_id);
     /* Events that came before the record of a process that is older: its own. */
-    if (row == METRIC_NONE && had != METRIC_NONE &&
+    if (row == METRIC_NONE && had != METRIC_NONE && had != a->bounds.process &&
         a->processes[had].life == METRIC_NONE && life->begin_raw_time == INT64_MIN) {
         metric_process_change(a, had)->life = life->index;
         a->process_of_life[life->index] = had;
@@ -293,7 +473,7 @@ relearn_process(etwc_aggregate *a, uint32_t process_id, int64_t now)
     row = process_of_life(a, life);
     if (row != METRIC_NONE)
         (void)metric_process_change(a, row);
-    if (row == METRIC_NONE || !etwc_table_put(&a->process_ids, process_id, row))
+    if (row == METRIC_NONE || !process_give_id(a, process_id, row))
         (void)out_of_memory(a);
     else if (process_id == 0)
         (void)idle_bind(a, now);
@@ -304,19 +484,23 @@ static void
 relearn_defunct(etwc_aggregate *a)
 {
     uint32_t count = etwc_lifetimes_process_count(a->lifetimes);
-    if (count != 0)
-        (void)process_of_life(a, etwc_lifetimes_process_at(a->lifetimes, count - 1));
+    if (count == 0)
+        return;
+    const etwc_process_life *life = etwc_lifetimes_process_at(a->lifetimes, count - 1);
+    uint32_t row = process_of_life(a, life);
+    if (row != METRIC_NONE && life->seen == ETWC_SEEN_DEFUNCT)
+        metric_bounds_process_died(a, row);
 }
 
-/* What a thread did before anybody said whose it is goes to its process. The old
- * row stays, empty; nothing finds it any more. */
+/* What a thread did before anybody said whose it is goes to its process. */
 static void
 adopt_orphan(etwc_aggregate *a, uint32_t row, uint32_t orphan)
 {
     metric_thread *to = &a->threads[row];
     metric_thread *from = &a->threads[orphan];
     metric_process *hidden = &a->processes[from->process];
-    counted_move(a, metric_process_change(a, to->process), hidden);
+    uint32_t hidden_row = from->process;
+    metric_counted_move(a, metric_process_change(a, to->process), hidden);
     metric_thread self = *to;
     *to = *from;
     to->valid_until = self.valid_until;
@@ -326,22 +510,17 @@ adopt_orphan(etwc_aggregate *a, uint32_t row, uint32_t orphan)
     to->is_old = self.is_old;
     to->is_changed = self.is_changed;
     (void)metric_thread_change(a, row);
+    to->row_id = self.row_id;
+    to->is_dead = self.is_dead;
+    to->dead = self.dead;
+    to->sibling = self.sibling;
     metric_wait_adopt(a, to->process, from->process, row);
     for (size_t i = 0; i < a->processor_count; i++)
         if (a->processors[i].thread == orphan)
             a->processors[i].thread = row;
-    memset(hidden, 0, sizeof *hidden);
-    hidden->number = METRIC_NONE;
-    hidden->is_changed = true;
-    hidden->life = a->first_hidden_free;
-    a->first_hidden_free = from->process;
-    *from = (metric_thread){.process = to->process,
-                            .thread_id = to->thread_id,
-                            .life = METRIC_NONE,
-                            .live_at = METRIC_NONE,
-                            .wait = METRIC_NOT_WAITING,
-                            .is_changed = from->is_changed,
-                            .is_adopted = true};
+    metric_pending_pass(&a->pending, hidden_row, orphan, to->process, row);
+    metric_bounds_free_thread(a, orphan);
+    metric_process_free(a, hidden_row);
 }
 
 static void
@@ -352,16 +531,16 @@ relearn_thread(etwc_aggregate *a, uint32_t thread_id, uint32_t process_id, int64
         thread_id == 0 ? NULL : etwc_lifetimes_thread(a->lifetimes, thread_id, now);
     if (life == NULL || a->is_out_of_memory)
         return;
-    uint32_t had = etwc_table_find(&a->thread_ids, thread_id);
     uint32_t row = thread_of_life(a, life);
-    if (row == METRIC_NONE || !etwc_table_put(&a->thread_ids, thread_id, row)) {
+    uint32_t had = etwc_table_find(&a->thread_ids, thread_id);
+    if (row == METRIC_NONE || !thread_give_id(a, thread_id, row)) {
         (void)out_of_memory(a);
         return;
     }
     if (had == METRIC_NONE || had == row)
         return;
-    metric_live_remove(a, had); /* its end record was lost */
-    if (a->threads[had].life == METRIC_NONE && life->begin_raw_time == INT64_MIN)
+    if (a->threads[had].life == METRIC_NONE && had != a->bounds.thread &&
+        row != a->bounds.thread && life->begin_raw_time == INT64_MIN)
         adopt_orphan(a, row, had);
 }
 

@@ -2,13 +2,15 @@
  * The rows of an aggregate, and from ids to rows. Private to core/metric.
  *
  * Rows are numbered and never move away, so everything refers to them by number;
- * pointers to rows are good until the next row is added.
+ * pointers to rows are good until the next row is added. A dead row can leave when
+ * one is added (metric_bounds.h), and its number be given to another.
  */
 #ifndef METRIC_ROWS_H
 #define METRIC_ROWS_H
 
 #include "etwc_aggregate.h"
 #include "etwc_table.h"
+#include "metric_bounds.h"
 #include "metric_copy.h"
 #include "metric_pending.h"
 #include "metric_side.h"
@@ -29,8 +31,8 @@ typedef struct metric_process {
     uint32_t wait_epoch; /* those under way began in that one, or do not count */
     uint32_t base_priority_thread; /* whose base priority is that of the process */
     uint32_t life;                 /* instance in the lifetimes, or METRIC_NONE */
-    uint32_t number; /* in snapshots; METRIC_NONE for the hidden row of a thread
-                      * whose process nobody knows yet */
+    uint32_t number;     /* place among the copies; METRIC_NONE for the hidden row of a
+                      * thread whose process nobody knows yet, and of a free place */
     uint32_t priority_thread; /* whose I/O priority is that of the process */
     metric_side side;
     /* Handles since the list of handles, or since the first record of one. */
@@ -38,6 +40,12 @@ typedef struct metric_process {
     uint32_t listed_at_end, first_listed_handle;
     bool has_handle_list;
     bool is_changed; /* since the latest snapshot; always of a hidden row */
+    bool is_listed;  /* among the changed */
+    bool is_dead;
+    uint64_t row_id;
+    int64_t died_at;
+    metric_link dead;
+    metric_list threads, images; /* of the process, by `sibling` */
 } metric_process;
 
 typedef struct metric_thread {
@@ -66,6 +74,9 @@ typedef struct metric_thread {
     bool has_ticks;
     bool is_old;     /* began before the trace, or nobody knows */
     bool is_adopted; /* empty: its numbers went to the row of its instance */
+    bool is_dead;
+    uint64_t row_id;
+    metric_link dead, sibling;
 } metric_thread;
 
 /* Time that interrupts took on a processor, latest last, none inside another. */
@@ -87,6 +98,8 @@ typedef struct metric_processor {
 typedef struct metric_image {
     etwc_image_row row;
     uint32_t next; /* of the same bucket, or METRIC_NONE */
+    metric_link unloaded, sibling;
+    bool is_unloaded;
 } metric_image;
 
 struct etwc_aggregate {
@@ -104,10 +117,12 @@ struct etwc_aggregate {
     size_t process_lives, thread_lives;
     metric_process *processes;
     size_t process_count, process_capacity;
-    uint32_t first_hidden_free; /* chain through `life`; METRIC_NONE: empty */
-    uint32_t visible_count;     /* rows with a number */
-    metric_copy **copies;       /* by number, as of the latest snapshot; or NULL */
-    uint32_t *changed;          /* rows that changed since; room for all rows */
+    uint32_t first_process_free; /* chain through `life`; METRIC_NONE: empty */
+    uint32_t processes_in_use;   /* rows with a number */
+    uint32_t visible_count;      /* numbers given; some may have no row any more */
+    metric_copy **copies;        /* by number, as of the latest snapshot; or NULL */
+    uint32_t *row_of_number;     /* METRIC_NONE when it has left */
+    uint32_t *changed;           /* rows that changed since; room for all rows */
     bool have_all_changed;      /* all rows, whether they are listed or not */
     size_t changed_count, changed_capacity, copy_capacity;
     metric_thread *threads;
@@ -127,6 +142,7 @@ struct etwc_aggregate {
     uint32_t *image_buckets; /* owned; a power of two of them */
     size_t image_bucket_count;
 
+    metric_bounds bounds;
     metric_pending pending;   /* reads and writes of files */
     metric_side machine_side; /* disk operations of everybody */
     uint64_t side_bytes;
@@ -170,6 +186,14 @@ void metric_live_remove(etwc_aggregate *a, uint32_t thread);
 /* Brings the list of the living up to date with their rows. */
 void metric_live_update(etwc_aggregate *a);
 uint64_t metric_rows_bytes(const etwc_aggregate *a);
+/* Empties the row and gives its place back. */
+void metric_process_free(etwc_aggregate *a, uint32_t process);
+/* Moves all that was counted; `from` is to be freed after that. */
+void metric_counted_move(etwc_aggregate *a, metric_process *to, metric_process *from);
+/* Numbers without a row go, and those of others follow on each other again. */
+void metric_numbers_compact(etwc_aggregate *a);
+/* The hidden rows of bounds.process and bounds.thread; false when memory is out. */
+ETWC_NODISCARD bool metric_rows_add_stand_in(etwc_aggregate *a);
 
 /* A process whose row, identity or texts are about to change. */
 static inline metric_process *
@@ -177,7 +201,7 @@ metric_process_change(etwc_aggregate *a, uint32_t row)
 {
     metric_process *process = &a->processes[row];
     if (ETWC_UNLIKELY(!process->is_changed)) {
-        process->is_changed = true;
+        process->is_changed = process->is_listed = true;
         a->changed[a->changed_count++] = row;
     }
     return process;

@@ -28,6 +28,16 @@ metric_side_reset(metric_side *side)
     *side = (metric_side){0};
 }
 
+size_t
+metric_side_bytes(const metric_side *side)
+{
+    size_t bytes =
+        etwc_shared_size(side->disk_priorities) + etwc_shared_size(side->objects);
+    for (size_t i = 0; i < ETWC_LATENCY_COUNT; i++)
+        bytes += etwc_shared_size(side->latencies[i]);
+    return bytes;
+}
+
 /* Where the other has none yet, the whole block is handed on; else true. */
 static bool
 must_add(etwc_aggregate *a, void **to, void **from)

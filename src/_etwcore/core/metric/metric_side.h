@@ -21,6 +21,7 @@ struct etwc_aggregate;
 ETWC_NODISCARD bool metric_side_own(struct etwc_aggregate *a, void **block,
                                     size_t size);
 void metric_side_reset(metric_side *side);
+size_t metric_side_bytes(const metric_side *side);
 /* Adds what `from` has to `to`; `from` is empty then. */
 void metric_side_move(struct etwc_aggregate *a, metric_side *to, metric_side *from);
 /* A reference to each block, for a snapshot; then one more, and their release. */

@@ -1,4 +1,6 @@
 /* Rows of threads and processors in a snapshot, and tables of an interval. */
+#include <stdlib.h>
+
 #include "etwc_alloc.h"
 #include "metric_snapshot.h"
 
@@ -36,7 +38,7 @@ fill_thread(const etwc_aggregate *a, const metric_thread *thread, int64_t now,
     const metric_process *process = &a->processes[thread->process];
     bool is_owned = process->number != METRIC_NONE;
     *row = (etwc_thread_row){
-        .row_id = (uint64_t)(thread - a->threads),
+        .row_id = thread->row_id,
         .run_ticks = thread->run_ticks,
         .ready_ticks = thread->ready_ticks,
         .wait_ticks = thread->wait_ticks,
@@ -160,10 +162,19 @@ metric_tables_fill_processor(const etwc_aggregate *a, size_t processor,
     row->unknown_ns = metric_snapshot_ns(to, row->unknown_ticks);
 }
 
+static int
+compare_threads(const void *a, const void *b)
+{
+    uint64_t x = ((const etwc_thread_row *)a)->row_id;
+    uint64_t y = ((const etwc_thread_row *)b)->row_id;
+    return (x > y) - (x < y);
+}
+
 void
 metric_tables_finish(const etwc_aggregate *a, etwc_snapshot *to)
 {
     size_t kept = 0;
+    bool is_sorted = true;
     for (size_t i = 0; i < to->thread_count; i++) {
         if (a->threads[i].is_adopted)
             continue;
@@ -172,8 +183,11 @@ metric_tables_finish(const etwc_aggregate *a, etwc_snapshot *to)
         row->run_ns = metric_snapshot_ns(to, row->run_ticks);
         row->ready_ns = metric_snapshot_ns(to, row->ready_ticks);
         row->wait_ns = metric_snapshot_ns(to, row->wait_ticks);
+        is_sorted &= kept == 1 || row[-1].row_id < row->row_id;
     }
     to->thread_count = kept;
+    if (!is_sorted) /* places of those that have left were given to others */
+        qsort(to->threads, kept, sizeof *to->threads, compare_threads);
 }
 
 /* ---- Tables of an interval ---------------------------------------------------------- */

@@ -96,6 +96,7 @@ metric_apply_thread(etwc_aggregate *a, const etwc_event *event,
         if (row == METRIC_NONE)
             return;
         metric_live_remove(a, row);
+        metric_bounds_thread_died(a, row);
         return;
     default:
         return;
