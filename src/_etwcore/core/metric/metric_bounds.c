@@ -84,11 +84,12 @@ metric_bounds_free_thread(etwc_aggregate *a, uint32_t row)
     if (thread->is_dead)
         metric_list_remove(&a->bounds.dead_threads, METRIC_LINKS(a->threads, dead),
                            row);
-    *thread = (metric_thread){.is_changed = thread->is_changed, /* it is listed as such */
-                              .live_at = METRIC_NONE,
-                              .life = METRIC_NONE,
-                              .wait = METRIC_NOT_WAITING,
-                              .is_adopted = true};
+    *thread =
+        (metric_thread){.is_changed = thread->is_changed, /* it is listed as such */
+                        .live_at = METRIC_NONE,
+                        .life = METRIC_NONE,
+                        .wait = METRIC_NOT_WAITING,
+                        .is_adopted = true};
     thread->sibling.next = a->bounds.free_threads;
     a->bounds.free_threads = row;
     a->bounds.threads_in_use--;

@@ -31,7 +31,7 @@ typedef struct metric_process {
     uint32_t wait_epoch; /* those under way began in that one, or do not count */
     uint32_t base_priority_thread; /* whose base priority is that of the process */
     uint32_t life;                 /* instance in the lifetimes, or METRIC_NONE */
-    uint32_t number;     /* place among the copies; METRIC_NONE for the hidden row of a
+    uint32_t number; /* place among the copies; METRIC_NONE for the hidden row of a
                       * thread whose process nobody knows yet, and of a free place */
     uint32_t priority_thread; /* whose I/O priority is that of the process */
     metric_side side;
@@ -123,7 +123,7 @@ struct etwc_aggregate {
     metric_copy **copies;        /* by number, as of the latest snapshot; or NULL */
     uint32_t *row_of_number;     /* METRIC_NONE when it has left */
     uint32_t *changed;           /* rows that changed since; room for all rows */
-    bool have_all_changed;      /* all rows, whether they are listed or not */
+    bool have_all_changed;       /* all rows, whether they are listed or not */
     size_t changed_count, changed_capacity, copy_capacity;
     metric_thread *threads;
     size_t thread_count, thread_capacity;
