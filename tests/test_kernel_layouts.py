@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 import struct
 import uuid
@@ -11,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from support.kernel_events import GROUPS, Payload, plain_fields, read_events
+from support.kernel_events import GROUPS, MANIFESTS, Payload, plain_fields, read_events
 
-LINE = re.compile(r"(\w+) ([\d,]+) v([\d,]+): (.*)")
+LINE = re.compile(r"([\w-]+) ([\d,]+) v([\d,]+): (.*)")
 FIELD = re.compile(r"(\w+) (\w+)(?:\[(.*?)\])?(\?)?$")
 NUMBERS = {
     "u8": "B",
@@ -50,6 +51,11 @@ CLASSES = {
     "ThreadPool": "c861d0e2-a2c1-4d36-9f9c-970bab943a12",
     "Job": "3282fc76-feed-498e-8aa7-e70f459d430e",
     "CacheManager": "7687a439-f752-45b8-b741-321aec0f8df9",
+    "Kernel-Process": "22fb2cd6-0e7b-422b-a0c7-2fad1fd0e716",
+    "Kernel-Memory": "d1d93ef7-e1f2-4f45-9943-03d245fe6c00",
+    "Kernel-Disk": "c7bde69a-e1e0-4177-b6ef-283ad1525271",
+    "Kernel-File": "edd08927-9cc4-4e65-b970-c2560fb5c289",
+    "Kernel-Network": "7dd42a49-5329-4832-8dfd-43d979153a88",
 }
 ELEMENTS = 2  # of arrays that another field counts, or that go on to the end
 SID = bytes([1, 2]) + (5).to_bytes(6, "big") + struct.pack("<II", 32, 544)
@@ -119,10 +125,16 @@ class Builder:
         if kind == "sid":
             self.data += b"\x11" + bytes(2 * self.pointer_size - 1) + SID
             return "S-1-5-32-544"
+        if kind == "psid":
+            self.data += SID
+            return "S-1-5-32-544"
         raw = self.next_bytes(8) + self.next_bytes(8)
         if kind == "guid":
             self.data += raw
             return str(uuid.UUID(bytes_le=raw))
+        if kind == "ip6":
+            self.data += raw
+            return str(ipaddress.IPv6Address(raw))
         assert kind == "ip4", kind
         self.data += raw[:4]
         return ".".join(str(byte) for byte in raw[:4])
@@ -170,7 +182,7 @@ def cases(pointer_size: int) -> Iterator[tuple[Payload, dict[str, object]]]:
 
 
 def test_the_list_names_known_classes() -> None:
-    assert {CLASSES[layout.name][:8] for layout in layouts()} <= GROUPS.keys()
+    assert {CLASSES[layout.name][:8] for layout in layouts()} <= GROUPS.keys() | MANIFESTS
 
 
 @pytest.mark.parametrize("pointer_size", [4, 8])

@@ -38,6 +38,8 @@ GROUPS = {
     "d837ca92": 0x1B,
     "c861d0e2": 0x1C,
 }
+# Manifest providers of the kernel: their events are told apart by id.
+MANIFESTS = {"22fb2cd6", "d1d93ef7", "c7bde69a", "edd08927", "7dd42a49"}
 
 
 @dataclass
@@ -45,10 +47,14 @@ class Payload:
     """What a kernel event is made of, its record header apart."""
 
     provider: str
-    opcode: int
+    opcode: int  # of a manifest provider: the id
     version: int
     data: bytes
     pointer_size: int = 8
+
+    @property
+    def is_manifest(self) -> bool:
+        return self.provider[:8] in MANIFESTS
 
 
 def write_events(path: Path, payloads: Iterable[Payload]) -> None:
@@ -56,15 +62,14 @@ def write_events(path: Path, payloads: Iterable[Payload]) -> None:
     with etwmon.TraceWriter(path, buffer_size_kb=1024) as writer:
         for ticks, payload in enumerate(payloads, start=1):
             arguments: dict[str, Any] = {
-                "opcode": payload.opcode,
+                "id" if payload.is_manifest else "opcode": payload.opcode,
                 "version": payload.version,
                 "pointer_size": payload.pointer_size,
             }
             group = GROUPS.get(payload.provider[:8])
             if group is None:
-                writer.write(
-                    ticks, payload.data, kind="full", provider=payload.provider, **arguments
-                )
+                kind: Any = "event" if payload.is_manifest else "full"
+                writer.write(ticks, payload.data, kind=kind, provider=payload.provider, **arguments)
             else:
                 writer.write(ticks, payload.data, kind="perfinfo", group=group, **arguments)
 
@@ -79,7 +84,7 @@ def read_events(path: Path, payloads: Iterable[Payload]) -> list[etwmon.Event]:
     assert len(events) == len(listed)
     for event, payload in zip(events, listed, strict=True):
         assert bytes(event.payload) == payload.data
-        assert event.opcode == payload.opcode
+        assert (event.id if payload.is_manifest else event.opcode) == payload.opcode
         assert str(event.provider_id) == payload.provider
     return events
 
