@@ -80,12 +80,15 @@ metric_count_disk(etwc_aggregate *a, uint32_t process, const etwc_kernel_record 
 void
 metric_io_priority_told(etwc_aggregate *a, uint32_t thread, uint8_t priority)
 {
-    metric_process *process = &a->processes[a->threads[thread].process];
+    uint32_t row = a->threads[thread].process;
+    metric_process *process = &a->processes[row];
+    const metric_thread *first = &a->threads[process->priority_thread];
+    /* Rows of threads are used again. */
     bool has_first = (process->row.known & ETWC_ROW_IO_PRIORITY) &&
-                     a->threads[process->priority_thread].live_at != METRIC_NONE;
+                     first->live_at != METRIC_NONE && first->process == row;
     if (has_first && process->priority_thread != thread)
         return;
-    (void)metric_process_change(a, a->threads[thread].process);
+    (void)metric_process_change(a, row);
     process->priority_thread = thread;
     process->row.gauges.io_priority = priority;
     process->row.known |= ETWC_ROW_IO_PRIORITY;
