@@ -23,35 +23,35 @@ metric_run_so_far(const metric_processor *p, int64_t now)
 
 /* Whether the thread ran all the time, so far as anybody can tell. */
 static bool
-has_run(const etwc_aggregate *a, const metric_processor *p, int64_t now,
-        uint32_t leaving_id)
+has_run(const metric_processor *p, uint32_t processor, const metric_thread *thread,
+        int64_t now, uint32_t leaving_id)
 {
     if (ETWC_UNLIKELY(p->thread_id != leaving_id))
         return false;
     /* It was switched to on another processor since; at the same time is no
      * contradiction, for records of one time come in the order of processors. */
-    const metric_thread *thread = &a->threads[p->thread];
-    return leaving_id == 0 || thread->processor == (uint32_t)(p - a->processors) ||
-           thread->since == now;
+    return leaving_id == 0 || thread->processor == processor || thread->since == now;
 }
 
+/* `pair`: who leaves; the thread of the processor when that has the same id. */
 static void
-run_end(etwc_aggregate *a, metric_processor *p, int64_t now, uint32_t leaving_id)
+run_end(etwc_aggregate *a, uint32_t processor, metric_pair pair, int64_t now,
+        uint32_t leaving_id)
 {
+    metric_processor *p = &a->processors[processor];
     uint64_t ticks = metric_run_so_far(p, now);
     if (ETWC_UNLIKELY(p->thread == METRIC_NONE)) {
         p->unknown_ticks += ticks;
-    } else if (ETWC_UNLIKELY(!has_run(a, p, now, leaving_id))) {
+    } else if (ETWC_UNLIKELY(!has_run(p, processor, pair.thread, now, leaving_id))) {
         /* A switch in between was lost: nobody knows who ran how long. */
         p->unknown_ticks += ticks;
         a->switch_mismatches++;
     } else {
-        metric_thread *thread = metric_thread_change(a, p->thread);
         if (ETWC_LIKELY(ticks != 0))
-            thread->active = now - 1;
+            pair.thread->active = now - 1;
         *(leaving_id == 0 ? &p->idle_ticks : &p->process_ticks) += ticks;
-        thread->run_ticks += ticks;
-        metric_process_change(a, thread->process)->row.counters.run_ticks += ticks;
+        pair.thread->run_ticks += ticks;
+        pair.process->row.counters.run_ticks += ticks;
     }
     /* After a step back the next run begins where everything so far has ended. */
     int64_t settled = (int64_t)((uint64_t)p->run_begin + p->run_interrupted);
@@ -64,14 +64,14 @@ run_end(etwc_aggregate *a, metric_processor *p, int64_t now, uint32_t leaving_id
 
 /* Row of the thread that leaves: that of the running one, as a rule. */
 static uint32_t
-leaving_row(etwc_aggregate *a, const metric_processor *p, uint32_t thread_id,
-            int64_t now)
+leaving_row(etwc_aggregate *a, uint32_t processor, uint32_t thread_id, int64_t now)
 {
+    const metric_processor *p = &a->processors[processor];
     if (ETWC_LIKELY(p->thread_id == thread_id && p->thread != METRIC_NONE))
         return p->thread;
     /* Who seemed to run was switched away from meanwhile, to nobody knows what. */
     if (p->thread != METRIC_NONE && p->thread_id != 0 &&
-        a->threads[p->thread].processor == (uint32_t)(p - a->processors) &&
+        a->threads[p->thread].processor == processor &&
         a->threads[p->thread].state == ETWC_THREAD_RUNNING)
         metric_wait_forget(a, p->thread);
     return thread_id == 0 ? METRIC_NONE : metric_thread_row(a, thread_id, now);
@@ -82,25 +82,31 @@ metric_apply_switch(etwc_aggregate *a, const etwc_event *event,
                     const etwc_kernel_cswitch *record)
 {
     int64_t now = event->raw_time;
-    if (ETWC_UNLIKELY(!metric_processors_reach(a, event->processor))) {
+    uint32_t processor = event->processor;
+    if (ETWC_UNLIKELY(!metric_processors_reach(a, processor))) {
         metric_out_of_memory(a);
         return;
     }
+    /* Rows first: pointers are good until one is added. */
     uint32_t row = metric_thread_row(a, record->new_thread_id, now);
-    metric_processor *p = &a->processors[event->processor];
-    uint32_t old_row = leaving_row(a, p, record->old_thread_id, now);
-    run_end(a, p, now, record->old_thread_id);
+    uint32_t old_row = leaving_row(a, processor, record->old_thread_id, now);
+    metric_pair old = {NULL, NULL};
+    if (ETWC_LIKELY(old_row != METRIC_NONE))
+        old = metric_pair_change(a, old_row);
+    run_end(a, processor, old, now, record->old_thread_id);
     if (record->old_thread_id != 0 && ETWC_LIKELY(old_row != METRIC_NONE))
-        metric_wait_switch_away(a, old_row, event->processor, now, record);
+        metric_wait_switch_away(a, old, processor, now, record);
+    metric_processor *p = &a->processors[processor];
     p->thread = row;
     p->thread_id = record->new_thread_id;
     p->context_switches++;
     if (ETWC_UNLIKELY(row == METRIC_NONE))
         return;
-    a->threads[row].context_switches++;
-    metric_process_change(a, a->threads[row].process)->row.counters.context_switches++;
+    metric_pair new = metric_pair_change(a, row);
+    new.thread->context_switches++;
+    new.process->row.counters.context_switches++;
     if (record->new_thread_id != 0)
-        metric_wait_switch_to(a, row, event->processor, now);
+        metric_wait_switch_to(a, new, processor, now);
 }
 
 /* ---- Interrupts --------------------------------------------------------------------- */

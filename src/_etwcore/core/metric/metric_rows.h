@@ -17,18 +17,24 @@
 
 #define METRIC_NONE ETWC_TABLE_NONE
 
+/* Both ordered by use: what a context switch reads and writes lies at the front, so
+ * that it is few lines of the cache. */
 typedef struct metric_process {
+    metric_wait *waits; /* owned; NULL before a thread of it has waited */
+    uint32_t wait_count, wait_capacity;
+    uint32_t wait_epoch; /* those under way began in that one, or do not count */
+    bool is_changed;     /* since the latest snapshot; always of a hidden row */
+    bool is_listed;      /* among the changed */
+    bool is_dead;
+    bool has_handle_list; /* of the session's begin or end */
+    int64_t valid_until;  /* the id names this row at times before that */
     /* Counters and gauges; the rest is filled in a copy. To be written through
      * metric_process_change alone: snapshots share the copies of other rows. */
     etwc_process_row row;
-    int64_t valid_until;                /* the id names this row at times before that */
     uint64_t samples_kernel_unweighted; /* before the interval was known */
     uint64_t samples_user_unweighted;
     uint64_t lowest_image_base;
     const etwc_text_entry *lowest_image; /* names a process without a record */
-    metric_wait *waits; /* owned; NULL before a thread of it has waited */
-    uint32_t wait_count, wait_capacity;
-    uint32_t wait_epoch; /* those under way began in that one, or do not count */
     uint32_t base_priority_thread; /* whose base priority is that of the process */
     uint32_t life;                 /* instance in the lifetimes, or METRIC_NONE */
     uint32_t number; /* place among the copies; METRIC_NONE for the hidden row of a
@@ -38,10 +44,6 @@ typedef struct metric_process {
     /* Handles since the list of handles, or since the first record of one. */
     int64_t open_handles, most_handles;
     uint32_t listed_at_end, first_listed_handle;
-    bool has_handle_list;
-    bool is_changed; /* since the latest snapshot; always of a hidden row */
-    bool is_listed;  /* among the changed */
-    bool is_dead;
     uint64_t row_id;
     int64_t died_at;
     metric_link dead;
@@ -50,27 +52,28 @@ typedef struct metric_process {
 
 typedef struct metric_thread {
     int64_t valid_until;
-    int64_t since;  /* of a state: when it was switched to, or began to wait */
-    int64_t active; /* last tick that it is known to have run, or INT64_MIN */
+    int64_t since; /* of a state: when it was switched to, or began to wait */
     uint64_t run_ticks, ready_ticks, wait_ticks;
     uint32_t process;   /* row */
     uint32_t processor; /* that it was last switched to, or METRIC_NONE */
     uint32_t epoch;     /* of state; nobody knows the state in later ones */
-    uint32_t context_switches, voluntary_switches, involuntary_switches, migrations;
+    uint32_t context_switches;
     uint8_t state; /* etwc_thread_state */
     uint8_t wait_reason;
-    uint8_t wait;     /* place in the waits of its process, or METRIC_NOT_WAITING */
-    bool is_readied;  /* while it ran: it will not wait when it is switched away */
-    bool is_changed;  /* since the latest snapshot */
+    uint8_t wait;    /* place in the waits of its process, or METRIC_NOT_WAITING */
+    bool is_readied; /* while it ran: it will not wait when it is switched away */
+    bool is_changed; /* since the latest snapshot */
+    uint8_t base_priority;
+    uint32_t voluntary_switches, involuntary_switches, migrations;
+    int64_t active;   /* last tick that it is known to have run, or INT64_MIN */
     uint32_t samples; /* rarely used from here on */
     uint32_t thread_id;
     uint64_t affinity_mask;
-    uint32_t known; /* ETWC_THREAD_PRIORITY, ETWC_THREAD_AFFINITY */
-    uint8_t base_priority;
+    uint32_t known;                    /* ETWC_THREAD_PRIORITY, ETWC_THREAD_AFFINITY */
     uint32_t kernel_ticks, user_ticks; /* last seen */
     uint32_t life;                     /* instance, or METRIC_NONE */
-    uint32_t live_at;                  /* position among the living, or METRIC_NONE */
     uint64_t cycles;                   /* told when it ended; else 0 */
+    uint32_t live_at;                  /* position among the living, or METRIC_NONE */
     bool has_ticks;
     bool is_old;     /* began before the trace, or nobody knows */
     bool is_adopted; /* empty: its numbers went to the row of its instance */
@@ -266,11 +269,24 @@ void metric_apply_ticks(etwc_aggregate *a, const etwc_event *event);
 uint64_t metric_run_so_far(const metric_processor *p, int64_t now);
 
 /* metric_wait.c */
+/* A thread that is about to change, with its process. */
+typedef struct metric_pair {
+    metric_thread *thread;
+    metric_process *process;
+} metric_pair;
+
+static inline metric_pair
+metric_pair_change(etwc_aggregate *a, uint32_t row)
+{
+    metric_thread *thread = metric_thread_change(a, row);
+    return (metric_pair){thread, metric_process_change(a, thread->process)};
+}
+
 /* The thread was switched away from, or to, on that processor. Thread 0 is none. */
-void metric_wait_switch_away(etwc_aggregate *a, uint32_t thread, uint32_t processor,
+void metric_wait_switch_away(etwc_aggregate *a, metric_pair pair, uint32_t processor,
                              int64_t now, const etwc_kernel_cswitch *record);
-void metric_wait_switch_to(etwc_aggregate *a, uint32_t thread, uint32_t processor,
-                           int64_t now);
+void metric_wait_switch_to(const etwc_aggregate *a, metric_pair pair,
+                           uint32_t processor, int64_t now);
 void metric_apply_ready(etwc_aggregate *a, const etwc_event *event,
                         const etwc_kernel_ready *record);
 /* What it does, or waits for, is no longer known: a time under way does not count. */

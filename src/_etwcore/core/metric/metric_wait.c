@@ -99,43 +99,41 @@ metric_wait_is_known(const etwc_aggregate *a, const metric_thread *thread)
            thread->state == ETWC_THREAD_TERMINATED;
 }
 
-static void
-wait_begin(etwc_aggregate *a, metric_thread *thread, uint8_t place, int64_t now)
+static inline void
+wait_begin(const etwc_aggregate *a, metric_pair pair, uint8_t place, int64_t now)
 {
     if (ETWC_UNLIKELY(place == METRIC_NOT_WAITING))
         return;
-    metric_process *process = metric_process_change(a, thread->process);
-    renew(a, process);
-    process->waits[place].begin_sum += (uint64_t)now;
-    process->waits[place].open_count++;
-    thread->wait = place;
-    thread->since = now;
+    renew(a, pair.process);
+    metric_wait *wait = &pair.process->waits[place];
+    wait->begin_sum += (uint64_t)now;
+    wait->open_count++;
+    pair.thread->wait = place;
+    pair.thread->since = now;
 }
 
 /* Ends what the thread waits for; `counts`: the time is known. */
-static void
-wait_end(etwc_aggregate *a, metric_thread *thread, int64_t now, bool counts)
+static inline void
+wait_end(metric_pair pair, int64_t now, bool counts)
 {
-    metric_process *process = metric_process_change(a, thread->process);
-    metric_wait *wait = &process->waits[thread->wait];
+    metric_thread *thread = pair.thread;
+    metric_wait *wait = &pair.process->waits[thread->wait];
     wait->begin_sum -= (uint64_t)thread->since;
     wait->open_count--;
     if (counts && now > thread->since) {
         uint64_t ticks = (uint64_t)now - (uint64_t)thread->since;
         wait->ticks += ticks;
-        if (thread->wait == METRIC_READY)
-            thread->ready_ticks += ticks;
-        else
-            thread->wait_ticks += ticks;
+        *(thread->wait == METRIC_READY ? &thread->ready_ticks : &thread->wait_ticks) +=
+            ticks;
     }
     thread->wait = METRIC_NOT_WAITING;
 }
 
 static void
-contradict(etwc_aggregate *a, metric_thread *thread)
+contradict(etwc_aggregate *a, metric_pair pair)
 {
     a->waits_dropped++;
-    wait_end(a, thread, 0, false);
+    wait_end(pair, 0, false);
 }
 
 /* ---- Records ------------------------------------------------------------------------ */
@@ -154,11 +152,11 @@ is_ready(uint8_t state)
 }
 
 void
-metric_wait_switch_away(etwc_aggregate *a, uint32_t row, uint32_t processor,
+metric_wait_switch_away(etwc_aggregate *a, metric_pair pair, uint32_t processor,
                         int64_t now, const etwc_kernel_cswitch *record)
 {
-    metric_thread *thread = metric_thread_change(a, row);
-    metric_process *process = metric_process_change(a, thread->process);
+    metric_thread *thread = pair.thread;
+    metric_process *process = pair.process;
     uint8_t state = record->old_state;
     if (is_waiting(state)) {
         thread->voluntary_switches++;
@@ -169,7 +167,7 @@ metric_wait_switch_away(etwc_aggregate *a, uint32_t row, uint32_t processor,
     }
     refresh(a, thread);
     if (ETWC_UNLIKELY(thread->wait != METRIC_NOT_WAITING)) {
-        contradict(a, thread); /* the switch to it was lost */
+        contradict(a, pair); /* the switch to it was lost */
     } else if (ETWC_UNLIKELY(thread->processor != processor &&
                              thread->state == ETWC_THREAD_RUNNING &&
                              thread->since == now)) {
@@ -182,27 +180,28 @@ metric_wait_switch_away(etwc_aggregate *a, uint32_t row, uint32_t processor,
     thread->wait_reason = record->old_wait_reason;
     if (is_waiting(state)) {
         if (!was_readied) {
-            wait_begin(a, thread, place_of(a, process, record->old_wait_reason), now);
+            wait_begin(a, pair, place_of(a, process, record->old_wait_reason), now);
             return;
         }
         thread->state = ETWC_THREAD_READY;
     } else if (!is_ready(state)) {
         return;
     }
-    wait_begin(a, thread, place_of_ready(a, process), now);
+    wait_begin(a, pair, place_of_ready(a, process), now);
 }
 
 void
-metric_wait_switch_to(etwc_aggregate *a, uint32_t row, uint32_t processor, int64_t now)
+metric_wait_switch_to(const etwc_aggregate *a, metric_pair pair, uint32_t processor,
+                      int64_t now)
 {
-    metric_thread *thread = metric_thread_change(a, row);
+    metric_thread *thread = pair.thread;
     refresh(a, thread);
     if (ETWC_LIKELY(thread->wait != METRIC_NOT_WAITING))
-        wait_end(a, thread, now, true);
+        wait_end(pair, now, true);
     if (thread->processor != processor) {
         if (thread->processor != METRIC_NONE) {
             thread->migrations++;
-            metric_process_change(a, thread->process)->row.counters.migrations++;
+            pair.process->row.counters.migrations++;
         }
         thread->processor = processor;
     }
@@ -221,7 +220,8 @@ metric_apply_ready(etwc_aggregate *a, const etwc_event *event,
     uint32_t row = metric_thread_row(a, record->thread_id, now);
     if (row == METRIC_NONE)
         return;
-    metric_thread *thread = metric_thread_change(a, row);
+    metric_pair pair = metric_pair_change(a, row);
+    metric_thread *thread = pair.thread;
     refresh(a, thread);
     if (thread->state == ETWC_THREAD_RUNNING) {
         /* Its wait was over before it had been switched away. */
@@ -230,11 +230,11 @@ metric_apply_ready(etwc_aggregate *a, const etwc_event *event,
     }
     /* Made ready twice: once its stack or its process had been swapped in. */
     if (thread->wait != METRIC_NOT_WAITING)
-        wait_end(a, thread, now, thread->wait != METRIC_READY);
+        wait_end(pair, now, thread->wait != METRIC_READY);
     thread->state = ETWC_THREAD_READY;
     /* Without switches nobody says when it ends. */
     if (a->seen[ETWC_SOURCE_switches])
-        wait_begin(a, thread, place_of_ready(a, &a->processes[thread->process]), now);
+        wait_begin(a, pair, place_of_ready(a, pair.process), now);
 }
 
 void
@@ -246,10 +246,11 @@ metric_wait_forget(etwc_aggregate *a, uint32_t row)
 void
 metric_wait_set_state(etwc_aggregate *a, uint32_t row, etwc_thread_state state)
 {
-    metric_thread *thread = metric_thread_change(a, row);
+    metric_pair pair = metric_pair_change(a, row);
+    metric_thread *thread = pair.thread;
     refresh(a, thread);
     if (thread->wait != METRIC_NOT_WAITING)
-        contradict(a, thread);
+        contradict(a, pair);
     thread->is_readied = false;
     thread->state = (uint8_t)state;
 }
