@@ -11,6 +11,7 @@ from typing import Self
 from etwmon._redact import MODES
 
 _PID_MAX = (1 << 32) - 1
+_ROWS_MIN = 16
 _SESSION_NAME_MAX = 1023
 _BUFFER_KB = (4, 16_384)
 # The profile timer of Windows takes intervals of 0.1221 ms to 1 s.
@@ -78,6 +79,13 @@ class ETWMonitorConfig(MonitorConfig):
             "mask" hides secrets and user names in them, "hash" gives equal ones an equal
             digest, "drop" leaves them out, "keep" changes nothing. The attribute
             `ProcessInfo.command_line` is always as recorded; a `repr` never shows it.
+        max_processes: most processes that the monitor keeps, 16 or more. When there are as
+            many, the one that is dead for the longest leaves for a new one; if that is before
+            everybody who collects was told its end, the interval is lossy. The living never
+            leave: when there is no dead one, the new one is refused, which is lossy as well.
+            What leaves or is refused stays in the sums of the machine.
+        max_threads: likewise for threads.
+        max_images: likewise for images; one that was unloaded is dead.
     """
 
     # Session configuration
@@ -111,6 +119,9 @@ class ETWMonitorConfig(MonitorConfig):
     enable_image_events: bool = True
     extra_kernel_flags: set[str] | None = None
     command_line: str = "mask"
+    max_processes: int = 16_384
+    max_threads: int = 131_072
+    max_images: int = 262_144
 
     @classmethod
     def from_dict(cls, values: Mapping[str, object]) -> Self:
@@ -151,6 +162,9 @@ class ETWMonitorConfig(MonitorConfig):
             *_names_faults("exclude_process_names", self.exclude_process_names),
             *_flag_faults(self.extra_kernel_flags),
             *_mode_faults(self.command_line),
+            *_number_faults("max_processes", self.max_processes, _ROWS_MIN, _PID_MAX),
+            *_number_faults("max_threads", self.max_threads, _ROWS_MIN, _PID_MAX),
+            *_number_faults("max_images", self.max_images, _ROWS_MIN, _PID_MAX),
         ]
 
     def _buffer_faults(self) -> list[str]:

@@ -24,7 +24,11 @@ _PLAIN = {
     "cpu_sampling_interval": "cpu_sampling_interval",
     "stack_walk_enabled": "enable_stack_walking",
     "command_line": "command_line",
+    "max_processes": "max_processes",
+    "max_threads": "max_threads",
+    "max_images": "max_images",
 }
+_BEYOND = ("command_line", "max_processes", "max_threads", "max_images")
 # Flag to switch, in the order of the document.
 _SWITCHES = {
     "EVENT_TRACE_FLAG_PROCESS": "enable_process_events",
@@ -151,8 +155,9 @@ def _by_key(fault: str) -> str:
 
 def config_to_dict(config: ETWMonitorConfig) -> dict[str, object]:
     plain: dict[str, object] = {key: getattr(config, field) for key, field in _PLAIN.items()}
-    if plain["command_line"] == ETWMonitorConfig.command_line:
-        del plain["command_line"]
+    for name in _BEYOND:  # the document does not have these: only where they are not as usual
+        if plain[name] == getattr(ETWMonitorConfig, name):
+            del plain[name]
     flags = [flag for flag, switch in _SWITCHES.items() if getattr(config, switch)]
     flags += sorted(map(full_name, config.extra_kernel_flags or ()))
     filters: dict[str, object] = {

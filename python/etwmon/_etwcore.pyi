@@ -274,6 +274,13 @@ class MachineFacts(TypedDict):
     switch_mismatches: int
     waits_dropped: int
     negative_intervals: int
+    expired_processes: int
+    expired_threads: int
+    expired_images: int
+    expired_early: int
+    refused_processes: int
+    refused_threads: int
+    refused_images: int
     tcp_fails: int
     udp_fails: int
     file_ends_missing: int
@@ -389,7 +396,9 @@ class Snapshot:
 
 @final
 class Aggregate:
-    def __new__(cls, trace: Trace) -> Self: ...
+    def __new__(
+        cls, trace: Trace, max_processes: int = 0, max_threads: int = 0, max_images: int = 0
+    ) -> Self: ...
     @property
     def begin_filetime(self) -> int: ...
     @property
@@ -398,6 +407,9 @@ class Aggregate:
     def position(self) -> int: ...
     @property
     def damage(self) -> dict[str, int]: ...
+    @property
+    def memory_in_use(self) -> int: ...
+    def release(self, filetime: int, /) -> None: ...
     def advance(self, filetime: int | None = None, /) -> bool: ...
     def snapshot(
         self, filetime: int | None = None, everything: bool = False, /

@@ -377,6 +377,10 @@ class LossReport:
         damaged: places in the file where events could not be read.
         contradictions: context switches that show that others are missing.
         lost_records: records of a real-time session that say that events were lost.
+        expired: processes that left a monitor's full table before all its consumers had been
+            told their end; see `ETWMonitorConfig.max_processes`.
+        refused: processes, threads and images that found no place among the living: what they
+            do is in the machine's sums alone.
     """
 
     events_lost: int | None
@@ -390,6 +394,8 @@ class LossReport:
     damaged: int | None = None
     contradictions: int | None = None
     lost_records: int | None = None
+    expired: int | None = None
+    refused: int | None = None
 
     @property
     def is_known(self) -> bool:
@@ -408,6 +414,8 @@ class LossReport:
             or self.damaged
             or self.contradictions
             or self.lost_records
+            or self.expired
+            or self.refused
         )
 
     @property

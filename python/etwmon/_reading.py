@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
+from weakref import WeakSet
 
 from etwmon._etwcore import Aggregate
 from etwmon._filter import ProcessFilter
@@ -73,7 +74,10 @@ class Reader:
     def __init__(self, trace: Trace, config: ETWMonitorConfig) -> None:
         self.trace = trace
         self.config = config
-        self.aggregate = Aggregate(trace._core)
+        self.aggregate = Aggregate(
+            trace._core, config.max_processes, config.max_threads, config.max_images
+        )
+        self.consumers: WeakSet[Consumer] = WeakSet()
         self.begin = self.now = self.aggregate.begin_filetime
         self._session = trace.loss
         self.moment: int | None = None
@@ -101,6 +105,15 @@ class Reader:
         elif not was_at_end:
             self.now = max([self.now, *(one.filetime for one in self.aggregate.snapshot())])
         return has_more
+
+    def release(self) -> None:
+        """Let rows leave that all who collect have been told the end of.
+
+        Who has not collected yet holds nothing back: it may never do so.
+        """
+        told = [one.since for one in self.consumers if one.has_collected]
+        if told:
+            self.aggregate.release(min(told))
 
     def intervals(self, begin: int, bases: list[Snapshot] | None) -> list[Interval]:
         """Return what happened from a moment to here, for each timeline of the trace."""
@@ -139,6 +152,7 @@ class Consumer:
         parts = reader.intervals(reader.now, None) if reader.has_begun else []
         self._bases: list[Snapshot] | None = [part.snapshot for part in parts] or None
         self.has_collected = False
+        reader.consumers.add(self)
 
     def collect_parts(self) -> list[tuple[Interval, list[MetricSample]]]:
         """Return what happened since the last call, for each timeline."""
@@ -153,6 +167,7 @@ class Consumer:
         self._bases = [part.snapshot for part in parts]
         self.since = reader.now
         self.has_collected = True
+        reader.release()
         return found
 
     def collect(self) -> list[MetricSample]:

@@ -71,6 +71,13 @@ _LOSING_DAMAGE = frozenset(
 )
 
 
+_REFUSED: tuple[Literal["refused_processes", "refused_threads", "refused_images"], ...] = (
+    "refused_processes",
+    "refused_threads",
+    "refused_images",
+)
+
+
 def loss_between(
     session: LossReport,
     damage: dict[str, int],
@@ -97,12 +104,22 @@ def loss_between(
         damaged=sum(count for name, count in damage.items() if name in _LOSING_DAMAGE),
         contradictions=contradictions,
         lost_records=lost_records,
+        expired=_sum(now, "expired_early") - _sum(before, "expired_early"),
+        refused=sum(_sum(now, name) - _sum(before, name) for name in _REFUSED),
     )
 
 
 def _sum(
     machines: Sequence[MachineFacts],
-    name: Literal["undecoded", "switch_mismatches", "lost_records"],
+    name: Literal[
+        "undecoded",
+        "switch_mismatches",
+        "lost_records",
+        "expired_early",
+        "refused_processes",
+        "refused_threads",
+        "refused_images",
+    ],
 ) -> int:
     return sum(machine[name] for machine in machines)
 

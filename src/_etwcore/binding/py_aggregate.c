@@ -10,6 +10,7 @@
 #include "etwc_aggregate.h"
 #include "etwc_alloc.h"
 #include "etwc_provider.h"
+#include "py_writer.h"
 
 enum {
     FEED_CHUNK = 256,
@@ -25,6 +26,7 @@ typedef struct pyetw_aggregate {
     size_t file_count;
     etwc_event *chunk;
     size_t chunk_count, chunk_next;
+    uint32_t limits[3]; /* of processes, threads and images; 0: none */
     etwc_damage damage;
     uint64_t position; /* bytes passed, once the cursor is gone */
     bool is_busy;
@@ -165,6 +167,9 @@ open_aggregates(pyetw_aggregate *self)
             .processors = header->processors > UINT16_MAX ? 0 : header->processors,
             .timer_resolution_100ns = header->timer_resolution,
             .limit_bytes = trace->memory_limit,
+            .max_processes = self->limits[0],
+            .max_threads = self->limits[1],
+            .max_images = self->limits[2],
         };
         if (probe(trace, file, ETWC_CLASS_THREAD, SWITCH_OPCODE, SWITCH_BIT,
                   &options.present[ETWC_SOURCE_switches]) < 0 ||
@@ -190,17 +195,22 @@ open_aggregates(pyetw_aggregate *self)
 static PyObject *
 aggregate_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
-    static char *names[] = {"trace", NULL};
+    static char *names[] = {"trace", "max_processes", "max_threads", "max_images",
+                            NULL};
     pyetw_state *state = pyetw_state_of(type);
     PyObject *trace;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O!:Aggregate", names,
-                                     state->trace_type, &trace))
+    uint32_t limits[3] = {0};
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O!|O&O&O&:Aggregate", names,
+                                     state->trace_type, &trace, pyetw_to_uint32,
+                                     &limits[0], pyetw_to_uint32, &limits[1],
+                                     pyetw_to_uint32, &limits[2]))
         return NULL;
     allocfunc alloc = PyType_GetSlot(type, Py_tp_alloc);
     pyetw_aggregate *self = (pyetw_aggregate *)alloc(type, 0);
     if (self == NULL)
         return NULL;
     self->trace = (pyetw_trace *)Py_NewRef(trace);
+    memcpy(self->limits, limits, sizeof limits);
     self->chunk = etwc_malloc(FEED_CHUNK * sizeof *self->chunk);
     if (self->chunk == NULL)
         PyErr_NoMemory();
@@ -394,6 +404,45 @@ aggregate_snapshot(PyObject *op, PyObject *args)
     return list;
 }
 
+PyDoc_STRVAR(
+    release_doc,
+    "release($self, filetime, /)\n--\n\n"
+    "Every consumer has seen what ended up to that time: with a limit its rows may\n"
+    "leave and nothing is missed.");
+
+static PyObject *
+aggregate_release(PyObject *op, PyObject *moment)
+{
+    pyetw_aggregate *self = (pyetw_aggregate *)op;
+    int64_t filetime = PyLong_AsLongLong(moment);
+    if ((filetime == -1 && PyErr_Occurred()) || !enter(self))
+        return NULL;
+    for (size_t i = 0; i < self->file_count; i++)
+        if (self->aggregates[i] != NULL)
+            etwc_aggregate_release(
+                self->aggregates[i],
+                etwc_clock_raw(&self->trace->files[i].clock, filetime));
+    self->is_busy = false;
+    Py_RETURN_NONE;
+}
+
+PyDoc_STRVAR(memory_doc, "Bytes that the rows take, with all that belongs to them.");
+
+static PyObject *
+aggregate_get_memory(PyObject *op, void *unused)
+{
+    pyetw_aggregate *self = (pyetw_aggregate *)op;
+    (void)unused;
+    if (!enter(self))
+        return NULL;
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < self->file_count; i++)
+        if (self->aggregates[i] != NULL)
+            bytes += etwc_aggregate_bytes(self->aggregates[i]);
+    self->is_busy = false;
+    return PyLong_FromUnsignedLongLong(bytes);
+}
+
 PyDoc_STRVAR(begin_doc, "FILETIME of the header event, the earliest of all files.");
 
 static PyObject *
@@ -455,6 +504,7 @@ aggregate_get_damage(PyObject *op, void *unused)
 static PyMethodDef aggregate_methods[] = {
     {"advance", aggregate_advance, METH_VARARGS, advance_doc},
     {"snapshot", aggregate_snapshot, METH_VARARGS, snapshot_doc},
+    {"release", aggregate_release, METH_O, release_doc},
     {NULL, NULL, 0, NULL},
 };
 
@@ -463,11 +513,12 @@ static PyGetSetDef aggregate_getset[] = {
     {"at_end", aggregate_get_at_end, NULL, at_end_doc, NULL},
     {"position", aggregate_get_position, NULL, position_doc, NULL},
     {"damage", aggregate_get_damage, NULL, damage_doc, NULL},
+    {"memory_in_use", aggregate_get_memory, NULL, memory_doc, NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 
 PyDoc_STRVAR(aggregate_doc,
-             "Aggregate(trace)\n--\n\n"
+             "Aggregate(trace, max_processes=0, max_threads=0, max_images=0)\n--\n\n"
              "Numbers per process of a trace, from a position of its own. Reads the\n"
              "process and thread events once before it begins. One thread at a time.");
 
