@@ -72,9 +72,9 @@ def test_a_plain_recount_of_disk_times_and_priorities_gives_the_same(traces: Pat
             for percent, got in ((50, latency.p50_ns), (99, latency.p99_ns)):
                 assert got == pytest.approx(nearest_rank(values, percent), rel=0.0625)
     for number, kind in enumerate(kinds.values()):
-        operations, p50, p99, longest = snapshot.latency(None, number)
+        operations, total, p50, p99, longest = snapshot.latency(None, number)
         values = times[-1, kind]
-        assert (operations, longest) == (len(values), max(values))
+        assert (operations, total, longest) == (len(values), sum(values), max(values))
         assert p50 == pytest.approx(nearest_rank(values, 50), rel=0.0625)
         assert p99 == pytest.approx(nearest_rank(values, 99), rel=0.0625)
         steps = snapshot.latency_steps(None, number)
@@ -482,3 +482,20 @@ def test_a_session_that_recorded_only_creates_does_not_know_of_reads(traces: Pat
         if one.process.exit_time is None:
             assert (one.io.read_operations, one.io.write_bytes) == (None, None)
             assert "Kernel-File" in (one.source("io.read_bytes").reason or "")
+
+
+def test_the_machine_has_latencies_of_everybody(traces: Path) -> None:
+    with etwmon.ETWMonitor(source=traces / "net.4.5.2.x64.etl") as monitor:
+        monitor.collect_metrics()
+        machine = monitor.snapshot().machine
+    assert machine.read_latency is not None
+    assert machine.write_latency is not None
+    assert machine.flush_latency is not None
+    counts = [
+        one.operations
+        for one in (machine.read_latency, machine.write_latency, machine.flush_latency)
+    ]
+    assert counts == [1208, 21, 2]
+    assert machine.to_dict()["read_latency"] == machine.read_latency.to_dict()
+    assert (machine.tcp_fails, machine.udp_fails) == (0, 0)
+    assert machine.file_ends_missing is None  # no ends of file calls here

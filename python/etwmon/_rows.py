@@ -53,7 +53,7 @@ _IO_PRIORITIES = (
     "reserved_6",
     "reserved_7",
 )
-_READ, _WRITE, _FLUSH = 0, 1, 2  # etwc_latency
+READ, WRITE, FLUSH = 0, 1, 2  # etwc_latency
 NS_PER_MS = 1e6
 _100NS_PER_SECOND = 10_000_000
 
@@ -434,12 +434,16 @@ def _make_handles(row: Row) -> HandleMetrics:
     return handles
 
 
-def _latency(row: Row, kind: int, time: str) -> Latency | None:
-    interval = row.interval
-    operations, p50, p99, longest = interval.snapshot.latency(row.number, kind, interval.base)
-    if not operations:
-        return None
-    return Latency(operations, row.values[time] / operations, p50, p99, longest)
+def latency_of(
+    snapshot: Snapshot, row: int | None, kind: int, base: Snapshot | None
+) -> Latency | None:
+    """Return how long disk operations of a row took, or those of the machine (None)."""
+    operations, total, p50, p99, longest = snapshot.latency(row, kind, base)
+    return Latency(operations, total / operations, p50, p99, longest) if operations else None
+
+
+def _latency(row: Row, kind: int) -> Latency | None:
+    return latency_of(row.interval.snapshot, row.number, kind, row.interval.base)
 
 
 def _make_disk(row: Row) -> DiskMetrics:
@@ -452,9 +456,9 @@ def _make_disk(row: Row) -> DiskMetrics:
         read_time_ns=row.count("disk", "disk_read_ns"),
         write_time_ns=row.count("disk", "disk_write_ns"),
         flush_time_ns=row.count("disk", "disk_flush_ns"),
-        read_latency=_latency(row, _READ, "disk_read_ns"),
-        write_latency=_latency(row, _WRITE, "disk_write_ns"),
-        flush_latency=_latency(row, _FLUSH, "disk_flush_ns"),
+        read_latency=_latency(row, READ),
+        write_latency=_latency(row, WRITE),
+        flush_latency=_latency(row, FLUSH),
     )
 
 

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from etwmon._etwcore import ROW_COLUMNS
 from etwmon._html import html_table
 from etwmon._info import filetime_to_datetime
+from etwmon._metrics import Latency
+from etwmon._rows import FLUSH, READ, WRITE, latency_of
 
 if TYPE_CHECKING:
     from etwmon._etwcore import MachineFacts
@@ -141,6 +143,13 @@ class MachineRow:
         unknown_ns: before a processor's first switch, or after a loss.
         self_check: ticks that the sum has too many; 0 when all is well, None without context
             switches.
+        tcp_fails: TCP requests that failed; their events name no process.
+        udp_fails: UDP requests likewise.
+        file_ends_missing: reads and writes of files whose end was given up: they count no bytes.
+        read_latency: how long disk reads took, also those that nobody owns (`Latency`); None
+            when there were none.
+        write_latency: how long disk writes took.
+        flush_latency: how long flushes took.
         loss: what was lost.
         quality: "complete", "estimated" or "lossy".
     """
@@ -154,13 +163,22 @@ class MachineRow:
     unowned_ns: int
     unknown_ns: int
     self_check: int | None
+    tcp_fails: int | None
+    udp_fails: int | None
+    file_ends_missing: int | None
+    read_latency: Latency | None
+    write_latency: Latency | None
+    flush_latency: Latency | None
     loss: LossReport
     quality: str
 
-    def to_dict(self) -> dict[str, int | str | None]:
-        """Return name and value of each number, and the quality."""
-        names = [name for name in self.__slots__ if name != "loss"]
-        return {name: getattr(self, name) for name in names}
+    def to_dict(self) -> dict[str, object]:
+        """Return name and value of each number, and the quality; a `Latency` is a dict."""
+        values = {name: getattr(self, name) for name in self.__slots__ if name != "loss"}
+        return {
+            name: value.to_dict() if isinstance(value, Latency) else value
+            for name, value in values.items()
+        }
 
     def _repr_html_(self) -> str:
         return html_table(list(self.to_dict().items()))
@@ -169,14 +187,16 @@ class MachineRow:
 _SHARES = ("process", "idle", "dpc", "isr", "unowned", "unknown")
 
 
-def _machine_row(facts: MachineFacts, loss: LossReport) -> MachineRow:
+def _machine_row(core: CoreSnapshot, facts: MachineFacts, loss: LossReport) -> MachineRow:
     ticks = {name: facts[f"{name}_ticks"] for name in _SHARES}  # type: ignore[literal-required]
     wall_ticks, wall_ns = facts["wall_ticks"], facts["wall_ns"]
     # All of them are spans of one clock.
     of_ticks = {
         name: count * wall_ns // wall_ticks if wall_ticks else 0 for name, count in ticks.items()
     }
-    has_switches = facts["presence"]["switches"] != 0
+    presence = facts["presence"]
+    has_switches = presence["switches"] != 0
+    has_network = presence["network"] != 0
     return MachineRow(
         wall_ns=wall_ns,
         processors=facts["processors"],
@@ -187,6 +207,12 @@ def _machine_row(facts: MachineFacts, loss: LossReport) -> MachineRow:
         unowned_ns=of_ticks["unowned"],
         unknown_ns=of_ticks["unknown"],
         self_check=sum(ticks.values()) - facts["processors"] * wall_ticks if has_switches else None,
+        tcp_fails=facts["tcp_fails"] if has_network else None,
+        udp_fails=facts["udp_fails"] if has_network else None,
+        file_ends_missing=facts["file_ends_missing"] if presence["file_ends"] else None,
+        read_latency=latency_of(core, None, READ, None),
+        write_latency=latency_of(core, None, WRITE, None),
+        flush_latency=latency_of(core, None, FLUSH, None),
         loss=loss,
         quality=loss.quality,
     )
@@ -212,7 +238,7 @@ class Snapshot:
         core = interval.snapshot
         self.timestamp: datetime | None = filetime_to_datetime(interval.end)
         self.loss = interval.loss
-        self.machine = _machine_row(interval.machine, interval.loss)
+        self.machine = _machine_row(core, interval.machine, interval.loss)
         self.processes = _processes(core)
         self.threads = _threads(core)
         self.processors = SnapshotTable((), 0, lambda _: [])

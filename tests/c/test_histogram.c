@@ -37,6 +37,7 @@ TEST(ranks_are_those_of_the_sorted_times)
         etwc_histogram_add(&now, i * 1000);
     summarize(NULL);
     CHECK_EQ_U64(part.count, 200);
+    CHECK_EQ_U64(part.total_ns, 200 * 201 / 2 * 1000);
     /* The 100th is 100 000, in 98 304 .. 106 495; the 198th is 198 000, in 196 608 ..
      * 212 991, whose middle is above the longest of all. */
     CHECK_EQ_U64(part.p50_ns, 98304 + 4096);
@@ -67,6 +68,7 @@ TEST(a_difference_is_a_histogram)
     etwc_histogram_add(&now, 2000);
     summarize(&before);
     CHECK_EQ_U64(part.count, 3);
+    CHECK_EQ_U64(part.total_ns, 5000);
     CHECK_EQ_U64(part.p50_ns, 1920 + 64); /* 1 920 .. 2 047 */
     /* The longest of all came before: of this one the step is known. */
     CHECK_EQ_U64(part.max_ns, 2047);

@@ -81,7 +81,8 @@ pyetw_snapshot_latency(PyObject *op, PyObject *args)
     etwc_histogram_summarize(histogram_of(details.now, kind),
                              histogram_of(details.before, kind), &summary);
     return Py_BuildValue(
-        "(KKKK)", (unsigned long long)summary.count, (unsigned long long)summary.p50_ns,
+        "(KKKKK)", (unsigned long long)summary.count,
+        (unsigned long long)summary.total_ns, (unsigned long long)summary.p50_ns,
         (unsigned long long)summary.p99_ns, (unsigned long long)summary.max_ns);
 }
 

@@ -664,11 +664,10 @@ snapshot_dealloc(PyObject *op)
     Py_DECREF(type);
 }
 
-PyDoc_STRVAR(
-    latency_doc,
-    "latency($self, index, kind, base=None, /)\n--\n\n"
-    "(operations, p50_ns, p99_ns, max_ns) of one row's disk operations, of the\n"
-    "whole machine for None; kind: 0 read, 1 write, 2 flush.");
+PyDoc_STRVAR(latency_doc, "latency($self, index, kind, base=None, /)\n--\n\n"
+                          "(operations, total_ns, p50_ns, p99_ns, max_ns) of one row's "
+                          "disk operations, of the\n"
+                          "whole machine for None; kind: 0 read, 1 write, 2 flush.");
 PyDoc_STRVAR(
     latency_steps_doc,
     "latency_steps($self, index, kind, base=None, /)\n--\n\n"

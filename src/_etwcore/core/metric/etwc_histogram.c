@@ -39,6 +39,7 @@ void
 etwc_histogram_add(etwc_histogram *histogram, uint64_t ns)
 {
     histogram->counts[etwc_histogram_step(ns)]++;
+    histogram->total_ns += ns;
     if (ns > histogram->max_ns)
         histogram->max_ns = ns;
 }
@@ -48,6 +49,7 @@ etwc_histogram_merge(etwc_histogram *to, const etwc_histogram *from)
 {
     for (size_t i = 0; i < ETWC_HISTOGRAM_STEPS; i++)
         to->counts[i] += from->counts[i];
+    to->total_ns += from->total_ns;
     if (from->max_ns > to->max_ns)
         to->max_ns = from->max_ns;
 }
@@ -95,6 +97,7 @@ etwc_histogram_summarize(const etwc_histogram *histogram, const etwc_histogram *
     if (out->count == 0)
         return;
     out->max_ns = max_of(histogram, base, last);
+    out->total_ns = histogram->total_ns - (base == NULL ? 0 : base->total_ns);
     /* Nearest rank: at least that many of a hundred are not longer. */
     uint64_t rank50 = out->count - out->count / 2;
     uint64_t rank99 = out->count - out->count / 100;

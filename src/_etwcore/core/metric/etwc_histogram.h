@@ -19,12 +19,14 @@ enum {
 };
 
 typedef struct etwc_histogram {
-    uint64_t max_ns; /* exact */
+    uint64_t max_ns;   /* exact, like the sum */
+    uint64_t total_ns; /* of all times */
     uint64_t counts[ETWC_HISTOGRAM_STEPS];
 } etwc_histogram;
 
 typedef struct etwc_histogram_summary {
     uint64_t count;
+    uint64_t total_ns;
     uint64_t p50_ns, p99_ns; /* nearest rank, middle of its step */
     uint64_t max_ns; /* exact when it is of this part, else the end of its step */
 } etwc_histogram_summary;
