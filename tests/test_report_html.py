@@ -143,11 +143,25 @@ def test_the_page_names_nothing_outside_of_itself(page: Path) -> None:
     assert [href for href in re.findall(r'href="([^"]*)"', content) if href[0] != "#"] == []
 
 
-def test_the_page_has_no_command_lines_and_no_folders(report: Report, page: Path) -> None:
+def test_the_page_has_no_secrets_and_no_folders(report: Report, page: Path) -> None:
     content = page.read_text(encoding="utf-8")
-    assert "--api-key" not in content  # a worker of the demo has it on its command line
-    assert "demo-not-a-secret" not in content
+    assert "demo-not-a-secret" not in content  # a worker of the demo has it on its command line
+    assert "--api-key=***" in content
     assert str(Path(report.files[0].file).parent) not in content
+
+
+@pytest.mark.parametrize("mode", ["hash", "drop", "keep"])
+def test_command_lines_are_told_as_wished(
+    mode: str, demo_trace: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["report", "--command-lines", mode, str(demo_trace)]
+    assert run([*words, "--html", str(tmp_path / "a.html")]) == 0
+    content = (tmp_path / "a.html").read_text("utf-8")
+    assert run([*words, "--json"]) == 0
+    for written in (content, capsys.readouterr().out):
+        assert ("demo-not-a-secret" in written) == (mode == "keep")
+        assert ("module023.cpp" in written) == (mode == "keep")
+        assert ("sha256:" in written) == (mode == "hash")
 
 
 def test_a_browser_shows_it_without_errors_or_requests(browser: Browser, page: Path) -> None:

@@ -25,6 +25,7 @@ from etwmon._cli._report.model import Report
 from etwmon._cli._report.objects import objects_of
 from etwmon._cli._report.read import report_of
 from etwmon._cli._report.terminal import lines_of
+from etwmon._redact import MODES
 
 _USAGE = 2
 _LOSSY = 3
@@ -349,13 +350,23 @@ def intervals(
     metavar="PATH",
     help="Write one HTML file that needs no other; - is standard output.",
 )
+@click.option(
+    "--command-lines",
+    type=click.Choice(MODES),
+    default="mask",
+    show_default=True,
+    help="What is told of command lines, in JSON and HTML.",
+)
 @_json
 @click.pass_context
 def report(
     ctx: click.Context,
+    /,
+    *,
     files: tuple[Path, ...],
     top: int | None,
     html: Path | None,
+    command_lines: str,
     as_json: bool,
 ) -> None:
     """Show what the machine did, and what is missing.
@@ -369,7 +380,12 @@ def report(
         raise click.UsageError(f"{html} is a trace that is to be read")
     out = Output(as_json)
     with facts.open_trace(files) as trace:
-        found = _page(out, trace, html) if html is not None else _report(out, trace, top)
+        with out.progress("Reading"):
+            found = report_of(trace, command_lines)
+        if html is None:
+            _report(out, found, top)
+        else:
+            _page(out, found, html)
         _exit_if_incomplete(ctx, out, found.completeness, is_said=html is None)
 
 
@@ -377,26 +393,24 @@ def _is_same(one: Path, other: Path) -> bool:
     return one.exists() and other.exists() and one.samefile(other)
 
 
-def _report(out: Output, trace: etwmon.Trace, top: int | None = None) -> Report:
-    with out.progress("Reading"):
-        found = report_of(trace)
+def _report(out: Output, found: Report, top: int | None = None) -> None:
     if out.json:
         for one in objects_of(found):
             out.object(one)
     else:
         out.lines(lines_of(found, out.width, top))
-    return found
 
 
-def _page(out: Output, trace: etwmon.Trace, path: Path) -> Report:
-    with out.progress("Reading"):
-        found = report_of(trace)
-        page = page_of(found)
+def _read_report(out: Output, trace: etwmon.Trace) -> None:
+    _report(out, report_of(trace))
+
+
+def _page(out: Output, found: Report, path: Path) -> None:
+    page = page_of(found)
     if str(path) == "-":
         out.raw(page.rstrip("\n"))
     else:
         path.write_text(page, encoding="utf-8")
-    return found
 
 
 # ---- demo ------------------------------------------------------------------------------
@@ -425,13 +439,14 @@ def demo(path: Path | None, force: bool, as_json: bool) -> None:
         if out.json:
             _info(out, trace, scan=True)
             _processes(out, trace, tree=True)
-            _report(out, trace)
+            _read_report(out, trace)
             return
-        for title, show in (
+        screens_of: tuple[tuple[str, Callable[[], None]], ...] = (
             ("info", lambda: _info(out, trace, scan=True)),
             ("processes --tree", lambda: _processes(out, trace, tree=True, most=30)),
-            ("report", lambda: _report(out, trace)),
-        ):
+            ("report", lambda: _read_report(out, trace)),
+        )
+        for title, show in screens_of:
             out.line(screens.command_line(f"etwmon {title} {path.name}"))
             show()
             out.line()

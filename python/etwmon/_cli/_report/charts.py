@@ -171,6 +171,8 @@ class Charts:
         if one.start_ns is not None and one.end_ns is not None:
             about += f", {duration(one.end_ns - one.start_ns)}"
         about += f"; CPU {text.cell(one, 'cpu.cpu_time_ns')}"
+        if one.command_line:
+            about += f"; {one.command_line}"
         return svg.Strip(
             label=f"{_short(name)} {one.pid}",
             note="",

@@ -369,7 +369,7 @@ def _process_cells(
         Cell(text.exit_code(one.exit_code), one.exit_code, "it has not ended"),
     ]
     if has_lines:
-        cells.append(Cell(one.command_line or DASH, one.command_line or "", is_text=True))
+        cells.append(Cell(line := one.command_line or DASH, line, about=line, is_text=True))
     return cells
 
 

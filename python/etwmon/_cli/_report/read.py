@@ -30,6 +30,7 @@ from etwmon._cli._report.model import (
 from etwmon._cli._text import datetime_ns
 from etwmon._etwcore import Aggregate
 from etwmon._metrics import FIELDS, SOURCE_TEXTS
+from etwmon._redact import mask, redact
 from etwmon._rows import Interval
 from etwmon._samples import ProcessMetrics, whole_intervals
 
@@ -90,6 +91,13 @@ _RANKINGS: tuple[tuple[str, str, str, tuple[str, ...]], ...] = (
 
 _CPU = "cpu.cpu_time_ns"
 
+_REDACTIONS = {
+    "mask": "In command lines and paths, what looks like a secret or the name of a user is ***.",
+    "hash": "Of command lines there are digests alone; names of users in paths are ***.",
+    "drop": "Command lines are left out; names of users in paths are ***.",
+    "keep": "Command lines are complete: they may hold secrets.",
+}
+
 # Sums over processes in each slice: name, title, unit, fields.
 _SERIES = (
     ("disk.read", "read from disks", "bytes/s", ("disk.read_bytes",)),
@@ -101,17 +109,24 @@ _SERIES = (
 )
 
 
-def report_of(trace: etwmon.Trace) -> Report:
-    """Return everything that a report shows."""
+def report_of(trace: etwmon.Trace, command_lines: str = "mask") -> Report:
+    """Return everything that a report shows.
+
+    Args:
+        trace: read twice.
+        command_lines: what is told of them, see `etwmon._redact.redact`; unless it is "keep",
+            names of users in paths of images are masked, too.
+    """
     classes = facts.classes_of(trace)
     start_ns = facts.start_of(trace)
     end_ns = max([start_ns, *(one.last_ns for one in classes)])
     reading = _Reading(trace, start_ns, end_ns)
-    processes = reading.processes()
+    processes = reading.processes(command_lines)
     files = facts.files_of(trace)
     loads: Counter[str] = Counter()
     for one in reading.whole:
-        loads.update({image.path for image in one.images or () if image.path})
+        paths = {image.path for image in one.images or () if image.path}
+        loads.update(paths if command_lines == "keep" else {mask(path) for path in paths})
     whole = reading.intervals
     processors, processors_reason = reading.processors.rows(whole)
     waits, waits_reason = _waits(processes, reading.whole)
@@ -147,7 +162,7 @@ def report_of(trace: etwmon.Trace) -> Report:
             for name, text in SOURCE_TEXTS.items()
         ],
         unknown=_unknown(reading.whole),
-        redaction="Command lines are left out.",
+        redaction=_REDACTIONS[command_lines],
     )
 
 
@@ -271,13 +286,14 @@ class _Reading:
                 return reason
         return "the trace names no processes"
 
-    def processes(self) -> list[ProcessRow]:
+    def processes(self, command_lines: str) -> list[ProcessRow]:
         """Return every process over its recorded life."""
         slices = len(self.slices.ends_ns)
         rows = []
         for key, metrics in zip(self._keys, self.whole, strict=True):
             series = self._cpu.get(key, [])
-            rows.append(_process(metrics, [*series, *[None] * (slices - len(series))]))
+            padded = [*series, *[None] * (slices - len(series))]
+            rows.append(_process(metrics, padded, command_lines))
         return rows
 
 
@@ -292,7 +308,9 @@ def value_of(metrics: ProcessMetrics, path: str) -> object:
     return value
 
 
-def _process(metrics: ProcessMetrics, cpu_series: list[float | None]) -> ProcessRow:
+def _process(
+    metrics: ProcessMetrics, cpu_series: list[float | None], command_lines: str
+) -> ProcessRow:
     process = metrics.process
     row = ProcessRow(
         pid=process.pid,
@@ -302,7 +320,7 @@ def _process(metrics: ProcessMetrics, cpu_series: list[float | None]) -> Process
         start_ns=_unix_ns(process.create_time),
         end_ns=_unix_ns(process.exit_time),
         exit_code=process.exit_code,
-        command_line=None,
+        command_line=redact(process.command_line, command_lines),
         values={},
         reasons={},
         qualities={},

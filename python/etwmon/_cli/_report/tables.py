@@ -50,7 +50,10 @@ class Cell:
         if self.is_markup:
             return f'<td class="chart">{self.shown}</td>'
         key = "" if self.key is None else f' data-v="{e(self.key)}"'
-        about = f' title="{e(self.about)}"' if self.about and self.key is None else ""
+        is_about_none = self.key is None and not self.is_text
+        about = (
+            f' title="{e(self.about)}"' if self.about and (is_about_none or self.is_text) else ""
+        )
         if self.is_head:
             return f'<th scope="row"{key}>{e(self.shown)}</th>'
         kind = ' class="text"' if self.is_text else "" if self.key else ' class="none"'
