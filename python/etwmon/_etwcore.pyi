@@ -273,6 +273,7 @@ class MachineFacts(TypedDict):
     lost_records: int
     switch_mismatches: int
     waits_dropped: int
+    gaps: int
     negative_intervals: int
     expired_processes: int
     expired_threads: int

@@ -282,6 +282,8 @@ image(unsigned opcode, int64_t now, uint32_t pid, uint64_t base, const char *nam
 
 static uint32_t scene_processors;
 static uint32_t scene_limits[3]; /* of processes, threads and images; 0: none */
+static const etwc_gap *scene_gaps;
+static size_t scene_gap_count;
 
 static inline void
 open_aggregate(void)
@@ -293,6 +295,8 @@ open_aggregate(void)
         .max_processes = scene_limits[0],
         .max_threads = scene_limits[1],
         .max_images = scene_limits[2],
+        .gaps = scene_gaps,
+        .gap_count = scene_gap_count,
     };
     etwc_clock_init(&options.clock, 0, 1000, 10000000, false);
     aggregate = etwc_aggregate_new(&options);

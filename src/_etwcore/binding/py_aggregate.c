@@ -145,6 +145,38 @@ probe_file_ends(pyetw_trace *trace, const pyetw_file *file,
 
 /* ---- Making one ---------------------------------------------------------------------- */
 
+/* The gaps of all files that are read into the aggregate of one of them; owned. */
+static int
+find_gaps(const pyetw_trace *trace, size_t timeline, etwc_gap **out, size_t *out_count)
+{
+    void *all = NULL;
+    size_t capacity = 0, count = 0;
+    for (size_t i = timeline; i < trace->file_count; i++) {
+        if (trace->files[i].timeline != timeline)
+            continue;
+        etwc_gap *gaps;
+        size_t more;
+        etwc_error err;
+        bool is_ok =
+            etwc_etl_find_gaps(trace->files[i].etl, &gaps, &more, &err) == ETWC_OK;
+        if (is_ok && more != 0) {
+            is_ok = etwc_grow(&all, &capacity, count + more, sizeof *gaps);
+            if (is_ok)
+                memcpy((etwc_gap *)all + count, gaps, more * sizeof *gaps);
+            count += more;
+            etwc_free(gaps);
+        }
+        if (!is_ok) {
+            etwc_free(all);
+            PyErr_NoMemory();
+            return -1;
+        }
+    }
+    *out = all;
+    *out_count = count;
+    return 0;
+}
+
 static int
 open_aggregates(pyetw_aggregate *self)
 {
@@ -183,7 +215,12 @@ open_aggregates(pyetw_aggregate *self)
             return -1;
         if (!pyetw_trace_check_open(trace))
             return -1;
+        etwc_gap *gaps;
+        if (find_gaps(trace, i, &gaps, &options.gap_count) < 0)
+            return -1;
+        options.gaps = gaps;
         self->aggregates[i] = etwc_aggregate_new(&options);
+        etwc_free(gaps);
         if (self->aggregates[i] == NULL) {
             PyErr_NoMemory();
             return -1;

@@ -13,7 +13,9 @@ enum {
     ETL_ENTRY_COMPRESSED = 1,
     ETL_ENTRY_TRUNCATED = 2,     /* the file ends before the data does */
     ETL_ENTRY_END_UNTRUSTED = 4, /* no offset said where the data ends */
-    ETL_ENTRY_HAS_TIME = 8       /* first_raw_time is known */
+    ETL_ENTRY_HAS_TIME = 8,      /* first_raw_time is known */
+    ETL_ENTRY_EVENTS_LOST = 16,  /* the loss flags of the buffer header */
+    ETL_ENTRY_BUFFER_LOST = 32
 };
 
 /* One buffer. Kept small: the index is all that grows with the file. */

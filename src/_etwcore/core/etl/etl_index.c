@@ -257,6 +257,10 @@ make_entry(index_builder *b, const buffer_header *h, etl_entry *entry)
         if (end > present)
             entry->flags |= ETL_ENTRY_TRUNCATED;
     }
+    if (h->flags & ETL_FLAG_EVENTS_LOST)
+        entry->flags |= ETL_ENTRY_EVENTS_LOST;
+    if (h->flags & ETL_FLAG_BUFFER_LOST)
+        entry->flags |= ETL_ENTRY_BUFFER_LOST;
     peek_first_time(b, entry);
     return true;
 }

@@ -150,6 +150,13 @@ const etwc_clock *etwc_etl_get_clock(const etwc_etl *etl);
 /* Damage that the index alone shows; cursors add what they meet inside. */
 const etwc_damage *etwc_etl_get_index_damage(const etwc_etl *etl);
 
+/* The times in which events may be missing by the loss flags of buffers. Events that
+ * were lost while a buffer was current may belong between any two of its records, and
+ * to both of its edges, so a gap reaches from the first record of the buffer before
+ * to that of the buffer after. Owned: etwc_free; NULL when there are none. */
+ETWC_NODISCARD etwc_status etwc_etl_find_gaps(const etwc_etl *etl, etwc_gap **out,
+                                              size_t *out_count, etwc_error *err);
+
 /* ---- A position --------------------------------------------------------------- */
 
 typedef struct etwc_cursor etwc_cursor;

@@ -100,6 +100,13 @@ typedef struct etwc_event {
     uint64_t keyword;
 } etwc_event;
 
+/* A time in which events of a processor may be missing. */
+typedef struct etwc_gap {
+    int64_t begin_raw_time; /* INT64_MIN: since before the first event */
+    int64_t end_raw_time;   /* INT64_MAX: up to the last */
+    uint32_t processor;
+} etwc_gap;
+
 /* ---- Extended items -------------------------------------------------------- */
 
 enum {

@@ -35,6 +35,7 @@ etwc_aggregate_new(const etwc_aggregate_options *options)
                  etwc_table_init(&a->process_ids) && etwc_table_init(&a->thread_ids) &&
                  (options->processors == 0 ||
                   metric_processors_reach(a, options->processors - 1)) &&
+                 metric_gaps_init(a, options->gaps, options->gap_count) &&
                  metric_rows_prefill(a);
     if (!is_ok) {
         etwc_aggregate_free(a);
@@ -72,6 +73,8 @@ etwc_aggregate_free(etwc_aggregate *a)
     etwc_free(a->processes);
     etwc_free(a->threads);
     etwc_free(a->changed_threads);
+    etwc_free(a->edges);
+    etwc_free(a->epoch_ends);
     etwc_free(a->live);
     etwc_free(a->live_threads);
     for (size_t i = 0; i < a->processor_count; i++)
@@ -292,7 +295,7 @@ apply_other(etwc_aggregate *a, const etwc_event *event,
         apply_session(a, event, record, &status, err);
         break;
     case ETWC_KERNEL_LOST:
-        a->lost_records++;
+        metric_apply_lost(a, event->raw_time);
         break;
     default:
         break;
@@ -412,6 +415,8 @@ etwc_aggregate_apply(etwc_aggregate *a, const etwc_event *event, etwc_error *err
         a->last_raw_time = event->raw_time;
     if (event->kernel_class == ETWC_CLASS_NONE)
         return ETWC_OK;
+    if (ETWC_UNLIKELY(event->raw_time >= a->next_edge_raw_time))
+        metric_gaps_pass(a, event->raw_time);
     etwc_status status = ETWC_OK;
     etwc_kernel_record record;
     etwc_completeness completeness = etwc_kernel_decode_some(event, WANTED, &record);

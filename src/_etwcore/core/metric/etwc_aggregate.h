@@ -36,6 +36,10 @@ typedef struct etwc_aggregate_options {
     /* Most rows at once; 0: as many as there are. When all are taken, the row that is
      * dead for the longest makes place for a new one: see etwc_machine_row. */
     uint32_t max_processes, max_threads, max_images;
+    /* Times in which events are missing, in any order; copied. What begins, ends or
+     * lies in them is not counted as run, wait or readiness of anybody. */
+    const etwc_gap *gaps;
+    size_t gap_count;
 } etwc_aggregate_options;
 
 /* Owned; `lifetimes` must outlive it. NULL when memory is out. */

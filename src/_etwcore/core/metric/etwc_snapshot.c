@@ -240,6 +240,7 @@ fill_machine(const etwc_aggregate *a, int64_t now, etwc_machine_row *machine)
         .refused_processes = a->bounds.refused_processes,
         .refused_threads = a->bounds.refused_threads,
         .refused_images = a->bounds.refused_images,
+        .gaps = a->gaps,
         .negative_intervals = a->negative_intervals,
         .tcp_fails = a->tcp_fails,
         .udp_fails = a->udp_fails,
@@ -337,9 +338,12 @@ etwc_aggregate_snapshot(etwc_aggregate *a, int64_t raw_time, unsigned what,
         return etwc_fail(err, ETWC_E_NOMEM, "metric.snapshot");
     }
     int64_t now = raw_time > a->last_raw_time ? raw_time : a->last_raw_time;
+    if (now >= a->next_edge_raw_time)
+        metric_gaps_pass(a, now);
     to->clock = a->clock;
     to->timer_resolution_100ns = a->timer_resolution_100ns;
     to->wait_epoch = a->epoch;
+    to->is_in_gap = a->open_gap_count != 0;
     to->first_interval =
         etwc_lifetimes_session(a->lifetimes)->first_sample_interval_100ns;
     to->strings = a->strings;

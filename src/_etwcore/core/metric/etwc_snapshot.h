@@ -414,44 +414,45 @@ typedef enum etwc_metric_source {
 } etwc_metric_source;
 
 /* X(name): counters of the machine, all uint64_t. */
-#define ETWC_MACHINE_COUNTER_LIST(X)                                             \
-    /* ticks of the session clock */                                             \
-    X(process_ticks) /* of processes other than idle */                          \
-    X(unowned_ticks) /* of threads whose process nobody knows */                 \
-    X(idle_ticks)                                                                \
-    X(dpc_ticks)                                                                 \
-    X(isr_ticks)                                                                 \
-    X(unknown_ticks) /* before a processor's first switch, or after loss */      \
-    X(process_ns)                                                                \
-    X(unowned_ns)                                                                \
-    X(idle_ns)                                                                   \
-    X(dpc_ns)                                                                    \
-    X(isr_ns)                                                                    \
-    X(unknown_ns)                                                                \
-    X(context_switches)                                                          \
-    X(dpcs)                                                                      \
-    X(isrs)                                                                      \
-    X(samples)                                                                   \
-    X(events)             /* fed so far, of all providers */                     \
-    X(unowned_samples)    /* of threads that nobody knows, or that have ended */ \
-    X(unowned_records)    /* faults and I/O that no thread can be found for */   \
-    X(undecoded)          /* records of the classes above, too short to use */   \
-    X(partial)            /* records used in part */                             \
-    X(lost_records)       /* notes of a live session that events were lost */    \
-    X(switch_mismatches)  /* switches away from a thread that did not run */     \
-    X(waits_dropped)      /* waits that a record contradicts: not counted */     \
-    X(negative_intervals) /* the clock of a processor stepped back */            \
-    /* Rows that have left for others; what they have counted is in the sums. */ \
-    X(expired_processes)                                                         \
-    X(expired_threads)                                                           \
-    X(expired_images)                                                            \
-    X(expired_early) /* processes whose end nobody had been told yet */          \
-    /* What came when all rows were the living's; its numbers are unowned. */    \
-    X(refused_processes)                                                         \
-    X(refused_threads)                                                           \
-    X(refused_images)                                                            \
-    X(tcp_fails) /* requests that failed, of all processes */                    \
-    X(udp_fails)                                                                 \
+#define ETWC_MACHINE_COUNTER_LIST(X)                                                \
+    /* ticks of the session clock */                                                \
+    X(process_ticks) /* of processes other than idle */                             \
+    X(unowned_ticks) /* of threads whose process nobody knows */                    \
+    X(idle_ticks)                                                                   \
+    X(dpc_ticks)                                                                    \
+    X(isr_ticks)                                                                    \
+    X(unknown_ticks) /* before a processor's first switch, or after loss */         \
+    X(process_ns)                                                                   \
+    X(unowned_ns)                                                                   \
+    X(idle_ns)                                                                      \
+    X(dpc_ns)                                                                       \
+    X(isr_ns)                                                                       \
+    X(unknown_ns)                                                                   \
+    X(context_switches)                                                             \
+    X(dpcs)                                                                         \
+    X(isrs)                                                                         \
+    X(samples)                                                                      \
+    X(events)             /* fed so far, of all providers */                        \
+    X(unowned_samples)    /* of threads that nobody knows, or that have ended */    \
+    X(unowned_records)    /* faults and I/O that no thread can be found for */      \
+    X(undecoded)          /* records of the classes above, too short to use */      \
+    X(partial)            /* records used in part */                                \
+    X(lost_records)       /* notes of a live session that events were lost */       \
+    X(switch_mismatches)  /* switches away from a thread that did not run */        \
+    X(waits_dropped)      /* waits that a record contradicts: not counted */        \
+    X(gaps)               /* times in which events of a processor may be missing */ \
+    X(negative_intervals) /* the clock of a processor stepped back */               \
+    /* Rows that have left for others; what they have counted is in the sums. */    \
+    X(expired_processes)                                                            \
+    X(expired_threads)                                                              \
+    X(expired_images)                                                               \
+    X(expired_early) /* processes whose end nobody had been told yet */             \
+    /* What came when all rows were the living's; its numbers are unowned. */       \
+    X(refused_processes)                                                            \
+    X(refused_threads)                                                              \
+    X(refused_images)                                                               \
+    X(tcp_fails) /* requests that failed, of all processes */                       \
+    X(udp_fails)                                                                    \
     X(file_ends_missing) /* reads and writes given up: their ends never came */
 
 /* The machine as a whole:

@@ -121,7 +121,8 @@ name_of_image(etwc_aggregate *a, const etwc_text_entry *path)
 metric_copy *
 metric_copy_new(etwc_aggregate *a, uint32_t process)
 {
-    const metric_process *from = &a->processes[process];
+    metric_process *from = &a->processes[process];
+    metric_wait_renew(a, from);
     metric_copy *to = etwc_malloc(size_of_copy(from->wait_count));
     if (to == NULL)
         return NULL;

@@ -62,6 +62,19 @@ run_end(etwc_aggregate *a, uint32_t processor, metric_pair pair, int64_t now,
     p->interrupt_count = 0;
 }
 
+void
+metric_run_forget(etwc_aggregate *a, uint32_t processor, int64_t now)
+{
+    metric_processor *p = &a->processors[processor];
+    if (p->thread != METRIC_NONE && p->thread_id != 0 &&
+        a->threads[p->thread].processor == processor &&
+        a->threads[p->thread].state == ETWC_THREAD_RUNNING)
+        metric_wait_forget(a, p->thread);
+    p->thread = METRIC_NONE;
+    p->thread_id = ETWC_NO_ID;
+    run_end(a, processor, (metric_pair){NULL, NULL}, now, ETWC_NO_ID);
+}
+
 /* Row of the thread that leaves: that of the running one, as a rule. */
 static uint32_t
 leaving_row(etwc_aggregate *a, uint32_t processor, uint32_t thread_id, int64_t now)
@@ -107,6 +120,10 @@ metric_apply_switch(etwc_aggregate *a, const etwc_event *event,
     new.process->row.counters.context_switches++;
     if (record->new_thread_id != 0)
         metric_wait_switch_to(a, new, processor, now);
+    if (ETWC_UNLIKELY(p->gap_count != 0)) {
+        p->thread = METRIC_NONE; /* the next switch may not be the one after this */
+        p->thread_id = ETWC_NO_ID;
+    }
 }
 
 /* ---- Interrupts --------------------------------------------------------------------- */
@@ -141,6 +158,8 @@ metric_apply_interrupt(etwc_aggregate *a, const etwc_event *event,
     }
     metric_processor *p = &a->processors[event->processor];
     *(record->is_isr ? &p->isrs : &p->dpcs) += 1;
+    if (ETWC_UNLIKELY(p->gap_count != 0))
+        return; /* one inside it may be missing, whose time it would take */
     metric_interval interval = {record->initial_raw_time, event->raw_time};
     /* What lies before the switch was settled with the run before it. */
     if (interval.begin < p->run_begin)

@@ -92,6 +92,7 @@ typedef struct metric_processor {
     uint64_t run_interrupted; /* ticks of interrupts since run_begin */
     uint64_t process_ticks, idle_ticks, unknown_ticks, dpc_ticks, isr_ticks;
     uint64_t context_switches, dpcs, isrs, samples;
+    uint32_t gap_count;          /* gaps that are open: its records may have holes */
     metric_interval *interrupts; /* owned; since run_begin */
     size_t interrupt_count, interrupt_capacity;
     uint32_t thread; /* row of the running one; METRIC_NONE: unknown */
@@ -104,6 +105,13 @@ typedef struct metric_image {
     metric_link unloaded, sibling;
     bool is_unloaded;
 } metric_image;
+
+/* Where a gap begins or ends. */
+typedef struct metric_gap_edge {
+    int64_t raw_time;
+    uint32_t processor;
+    bool is_end;
+} metric_gap_edge;
 
 struct etwc_aggregate {
     const etwc_lifetimes *lifetimes;
@@ -162,6 +170,15 @@ struct etwc_aggregate {
     uint64_t wait_bytes;
     uint64_t switch_mismatches, negative_intervals, waits_dropped;
     uint32_t epoch; /* becomes another when something is lost: see metric_wait.c */
+    int64_t
+        *epoch_ends; /* of the epochs before; INT64_MIN: waits do not count at all */
+    size_t epoch_capacity;
+    bool has_new_epoch;     /* since the latest snapshot */
+    metric_gap_edge *edges; /* in the order of time */
+    size_t edge_count, next_edge;
+    int64_t next_edge_raw_time;
+    uint32_t open_gap_count; /* processors with one */
+    uint64_t gaps;           /* that have begun */
     uint64_t unowned_samples, unowned_records;
     uint64_t tcp_fails, udp_fails;
     uint64_t undecoded_by[ETWC_SOURCE_COUNT], partial_by[ETWC_SOURCE_COUNT];
@@ -268,7 +285,20 @@ void metric_apply_ticks(etwc_aggregate *a, const etwc_event *event);
 /* Ticks of the processor's run from its begin to now, less interrupts. */
 uint64_t metric_run_so_far(const metric_processor *p, int64_t now);
 
+/* Who runs there is not known from now on, nor whether it has run all the time. */
+void metric_run_forget(etwc_aggregate *a, uint32_t processor, int64_t now);
+
+/* metric_gap.c */
+ETWC_NODISCARD bool metric_gaps_init(etwc_aggregate *a, const etwc_gap *gaps,
+                                     size_t count);
+/* To be called before what happens at or after next_edge_raw_time. */
+void metric_gaps_pass(etwc_aggregate *a, int64_t now);
+/* A live session says that something was lost, but not where. */
+void metric_apply_lost(etwc_aggregate *a, int64_t now);
+
 /* metric_wait.c */
+/* Brings the waits of a process to the epoch of the aggregate. */
+void metric_wait_renew(const etwc_aggregate *a, metric_process *process);
 /* A thread that is about to change, with its process. */
 typedef struct metric_pair {
     metric_thread *thread;

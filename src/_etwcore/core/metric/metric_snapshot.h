@@ -12,6 +12,7 @@ struct etwc_snapshot {
     uint32_t timer_resolution_100ns;
     uint32_t first_interval; /* of samples that came before any was told, in 100 ns */
     uint32_t wait_epoch;     /* waits that began in another one are not under way */
+    bool is_in_gap;          /* nobody knows the states of threads that do not run */
     metric_copy **copies;    /* a reference to each */
     size_t row_count;
     etwc_process_row *rows; /* all of them, once somebody asked; else NULL */

@@ -64,13 +64,11 @@ fill_thread(const etwc_aggregate *a, const metric_thread *thread, int64_t now,
         row->state = thread->state;
         if (thread->state == ETWC_THREAD_WAITING)
             row->wait_reason = thread->wait_reason;
-        if (thread->epoch == a->epoch && thread->wait != METRIC_NOT_WAITING &&
-            now > thread->since) {
-            uint64_t ticks = (uint64_t)now - (uint64_t)thread->since;
-            *(thread->wait == METRIC_READY ? &row->ready_ticks : &row->wait_ticks) +=
-                ticks;
-        }
     }
+    int64_t end = thread->epoch == a->epoch ? now : a->epoch_ends[thread->epoch];
+    if (thread->wait != METRIC_NOT_WAITING && end > thread->since)
+        *(thread->wait == METRIC_READY ? &row->ready_ticks : &row->wait_ticks) +=
+            (uint64_t)end - (uint64_t)thread->since;
     if (thread->life != METRIC_NONE)
         fill_life(a, etwc_lifetimes_thread_at(a->lifetimes, thread->life), now, row);
 }
@@ -88,7 +86,7 @@ static void
 count_live(const etwc_snapshot *snapshot, const etwc_live_thread *live,
            etwc_row_threads *out)
 {
-    bool is_known = live->epoch == snapshot->wait_epoch ||
+    bool is_known = (live->epoch == snapshot->wait_epoch && !snapshot->is_in_gap) ||
                     live->state == ETWC_THREAD_RUNNING ||
                     live->state == ETWC_THREAD_TERMINATED;
     bool has_state = is_known && live->state < ETWC_THREAD_STATES;

@@ -10,24 +10,29 @@
  * waiting threads is walked.
  *
  * Nothing is counted whose ends may not belong together. When something may have been
- * lost the epoch of the aggregate changes: states of earlier epochs are unknown, and
- * times that began in one do not count. A record that contradicts a state ends that
- * state's time uncounted, too.
+ * lost the epoch of the aggregate ends (metric_gap.c): times under way end with it, and
+ * states of earlier epochs are unknown. A record that contradicts a state ends that
+ * state's time uncounted.
  */
 #include "etwc_alloc.h"
 #include "metric_rows.h"
 
 /* ---- Times of a process ------------------------------------------------------------- */
 
-/* Times that began in an earlier epoch are not under way any more. */
-static void
-renew(const etwc_aggregate *a, metric_process *process)
+/* Times that began in an earlier epoch ended with it. */
+void
+metric_wait_renew(const etwc_aggregate *a, metric_process *process)
 {
     if (ETWC_LIKELY(process->wait_epoch == a->epoch))
         return;
-    for (size_t i = 0; i < process->wait_count; i++) {
-        process->waits[i].begin_sum = 0;
-        process->waits[i].open_count = 0;
+    if (process->wait_count != 0) {
+        int64_t end = a->epoch_ends[process->wait_epoch];
+        for (size_t i = 0; i < process->wait_count; i++) {
+            metric_wait *wait = &process->waits[i];
+            wait->ticks = metric_wait_so_far(wait, end != INT64_MIN, end);
+            wait->begin_sum = 0;
+            wait->open_count = 0;
+        }
     }
     process->wait_epoch = a->epoch;
 }
@@ -85,6 +90,10 @@ refresh(const etwc_aggregate *a, metric_thread *thread)
 {
     if (ETWC_LIKELY(thread->epoch == a->epoch))
         return;
+    int64_t end = a->epoch_ends[thread->epoch];
+    if (thread->wait != METRIC_NOT_WAITING && end > thread->since)
+        *(thread->wait == METRIC_READY ? &thread->ready_ticks : &thread->wait_ticks) +=
+            (uint64_t)end - (uint64_t)thread->since;
     thread->epoch = a->epoch;
     thread->wait = METRIC_NOT_WAITING;
     thread->is_readied = false;
@@ -95,16 +104,17 @@ refresh(const etwc_aggregate *a, metric_thread *thread)
 bool
 metric_wait_is_known(const etwc_aggregate *a, const metric_thread *thread)
 {
-    return thread->epoch == a->epoch || thread->state == ETWC_THREAD_RUNNING ||
+    return (thread->epoch == a->epoch && a->open_gap_count == 0) ||
+           thread->state == ETWC_THREAD_RUNNING ||
            thread->state == ETWC_THREAD_TERMINATED;
 }
 
 static inline void
 wait_begin(const etwc_aggregate *a, metric_pair pair, uint8_t place, int64_t now)
 {
-    if (ETWC_UNLIKELY(place == METRIC_NOT_WAITING))
-        return;
-    renew(a, pair.process);
+    if (ETWC_UNLIKELY(place == METRIC_NOT_WAITING || a->open_gap_count != 0))
+        return; /* without a place, or with an end that may be lost */
+    metric_wait_renew(a, pair.process);
     metric_wait *wait = &pair.process->waits[place];
     wait->begin_sum += (uint64_t)now;
     wait->open_count++;
@@ -263,8 +273,8 @@ metric_wait_adopt(etwc_aggregate *a, uint32_t to, uint32_t from, uint32_t row)
     metric_process *process = metric_process_change(a, to);
     metric_process *orphan = &a->processes[from];
     metric_thread *thread = &a->threads[row];
-    renew(a, process);
-    renew(a, orphan);
+    metric_wait_renew(a, process);
+    metric_wait_renew(a, orphan);
     refresh(a, thread);
     uint8_t was = thread->wait;
     thread->wait = METRIC_NOT_WAITING;
