@@ -15,6 +15,7 @@ typedef struct id_set {
 struct etwc_matcher {
     etwc_guid *providers; /* owned */
     size_t provider_count;
+    bool first_bytes[256]; /* of their GUIDs: rules out most others at once */
     id_set ids;
     id_set process_ids;
     id_set owner_ids;
@@ -111,6 +112,8 @@ copy_providers(etwc_matcher *matcher, const etwc_selection *selection)
     if (bytes != 0)
         memcpy(matcher->providers, selection->providers, bytes);
     matcher->provider_count = selection->provider_count;
+    for (size_t i = 0; i < matcher->provider_count; i++)
+        matcher->first_bytes[matcher->providers[i].bytes[0]] = true;
     return true;
 }
 
@@ -182,6 +185,8 @@ etwc_matcher_allows_provider(const etwc_matcher *matcher, const uint8_t guid[16]
 {
     if (matcher->providers == NULL)
         return true;
+    if (!matcher->first_bytes[guid[0]])
+        return false;
     for (size_t i = 0; i < matcher->provider_count; i++)
         if (memcmp(matcher->providers[i].bytes, guid, 16) == 0)
             return true;
