@@ -245,13 +245,13 @@ class Subscription:
     def remove(self) -> bool:
         """End it: after that the callback is not called any more. Idempotent.
 
-        A call that is under way is waited for, but not for ever: False when it does not end
-        (or when it is the callback itself that removes).
+        A call that is under way is waited for, unless it is the one that removes, but not for
+        ever: False when it does not end.
         """
         self._feed.close()
         has_ended = self._feed.join()
         if self._thread is threading.current_thread():
-            return False
+            return has_ended
         return _join(self._thread) and has_ended
 
     def __enter__(self) -> Self:

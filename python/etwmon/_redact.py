@@ -114,9 +114,12 @@ def _is_option(text: str, at: int) -> bool:
 
 
 def _end_of_value(text: str, begin: int, in_quotes: bool, *, is_option: bool) -> int:
+    if text.startswith(MASK, begin):
+        return begin + len(MASK)
     for quote in ('\\"', '"', "'"):
-        # Inside quotes a plain one ends the text around it; it does not begin a value.
-        if text.startswith(quote, begin) and not (quote == '"' and in_quotes):
+        # Inside quotes a plain one ends the text around it, unless text follows at once.
+        ends_text = quote == '"' and in_quotes and text[begin + 1 : begin + 2].strip(" ;&") == ""
+        if text.startswith(quote, begin) and not ends_text:
             end = text.find(quote, begin + len(quote))
             return len(text) if end < 0 else end + len(quote)
     stops = '"' if in_quotes else ""
