@@ -260,4 +260,61 @@ TEST(what_an_unknown_thread_opened_goes_to_its_process)
     finish(s);
 }
 
+/* Texts of images that have left are swept; a name that was told once stays. */
+TEST(names_of_types_outlive_the_texts_of_images)
+{
+    scene_limits[2] = 4;
+    begin(1);
+    process(START, 1, A, 1, 259);
+    thread(START, 1, A, 10);
+    type_name(2, FILE_TYPE, "File");
+    type_name(2, FILE_TYPE, "Another");
+    handle(CREATE, 3, 10, 4, FILE_TYPE);
+    for (uint32_t i = 0; i < 10000; i++) {
+        char name[64];
+        (void)snprintf(name, sizeof name, "\\d\\a folder of some length\\%u.dll", i);
+        image(10, 10 + i, A, i * UINT64_C(0x10000), name);
+        image(2, 10 + i, A, i * UINT64_C(0x10000), name);
+    }
+    type_name(20000, EVENT_TYPE, "Event");
+    etwc_snapshot *s = look(20000);
+    etwc_aggregate_free(aggregate);
+    aggregate = NULL;
+    size_t count;
+    const etwc_object_type *types = etwc_snapshot_object_types(s, &count);
+    CHECK_EQ_U64(count, 2);
+    CHECK_EQ_STR(types[0].name->bytes, "File");
+    CHECK_EQ_STR(types[1].name->bytes, "Event");
+    finish(s);
+    scene_limits[2] = 0;
+}
+
+/* The n-th allocation fails, for every n. */
+TEST(any_failed_allocation_leaves_the_handles_usable)
+{
+    for (uint64_t n = 1; n < 60; n++) {
+        begin(1);
+        etwc_alloc_fail_after(n, false);
+        bool was_out = false;
+        for (unsigned type = 0; type < 20; type++) {
+            put p = {0};
+            put_u64(&p, 0x0B1);
+            put_u32(&p, 8);
+            put_u32(&p, 12);
+            put_u32(&p, A + type % 3);
+            put_u16(&p, type);
+            put_u32(&p, B);
+            etwc_event event = event_of(ETWC_CLASS_OBJECT, 34, 2, 0, 100, p);
+            etwc_status status = etwc_aggregate_apply(aggregate, &event, NULL);
+            CHECK(status == ETWC_OK || status == ETWC_E_NOMEM);
+            was_out |= status == ETWC_E_NOMEM;
+        }
+        etwc_alloc_fail_after(0, false);
+        etwc_snapshot *s = look(200);
+        const etwc_process_row *given = row_of(s, B, 0);
+        CHECK(given->counters.duplicates_given >= (was_out ? 18 : 20));
+        finish(s);
+    }
+}
+
 HARNESS_MAIN

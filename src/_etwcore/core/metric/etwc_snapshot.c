@@ -26,6 +26,7 @@ etwc_snapshot_free(etwc_snapshot *snapshot)
     etwc_free(snapshot->images);
     metric_details_release(&snapshot->machine_details);
     etwc_shared_release(snapshot->object_types);
+    etwc_strings_release(snapshot->object_names);
     etwc_strings_release(snapshot->strings);
     etwc_strings_release(snapshot->identity_strings);
     etwc_free(snapshot);
@@ -355,6 +356,9 @@ etwc_aggregate_snapshot(etwc_aggregate *a, int64_t raw_time, unsigned what,
     to->object_types = a->object_types;
     to->object_type_count = a->object_type_count;
     etwc_shared_retain(to->object_types);
+    to->object_names = a->object_names;
+    if (to->object_names != NULL)
+        etwc_strings_retain(to->object_names);
     if (what & ETWC_SNAPSHOT_ALL) {
         metric_tables_fill_threads(a, to);
         fill_images(a, to);

@@ -54,15 +54,20 @@ metric_apply_object_type(etwc_aggregate *a, const etwc_kernel_object_type *recor
     uint32_t slot = slot_of(a, record->type);
     if (slot == METRIC_NONE || record->name.len == 0)
         return;
-    const etwc_text_entry *name = etwc_strings_add_utf16(a->strings, record->name);
+    const etwc_object_type *type = (const etwc_object_type *)a->object_types + slot;
+    if (type->name != NULL || type->number != record->type)
+        return; /* the list comes at both ends of a session */
+    if (a->object_names == NULL)
+        a->object_names = etwc_strings_new();
+    const etwc_text_entry *name =
+        a->object_names == NULL ? NULL
+                                : etwc_strings_add_utf16(a->object_names, record->name);
     if (name == NULL ||
         !metric_side_own(a, &a->object_types, etwc_shared_size(a->object_types))) {
         metric_out_of_memory(a);
         return;
     }
-    etwc_object_type *types = a->object_types;
-    if (types[slot].number == record->type)
-        types[slot].name = name;
+    ((etwc_object_type *)a->object_types)[slot].name = name;
 }
 
 /* The counts of a process for a type; NULL when memory is out. */

@@ -157,7 +157,8 @@ struct etwc_aggregate {
     metric_pending pending;   /* reads and writes of files */
     metric_side machine_side; /* disk operations of everybody */
     uint64_t side_bytes;
-    void *object_types; /* block of etwc_object_type, by slot */
+    void *object_types;         /* block of etwc_object_type, by slot */
+    etwc_strings *object_names; /* of types; NULL before the first */
     size_t object_type_count;
     uint32_t object_slot_last; /* found last */
 
