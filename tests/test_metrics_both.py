@@ -21,6 +21,7 @@ from etwmon import ETWMonitor, ETWMonitorConfig, ProcessMetrics
 PROCESS = "22fb2cd6-0e7b-422b-a0c7-2fad1fd0e716"
 FILE = "edd08927-9cc4-4e65-b970-c2560fb5c289"
 DISK = "c7bde69a-e1e0-4177-b6ef-283ad1525271"
+MEMORY = "d1d93ef7-e1f2-4f45-9943-03d245fe6c00"
 NETWORK = "7dd42a49-5329-4832-8dfd-43d979153a88"
 NO_CPU_TIME = 0x10
 START_TIME = 132_404_548_000_000_000
@@ -190,11 +191,12 @@ class Story:
         payload = struct.pack("<QQQQIIII", 0, 0x1000, 0x2000, 0x3000, tid, size, 0, 0)
         twin = {"provider": FILE, "id": 15, "version": 1}
         self.add(process, 0x04, 67, 3, payload, (twin, payload))
-        ended = struct.pack("<QQI", 0x1000, size, 0)
+        moved = self.random.randrange(size)
+        ended = struct.pack("<QQI", 0x1000, moved, 0)
         self.now += 10
         self.add(process, 0x04, 76, 3, ended, ({"provider": FILE, "id": 24}, ended))
         process.count("read_operations")
-        process.count("read_bytes", size)
+        process.count("read_bytes", moved)
 
     def send(self, process: Process) -> None:
         size = self.random.randrange(1, 1500)
@@ -361,3 +363,22 @@ def test_a_real_trace_with_both(traces: Path) -> None:
     with etwmon.open(traces / "net.4.5.2.x64.etl") as trace:
         total = sum(one.io.other_operations or 0 for one in trace.processes())
     assert total == created
+
+
+def test_lists_of_working_sets_come_from_kernel_memory_as_well(tmp_path: Path) -> None:
+    page = 4096
+    lists = [[(100, 1, 2, 3, 4), (104, 10, 20, 30, 40)], [(100, 5, 6, 7, 8)]]
+    with etwmon.TraceWriter(tmp_path / "t.etl") as writer:
+        for number, entries in enumerate(lists):
+            payload = struct.pack("<I", len(entries))
+            payload += b"".join(struct.pack("<IQQQQ", *entry) for entry in entries)
+            writer.write(
+                1000 * (number + 1), payload, provider=MEMORY, id=2, version=1, pid=4, tid=8
+            )
+    found = {one.process.pid: one.memory for one in processes(tmp_path / "t.etl")}
+    for pid, (_, working_set, commit, virtual, private) in ((100, lists[1][0]), (104, lists[0][1])):
+        memory = found[pid]
+        assert memory.working_set_size == working_set * page
+        assert memory.private_bytes == commit * page
+        assert memory.virtual_bytes == virtual * page
+        assert memory.private_working_set_size == private * page

@@ -527,7 +527,9 @@ SOURCE_TEXTS: dict[str, str] = {
     "network": "network events (EVENT_TRACE_FLAG_NETWORK_TCPIP, or Kernel-Network)",
     "counters": "process counters (EVENT_TRACE_FLAG_PROCESS_COUNTERS)",
     "file_ends": "ends of file calls (EVENT_TRACE_FLAG_FILE_IO)",
-    "working_sets": "lists of working sets (group mask 20800000, keyword MEMINFO_WS)",
+    "working_sets": (
+        "lists of working sets (group mask 20800000, keyword MEMINFO_WS, or Kernel-Memory)"
+    ),
     "objects": "handle events (group mask 80000040, keyword HANDLE)",
     "exits": "exits with what was used (Kernel-Process, keyword 0x10)",
     "thread_cycles": "ends of threads with their cycles (Kernel-Process, keyword 0x20)",
