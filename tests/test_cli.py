@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import itertools
 import json
 import os
 import re
@@ -30,6 +31,7 @@ pytest.importorskip("rich", reason="the command line needs the extra `cli`")
 
 from click.testing import CliRunner
 
+from etwmon import open as open_trace
 from etwmon._cli import run
 from etwmon._cli._commands import cli
 
@@ -673,3 +675,18 @@ def test_demo_as_json_is_one_object_a_line(etwmon: Etwmon) -> None:
     report = [one for one in objects[1:] if "kind" in one]
     assert report[0]["kind"] == "report"
     assert pids == [one["pid"] for one in report if one["kind"] == "process"]
+
+
+def test_dump_shows_frames_as_image_and_offset(traces: Path, etwmon: Etwmon) -> None:
+    options = ["--stack", "--no-fields", "--start", "+3", "--limit", "400"]
+    result = etwmon("dump", *options, traces / "net.4.5.2.x64.etl")
+    frames = [line.split() for line in result.out.splitlines() if line.startswith("    0x")]
+    with open_trace(traces / "net.4.5.2.x64.etl") as trace:
+        begin = trace.info.start_time
+        assert begin is not None
+        expected = []
+        for event in itertools.islice(trace.events(start=begin + timedelta(seconds=3)), 400):
+            for address, place in zip(event.stack or (), trace.frames(event) or (), strict=True):
+                expected.append([f"{address:#018x}", *([str(place)] if place else [])])
+    assert frames == expected
+    assert any(frame[1:] and frame[1].startswith("ntoskrnl.exe+0x") for frame in frames)

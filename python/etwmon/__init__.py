@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from etwmon._base import BaseMonitor
     from etwmon._config import ETWMonitorConfig, MonitorConfig
     from etwmon._feed import SampleStream, Subscription
+    from etwmon._images import ImageOffset
     from etwmon._info import FileInfo, LossReport, Summary, SummaryRow, TraceInfo
     from etwmon._metrics import (
         CPUMetrics,
@@ -56,6 +57,7 @@ __all__ = [
     "FileInfo",
     "HandleMetrics",
     "IOMetrics",
+    "ImageOffset",
     "IntervalTable",
     "Latency",
     "LossReport",
@@ -103,6 +105,7 @@ _LATER = {
     "FileInfo": "_info",
     "HandleMetrics": "_metrics",
     "IOMetrics": "_metrics",
+    "ImageOffset": "_images",
     "Latency": "_metrics",
     "LossReport": "_info",
     "MemoryMetrics": "_metrics",

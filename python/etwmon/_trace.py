@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import operator
-
 from etwmon import _etwcore
 from etwmon._selection import pack_selection
 from etwmon._sources import UNPACK_LIMIT, open_sources
@@ -14,7 +12,8 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import NoReturn, Self, Unpack
 
-    from etwmon._etwcore import BatchIterator, EventIterator
+    from etwmon._etwcore import BatchIterator, Event, EventIterator
+    from etwmon._images import ImageOffset
     from etwmon._info import LossReport, Summary, TraceInfo
     from etwmon._samples import ProcessMetrics
     from etwmon._selection import Selection
@@ -26,13 +25,11 @@ _BYTES_MAX = (1 << 63) - 1
 
 def _byte_count(name: str, value: object) -> int:
     """Return an argument that is a number of bytes."""
-    try:
-        number = operator.index(value)  # type: ignore[arg-type]
-    except TypeError:
-        raise TypeError(f"{name} is {value!r}, not an int: a number of bytes above 0") from None
-    if not 0 < number <= _BYTES_MAX:
-        raise ValueError(f"{name} is {number}, not a number of bytes from 1 to {_BYTES_MAX}")
-    return number
+    if not isinstance(value, int):
+        raise TypeError(f"{name} is {value!r}, not an int: a number of bytes above 0")
+    if not 0 < value <= _BYTES_MAX:
+        raise ValueError(f"{name} is {value}, not a number of bytes from 1 to {_BYTES_MAX}")
+    return value
 
 
 class Trace:
@@ -135,6 +132,55 @@ class Trace:
         from etwmon._samples import processes_of
 
         return processes_of(self)
+
+    # ---- Addresses -------------------------------------------------------------------
+
+    def resolve(self, address: int, pid: int, filetime: int) -> ImageOffset | None:
+        """Return the image that lay at an address, and how far into it the address is.
+
+        By the image events of the process at that time; addresses of the kernel by the
+        drivers. Reads the image events once, the first time.
+
+        Args:
+            address: address, as `Event.stack` or a sample's InstructionPointer has it.
+            pid: process whose address it is; of an address of the kernel, any.
+            filetime: when, as `Event.filetime`.
+
+        Returns:
+            The image and the offset, or None when no image is known there: then it is memory
+            that code was made in, or the trace has no image events.
+
+        Raises:
+            ETWTraceFileError: when the trace cannot be read to its end.
+        """
+        from etwmon._images import ImageOffset
+
+        found = self._core.resolve(address, pid, filetime)
+        return None if found is None else ImageOffset(*found)
+
+    def frames(self, event: Event) -> list[ImageOffset | None] | None:
+        """Return what lies at each address of the event's stack; None when it has none."""
+        stack = event.stack
+        if stack is None:
+            return None
+        pid = event.process if event.pid is None else event.pid
+        return [self.resolve(one, 0 if pid is None else pid, event.filetime) for one in stack]
+
+    def samples_by_image(
+        self, **selection: Unpack[Selection]
+    ) -> dict[tuple[int | None, str | None], int]:
+        """Return how often the profiler met the code of which image, the most frequent first.
+
+        Args:
+            **selection: as for `events`: of which process, processor or time.
+
+        Returns:
+            Samples by pid (None: nobody's) and path of the image (None: no image is known
+            there). As many entries as there are pairs.
+        """
+        from etwmon._images import samples_by_image
+
+        return samples_by_image(self, selection)
 
     def __iter__(self) -> EventIterator:
         return self.events()

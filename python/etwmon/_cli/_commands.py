@@ -164,7 +164,9 @@ def _filters(command: _Command) -> _Command:
 @_files
 @_filters
 @click.option("--fields/--no-fields", default=True, help="Show decoded fields (default).")
-@click.option("--stack", is_flag=True, help="Show the addresses of stacks.")
+@click.option(
+    "--stack", is_flag=True, help="Show stacks: addresses, and the image and offset of each."
+)
 @click.option("--limit", type=click.IntRange(min=0), metavar="N", help="Stop after N events.")
 @_json
 @click.pass_context
@@ -190,7 +192,7 @@ def dump(
         selection = _selection(filters, start_ns)
         is_partial = limit is not None or "start" in selection or "end" in selection
         lines = EventLines(
-            start_ns, fields=fields, stack=stack, styled=out.has_color, width=out.width
+            trace, start_ns, fields=fields, stack=stack, styled=out.has_color, width=out.width
         )
         try:
             events = trace.events(**selection)

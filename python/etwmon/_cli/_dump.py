@@ -10,7 +10,7 @@ from rich.cells import cell_len
 from etwmon._cli._text import chop, clean, offset
 
 if TYPE_CHECKING:
-    from etwmon import Event
+    from etwmon import Event, Trace
 
 _INDENT = "    "
 # What can only be an address of a 64-bit process or kernel is shown in hexadecimal.
@@ -23,16 +23,25 @@ class EventLines:
     """Turns events into lines.
 
     Args:
+        trace: where the events are from.
         start_ns: Unix time of what is shown as 0 s.
         fields: whether decoded fields are shown.
-        stack: whether the addresses of the stack follow, one a line.
+        stack: whether the addresses of the stack follow, one a line, with image and offset.
         styled: whether to use colours of the terminal.
         width: cells of the terminal, where long lines go on indented; None: one line each.
     """
 
     def __init__(
-        self, start_ns: int, *, fields: bool, stack: bool, styled: bool, width: int | None
+        self,
+        trace: Trace,
+        start_ns: int,
+        *,
+        fields: bool,
+        stack: bool,
+        styled: bool,
+        width: int | None,
     ) -> None:
+        self._trace = trace
         self._start_ns = start_ns
         self._fields = fields
         self._stack = stack
@@ -57,9 +66,19 @@ class EventLines:
             used += len(time) + len(ids) + 1 if "\n" not in head else 0
             line += f"{self._name}{head}{self._end}{self._wrapped(fields, used, self._width)}"
         if self._stack and event.stack:
-            frames = "\n".join(f"{_INDENT}{frame:#018x}" for frame in event.stack)
-            line = f"{line}\n{frames}"
+            line = "\n".join([line, *self._frame_lines(event)])
         return line
+
+    def _frame_lines(self, event: Event) -> list[str]:
+        stack = event.stack or ()
+        places = self._trace.frames(event) or [None] * len(stack)
+        lines = [
+            f"{_INDENT}{frame:#018x}" + ("" if place is None else f" {clean(str(place))}")
+            for frame, place in zip(stack, places, strict=True)
+        ]
+        if self._width is None:
+            return lines
+        return [part for line in lines for part in chop(line, max(self._width, 32))]
 
     @staticmethod
     def _field_texts(event: Event) -> list[str]:

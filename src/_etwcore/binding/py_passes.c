@@ -146,6 +146,93 @@ pyetw_trace_has_event(pyetw_trace *trace, uint32_t timeline,
     return result;
 }
 
+/* ---- Images --------------------------------------------------------------------------- */
+
+static etwc_status
+feed_images(void *context, const etwc_event *events, size_t count, etwc_error *err)
+{
+    for (size_t i = 0; i < count; i++) {
+        etwc_kernel_record record;
+        if (etwc_kernel_decode(&events[i], &record) == ETWC_DECODED_NONE)
+            continue;
+        etwc_status st = etwc_images_apply(context, &events[i], &record, err);
+        if (st != ETWC_OK)
+            return st;
+    }
+    return ETWC_OK;
+}
+
+static etwc_images *
+read_images(pyetw_trace *trace, const pyetw_file *file)
+{
+    etwc_guid providers[] = {*etwc_kernel_group_guid(ETWC_CLASS_IMAGE),
+                             *etwc_manifest_guid(ETWC_CLASS_MANIFEST_PROCESS)};
+    etwc_selection selection = {.providers = providers,
+                                .provider_count = ETWC_ARRAY_SIZE(providers)};
+    uint32_t pointer_size = etwc_etl_get_header(file->etl)->pointer_size;
+    etwc_images *images =
+        etwc_images_new(file->lifetimes, pointer_size, trace->memory_limit);
+    if (images == NULL)
+        return (void *)PyErr_NoMemory();
+    etwc_cursor *cursor =
+        open_cursor_of_group(trace, file->timeline, false, &selection);
+    int result = -1;
+    if (cursor != NULL) {
+        result = pyetw_trace_scan(trace, cursor, trace->file_count == 1, feed_images,
+                                  images);
+        etwc_cursor_close(cursor);
+    }
+    if (result < 0) {
+        etwc_images_free(images);
+        return NULL;
+    }
+    etwc_images_finish(images);
+    return images;
+}
+
+static const etwc_images *
+need_images(pyetw_trace *trace, size_t index)
+{
+    pyetw_file *file = &trace->files[index];
+    if (file->images != NULL)
+        return file->images;
+    if (!pyetw_trace_check_open(trace) || pyetw_trace_need_lifetimes(trace) < 0 ||
+        !pyetw_trace_check_open(trace))
+        return NULL;
+    etwc_images *images = read_images(trace, file);
+    if (images == NULL)
+        return NULL;
+    if (file->images == NULL)
+        file->images = images;
+    else /* another thread was faster */
+        etwc_images_free(images);
+    return file->images;
+}
+
+PyObject *
+pyetw_trace_resolve(pyetw_trace *trace, uint64_t address, uint32_t process_id,
+                    int64_t filetime)
+{
+    for (size_t i = 0; i < trace->file_count; i++) {
+        if (trace->files[i].timeline != i)
+            continue;
+        const etwc_images *images = need_images(trace, i);
+        if (images == NULL)
+            return NULL;
+        uint64_t offset;
+        int64_t raw_time = etwc_clock_raw(&trace->files[i].clock, filetime);
+        const etwc_text_entry *path =
+            etwc_images_find(images, address, process_id, raw_time, &offset);
+        if (path != NULL)
+            return Py_BuildValue("(NK)",
+                                 PyUnicode_DecodeUTF8(path->bytes,
+                                                      (Py_ssize_t)path->length,
+                                                      "surrogatepass"),
+                                 (unsigned long long)offset);
+    }
+    Py_RETURN_NONE;
+}
+
 /* ---- Stacks --------------------------------------------------------------------------- */
 
 static etwc_status

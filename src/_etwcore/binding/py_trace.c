@@ -11,6 +11,7 @@
 #include "py_info.h"
 #include "py_iterate.h"
 #include "py_source.h"
+#include "py_writer.h"
 
 enum {
     SCAN_CHUNK = 256,
@@ -383,6 +384,7 @@ trace_dealloc(PyObject *op)
     (void)trace_clear(op);
     for (size_t i = 0; i < trace->file_count; i++) {
         Py_XDECREF(trace->files[i].path);
+        etwc_images_free(trace->files[i].images);
         etwc_lifetimes_free(trace->files[i].lifetimes);
         etwc_stacks_free(trace->files[i].stacks);
     }
@@ -511,6 +513,26 @@ trace_damage(PyObject *op, PyObject *unused)
     return pyetw_info_damage(trace, trace->damage);
 }
 
+PyDoc_STRVAR(resolve_doc,
+             "resolve($self, address, pid, filetime, /)\n--\n\n"
+             "(path, offset) of the image that lay at the address for that process at\n"
+             "that time, or None. Reads the image events the first time.");
+
+static PyObject *
+trace_resolve(PyObject *op, PyObject *args)
+{
+    PyObject *number;
+    uint32_t process_id;
+    long long filetime;
+    if (!PyArg_ParseTuple(args, "O!O&L:resolve", &PyLong_Type, &number, pyetw_to_uint32,
+                          &process_id, &filetime))
+        return NULL;
+    unsigned long long address = PyLong_AsUnsignedLongLong(number);
+    if (address == (unsigned long long)-1 && PyErr_Occurred())
+        return NULL;
+    return pyetw_trace_resolve((pyetw_trace *)op, address, process_id, filetime);
+}
+
 PyDoc_STRVAR(memory_doc, "Bytes of trace memory in use now, held events included.");
 
 static PyObject *
@@ -536,6 +558,7 @@ static PyMethodDef trace_methods[] = {
     {"decoding", trace_decoding, METH_O, decoding_doc},
     {"files", trace_files, METH_NOARGS, files_doc},
     {"damage", trace_damage, METH_NOARGS, damage_doc},
+    {"resolve", trace_resolve, METH_VARARGS, resolve_doc},
     {NULL, NULL, 0, NULL},
 };
 

@@ -12,6 +12,7 @@
 #include "pyetw.h"
 
 #include "etwc_etl.h"
+#include "etwc_images.h"
 #include "etwc_lifetime.h"
 #include "etwc_stack.h"
 
@@ -24,6 +25,7 @@ typedef struct pyetw_file {
     /* Who was who on this file's timeline; NULL until somebody asked. Only the
      * first file of a timeline owns one. */
     etwc_lifetimes *lifetimes;
+    etwc_images *images; /* likewise: what lay at which address */
     uint32_t sequence;   /* files with the same number are one NEWFILE sequence */
     etwc_stacks *stacks; /* as lifetimes, of the first file of a sequence */
 } pyetw_file;
@@ -88,6 +90,10 @@ PyObject *pyetw_trace_raise_for(pyetw_trace *trace, const etwc_error *err,
 
 /* Makes sure that owners are known, reading the trace once; -1 on failure. */
 int pyetw_trace_need_lifetimes(pyetw_trace *trace);
+/* Which image lies at an address for a process, at a time: a tuple of path and offset,
+ * or None; NULL with an error set. Reads the trace the first time. */
+PyObject *pyetw_trace_resolve(pyetw_trace *trace, uint64_t address, uint32_t process_id,
+                              int64_t filetime);
 /* Whether a timeline has an event of that selection; reads as far as the first. *out
  * stays as it is when there is none; -1 on failure. */
 int pyetw_trace_has_event(pyetw_trace *trace, uint32_t timeline,
