@@ -461,6 +461,36 @@ def test_a_record_that_is_too_short_spoils_only_what_needs_it(tmp_path: Path) ->
     assert one.source("process.name").quality == "exact"
 
 
+def test_a_field_that_several_sources_give_says_which_one_did(tmp_path: Path) -> None:
+    def counters(opcode: int, pid: int) -> None:
+        script.add(PROCESS, opcode, 2, struct.pack("<IIII11Q", pid, 1, 2, 0, *range(10, 21)))
+
+    script = Script(4)
+    entries = [struct.pack("<I4Q", pid, 5, 6, 7, 8) for pid in (100, 200)]
+    script.add(FAULT, 125, 0, struct.pack("<I", 2) + b"".join(entries))
+    script.handle()
+    script.lists(38)
+    counters(33, 200)
+    counters(33, 300)
+    script.write(tmp_path / "t.etl", None)
+    with etwmon.open(tmp_path / "t.etl") as trace:
+        found = {one.process.pid: one for one in trace.processes()}
+
+    def said(pid: int, path: str) -> tuple[str, str | None]:
+        source = found[pid].source(path)
+        return source.detail.split(" (")[0], source.quality
+
+    lists, records = "lists of working sets", "process counters"
+    for path in ("memory.working_set_size", "memory.private_bytes", "memory.virtual_bytes"):
+        assert [said(pid, path) for pid in (100, 200, 300)] == [
+            (lists, "exact"), (records, "exact"), (records, "exact"),
+        ]  # fmt: skip
+    # Between two lists a larger working set can have been.
+    assert said(100, "memory.peak_working_set") == (lists, "sample")
+    assert said(200, "memory.peak_working_set") == (records, "exact")
+    assert said(200, "handles.handle_count") == (records, "exact")
+
+
 def test_requests_that_failed_are_counted_for_the_machine(tmp_path: Path) -> None:
     script = Script(3)
     script.add(TCP, 17, 2, struct.pack("<HH", 2, 1))

@@ -551,14 +551,29 @@ def _quality(path: str, source: str, interval: Interval) -> str:
     return replace(loss, undecoded=0).quality
 
 
-def field_source(path: str, value: object, interval: Interval) -> FieldSource:
+# Fields that several sources give: which one did, by the bits of `known`.
+_TOLD_BY: dict[str, tuple[tuple[int, str], ...]] = {
+    "memory.working_set_size": ((COUNTERS, "counters"), (WORKING_SET, "working_sets")),
+    "memory.virtual_bytes": ((COUNTERS, "counters"), (WORKING_SET, "working_sets")),
+    "memory.private_bytes": ((COUNTERS, "counters"), (WORKING_SET, "working_sets")),
+    "memory.peak_working_set": ((PEAKS, "counters"), (WORKING_SET, "working_sets")),
+    "handles.handle_count": ((COUNTERS, "counters"), (HANDLES, "objects")),
+    "handles.peak_handle_count": ((HANDLES, "objects"), (COUNTERS, "counters")),
+}
+
+
+def field_source(path: str, value: object, row: Row) -> FieldSource:
+    interval = row.interval
     if value is None:
         return FieldSource(path, None, None, "", _reason(path, interval.machine))
-    source = _source_of(path, interval.machine) or "process"
+    told = (name for bit, name in _TOLD_BY.get(path, ()) if row.values["known"] & bit)
+    source = next(told, None) or _source_of(path, interval.machine) or "process"
     is_sampled = source in {"samples", "ticks"} and path.startswith("cpu.")
+    # Between two lists of working sets a larger one can have been.
+    is_guess = path == "memory.peak_working_set" and source == "working_sets"
     quality = _quality(path, source, interval)
     if quality == "complete":
-        quality = "sample" if is_sampled else "exact"
+        quality = "sample" if is_sampled or is_guess else "exact"
     return FieldSource(
         path, "sample" if is_sampled else "event", quality, SOURCE_TEXTS[source], None
     )

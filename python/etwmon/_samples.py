@@ -189,7 +189,10 @@ class ProcessMetrics:
         if self._interval is None:
             return _held(self._sources)[field]
         group, _, name = field.partition(".")
-        return field_source(field, getattr(self._group(group), name), self._interval)
+        value = getattr(self._group(group), name)
+        if isinstance(self._row, int):
+            self._row = Row(self._interval, self._row)
+        return field_source(field, value, self._row)
 
     def to_dict(self, *, command_line: str | None = None) -> dict[str, dict[str, Value]]:
         """Return all groups as dicts of their fields.
