@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import pickle
 from typing import Any
 
@@ -145,3 +146,115 @@ def test_flag_names_and_bits_agree() -> None:
 def test_an_unknown_flag_is_refused() -> None:
     with pytest.raises(ValueError, match="there are: PROCESS"):
         kernel_flag("EVENT_TRACE_FLAG_NOTHING")
+
+
+# ---- As a dictionary -----------------------------------------------------------------------
+
+# The design document's ETW_SESSION_CONFIG, as it is printed there.
+ETW_SESSION_CONFIG: dict[str, object] = {
+    "session_name": "OnnxInferenceMonitor",
+    "buffer_size": 64,
+    "min_buffers": 4,
+    "max_buffers": 64,
+    "flush_timer": 1,
+    "kernel_flags": DOCUMENT_FLAGS,
+    "cpu_sampling_interval": 1000,
+    "stack_walk_enabled": False,
+    "process_filter": {
+        "include_pids": None,
+        "exclude_pids": [0, 4],
+        "include_names": None,
+        "exclude_names": ["System", "Idle", "Registry"],
+    },
+}
+
+
+def test_the_dictionary_of_the_document_is_taken_as_it_stands() -> None:
+    config = ETWMonitorConfig.from_dict(ETW_SESSION_CONFIG)
+    assert config == ETWMonitorConfig(
+        enable_disk_io=True,
+        exclude_system_processes=False,
+        exclude_processes={0, 4},
+        exclude_process_names={"System", "Idle", "Registry"},
+    )
+    back = config.to_dict()
+    filters = back["process_filter"]
+    assert isinstance(filters, dict)
+    filters["exclude_names"] = ["System", "Idle", "Registry"]  # sets have no order
+    assert back == ETW_SESSION_CONFIG
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        ETWMonitorConfig(),
+        ETWMonitorConfig(target_processes=set(), target_process_names={"a.exe"}),
+        ETWMonitorConfig(
+            "S",
+            128,
+            enable_process_events=False,
+            enable_image_events=False,
+            extra_kernel_flags={"EVENT_TRACE_FLAG_REGISTRY"},
+            include_children=True,
+            exclude_system_processes=False,
+            command_line="hash",
+            flush_timer=7,
+            enable_stack_walking=True,
+        ),
+    ],
+)
+def test_a_dictionary_holds_all_of_a_configuration(config: ETWMonitorConfig) -> None:
+    plain = json.loads(json.dumps(config.to_dict()))
+    assert ETWMonitorConfig.from_dict(plain) == config
+
+
+def test_flags_become_switches() -> None:
+    config = ETWMonitorConfig.from_dict({"kernel_flags": ["process", "MEMORY_HARD_FAULTS", "JOB"]})
+    assert config.enable_process_events
+    assert config.enable_memory_events
+    assert not config.enable_thread_events
+    assert not config.enable_context_switch
+    assert config.extra_kernel_flags == {"EVENT_TRACE_FLAG_JOB"}
+    assert ETWMonitorConfig.from_dict({}) == ETWMonitorConfig()
+
+
+def test_all_faults_of_a_dictionary_are_told_at_once() -> None:
+    with pytest.raises(ValueError, match="from_dict") as raised:
+        ETWMonitorConfig.from_dict(
+            {
+                "buffer_sise": 64,
+                "buffer_size": 1,
+                "kernel_flags": ["EVENT_TRACE_FLAG_NONSENSE"],
+                "process_filter": {"include_pids": [-1], "exclude_names": "x", "exclude": []},
+                "command_line": "blur",
+            }
+        )
+    text = str(raised.value)
+    for part in (
+        "'buffer_sise' (did you mean 'buffer_size'?)",
+        "buffer_size is 1",
+        "'EVENT_TRACE_FLAG_NONSENSE', which is no kernel flag",
+        "process_filter.include_pids has -1",
+        "process_filter.exclude_names is 'x', not a list",
+        "process_filter.'exclude'",
+        "command_line is 'blur'",
+    ):
+        assert part in text
+    for wrong in (
+        {"kernel_flags": "PROCESS"},
+        {"process_filter": []},
+        {"process_filter": {"include_pids": [1.5]}},
+    ):
+        with pytest.raises(ValueError, match="from_dict"):
+            ETWMonitorConfig.from_dict(wrong)
+
+
+def test_a_derived_configuration_keeps_its_fields_in_the_dictionary() -> None:
+    config = _Labelled.from_dict({"label": "y", "buffer_size": 128})
+    assert (config.label, config.buffer_size_kb) == ("y", 128)
+    assert _Labelled.from_dict(config.to_dict()) == config
+
+
+@dataclasses.dataclass
+class _Labelled(ETWMonitorConfig):
+    label: str = "x"

@@ -342,3 +342,14 @@ def test_several_threads_may_use_one_monitor(source: Path) -> None:
             one.join()
         assert len(monitor.collect_metrics()) == 35
     assert found == [5126] * 4
+
+
+def test_every_result_shows_itself_and_converts(source: Path) -> None:
+    with etwmon.open(source) as trace:
+        process = next(one for one in trace.processes() if one.process.pid == 3676)
+        results = [trace.summary()[0], process.source("cpu.samples")]
+    more: list[Any] = [(process.images or [])[0], (process.all_threads or [])[0]]
+    for one in [*results, *more]:
+        assert one._repr_html_().startswith("<table>")
+        assert set(one.to_dict()) == set(one.__slots__)
+        assert pickle.loads(pickle.dumps(one)) == one

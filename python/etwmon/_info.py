@@ -476,6 +476,13 @@ class SummaryRow:
     first_filetime: int
     last_filetime: int
 
+    def to_dict(self) -> dict[str, object]:
+        """Return name and value of each field."""
+        return {one.name: getattr(self, one.name) for one in fields(self)}
+
+    def _repr_html_(self) -> str:
+        return _table(list(self.to_dict().items()))
+
     @property
     def first_timestamp_ns(self) -> int:
         """Time of the first event in Unix ns."""

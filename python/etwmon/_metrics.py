@@ -417,7 +417,7 @@ GROUPS: dict[str, type[MetricGroup]] = {
 
 
 @dataclass(slots=True)
-class ProcessImage:
+class ProcessImage(MetricGroup):
     r"""A module that was mapped into a process.
 
     Attributes:
@@ -441,7 +441,7 @@ class ProcessImage:
 
 
 @dataclass(slots=True)
-class ProcessThread:
+class ProcessThread(MetricGroup):
     """A thread of a process, alive or not.
 
     Attributes:
@@ -486,7 +486,7 @@ class ProcessThread:
 
 
 @dataclass(slots=True)
-class FieldSource:
+class FieldSource(MetricGroup):
     """Where a field comes from, or why it is None.
 
     Attributes:

@@ -7,9 +7,8 @@ from array import array
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from etwmon._etwcore import ROW_COLUMNS
 from etwmon._html import html_table
 from etwmon._info import filetime_to_datetime
 from etwmon._metrics import Latency
@@ -23,14 +22,7 @@ if TYPE_CHECKING:
 
 Column: TypeAlias = "memoryview | list[str | None]"
 _ROWS_SHOWN = 20
-_THREAD_COLUMNS = {
-    "thread_id": "I",
-    "begin_filetime": "q",
-    "end_filetime": "q",
-    "run_ns": "Q",
-    "context_switches": "Q",
-    "samples": "Q",
-}
+_Kind: TypeAlias = Literal["processes", "threads"]
 
 
 class SnapshotTable(Sequence[dict[str, object]]):
@@ -141,6 +133,8 @@ class MachineRow:
         isr_ns: of ISRs.
         unowned_ns: of threads whose process nobody knows.
         unknown_ns: before a processor's first switch, or after a loss.
+        context_switches: of all processors.
+        samples: profile samples of all processors.
         self_check: ticks that the sum has too many; 0 when all is well, None without context
             switches.
         tcp_fails: TCP requests that failed; their events name no process.
@@ -162,6 +156,8 @@ class MachineRow:
     isr_ns: int
     unowned_ns: int
     unknown_ns: int
+    context_switches: int
+    samples: int
     self_check: int | None
     tcp_fails: int | None
     udp_fails: int | None
@@ -184,29 +180,22 @@ class MachineRow:
         return html_table(list(self.to_dict().items()))
 
 
-_SHARES = ("process", "idle", "dpc", "isr", "unowned", "unknown")
-
-
 def _machine_row(core: CoreSnapshot, facts: MachineFacts, loss: LossReport) -> MachineRow:
-    ticks = {name: facts[f"{name}_ticks"] for name in _SHARES}  # type: ignore[literal-required]
-    wall_ticks, wall_ns = facts["wall_ticks"], facts["wall_ns"]
-    # All of them are spans of one clock.
-    of_ticks = {
-        name: count * wall_ns // wall_ticks if wall_ticks else 0 for name, count in ticks.items()
-    }
     presence = facts["presence"]
     has_switches = presence["switches"] != 0
     has_network = presence["network"] != 0
     return MachineRow(
-        wall_ns=wall_ns,
+        wall_ns=facts["wall_ns"],
         processors=facts["processors"],
-        process_ns=of_ticks["process"],
-        idle_ns=of_ticks["idle"],
-        dpc_ns=of_ticks["dpc"],
-        isr_ns=of_ticks["isr"],
-        unowned_ns=of_ticks["unowned"],
-        unknown_ns=of_ticks["unknown"],
-        self_check=sum(ticks.values()) - facts["processors"] * wall_ticks if has_switches else None,
+        process_ns=facts["process_ns"],
+        idle_ns=facts["idle_ns"],
+        dpc_ns=facts["dpc_ns"],
+        isr_ns=facts["isr_ns"],
+        unowned_ns=facts["unowned_ns"],
+        unknown_ns=facts["unknown_ns"],
+        context_switches=facts["context_switches"],
+        samples=facts["samples"],
+        self_check=facts["self_check_ticks"] if has_switches else None,
         tcp_fails=facts["tcp_fails"] if has_network else None,
         udp_fails=facts["udp_fails"] if has_network else None,
         file_ends_missing=facts["file_ends_missing"] if presence["file_ends"] else None,
@@ -225,8 +214,8 @@ class Snapshot:
         timestamp: the moment, in UTC.
         processes: every process so far, dead ones too (`SnapshotTable`): the columns of the core
             and "name". A row of another snapshot with the same "row_id" is of the same process.
-        threads: every thread likewise; "row" is the position of its process in `processes`.
-        processors: the processors.
+        threads: every thread likewise.
+        processors: the processors: their times, interrupts, and samples.
         machine: the machine as a whole (`MachineRow`).
         loss: what was lost (`LossReport`).
         quality: "complete", "estimated" or "lossy".
@@ -239,9 +228,9 @@ class Snapshot:
         self.timestamp: datetime | None = filetime_to_datetime(interval.end)
         self.loss = interval.loss
         self.machine = _machine_row(core, interval.machine, interval.loss)
-        self.processes = _processes(core)
-        self.threads = _threads(core)
-        self.processors = SnapshotTable((), 0, lambda _: [])
+        self.processes = _table(core, "processes", core.name)
+        self.threads = _table(core, "threads", core.thread_name)
+        self.processors = _processors(core)
 
     @property
     def quality(self) -> str:
@@ -283,24 +272,17 @@ class Snapshot:
         return self.machine._repr_html_() + self.processes._repr_html_()
 
 
-def _processes(core: CoreSnapshot) -> SnapshotTable:
-    def make(name: str) -> Column:
-        if name == "name":
-            return [core.name(row) for row in range(len(core))]
-        return core.column(name)
-
-    return SnapshotTable((*ROW_COLUMNS, "name"), len(core), make)
-
-
-def _threads(core: CoreSnapshot) -> SnapshotTable:
-    found = [(row, *thread) for row in range(len(core)) for thread in core.threads(row)]
+def _table(core: CoreSnapshot, kind: _Kind, name_of: Callable[[int], str | None]) -> SnapshotTable:
+    table = core.table(kind)
 
     def make(name: str) -> Column:
         if name == "name":
-            return [thread[10] for thread in found]
-        if name == "row":
-            return _numbers("I", [thread[0] for thread in found])
-        place = 1 + list(_THREAD_COLUMNS).index(name)
-        return _numbers(_THREAD_COLUMNS[name], [thread[place] for thread in found])
+            return [name_of(row) for row in range(len(table))]
+        return table.column(name)
 
-    return SnapshotTable(("row", *_THREAD_COLUMNS, "name"), len(found), make)
+    return SnapshotTable((*table.columns, "name"), len(table), make)
+
+
+def _processors(core: CoreSnapshot) -> SnapshotTable:
+    table = core.table("processors")
+    return SnapshotTable(table.columns, len(table), table.column)
