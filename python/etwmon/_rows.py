@@ -288,13 +288,13 @@ def _make_cpu(row: Row) -> CPUMetrics:
         kernel_time=None if kernel is None else kernel / NS_PER_MS,
         user_time=None if user is None else user / NS_PER_MS,
         context_switches=row.count("switches", "context_switches"),
-        ready_time_ns=row.count("ready", "ready_ns") if interval.has("switches") else None,
+        ready_time_ns=row.count("ready", "ready_ns") if interval.has("single_switches") else None,
         wait_time_ns=interval.snapshot.waits(row.number, interval.base)
-        if interval.has("switches")
+        if interval.has("single_switches")
         else None,
-        voluntary_switches=row.count("switches", "voluntary_switches"),
-        involuntary_switches=row.count("switches", "involuntary_switches"),
-        migrations=row.count("switches", "migrations"),
+        voluntary_switches=row.count("single_switches", "voluntary_switches"),
+        involuntary_switches=row.count("single_switches", "involuntary_switches"),
+        migrations=row.count("single_switches", "migrations"),
         priority=row.known(PRIORITY, "base_priority"),
         affinity_mask=interval.snapshot.threads_of(row.number)[3] or None,
         cpu_time_ns=cpu_time,
@@ -311,7 +311,8 @@ def _make_cpu(row: Row) -> CPUMetrics:
 def threads_of(interval: Interval, row: int) -> list[ProcessThread]:
     """Return all threads that a process has had, of an interval over its whole life."""
     has_switches, has_samples = interval.has("switches"), interval.has("samples")
-    has_ready = has_switches and interval.has("ready")
+    has_states = interval.has("single_switches")
+    has_ready = has_states and interval.has("ready")
     threads = []
     for one in interval.snapshot.threads(row):
         # fmt: off
@@ -333,12 +334,12 @@ def threads_of(interval: Interval, row: int) -> list[ProcessThread]:
                 user,
                 cycles,
                 ready_ns if has_ready else None,
-                wait_ns if has_switches else None,
-                voluntary if has_switches else None,
-                involuntary if has_switches else None,
-                migrations if has_switches else None,
-                state if has_switches else None,
-                reason if has_switches else None,
+                wait_ns if has_states else None,
+                voluntary if has_states else None,
+                involuntary if has_states else None,
+                migrations if has_states else None,
+                state if has_states else None,
+                reason if has_states else None,
                 priority,
             )
         )
@@ -379,14 +380,15 @@ def _make_threads(row: Row) -> ThreadMetrics:
     interval = row.interval
     has_switches = interval.has("switches") and row.values["process_id"] != 0
     has_runs = has_switches or (interval.has("samples") and row.values["process_id"] != 0)
+    has_states = interval.has("single_switches") and row.values["process_id"] != 0
     active, suspended, states, _ = interval.snapshot.threads_of(row.number, interval.base)
     return ThreadMetrics(
         thread_count=row.values["thread_count"],
         thread_ids=interval.snapshot.thread_ids(row.number),
         thread_cpu_cycles=_thread_cycles(row),
         active_threads=active if has_runs else None,
-        suspended_threads=suspended if has_switches else None,
-        thread_states=states if has_switches else None,
+        suspended_threads=suspended if has_states else None,
+        thread_states=states if has_states else None,
         threads_started=row.values["threads_started"],
         threads_ended=row.values["threads_ended"],
     )

@@ -342,28 +342,6 @@ TEST(an_end_before_any_other_record_still_counts)
 
 /* ---- Threads, samples, ticks, images -------------------------------------------------------- */
 
-TEST(packed_context_switches_are_unknown_not_none)
-{
-    begin(1);
-    put p = {0};
-    for (int i = 0; i < 8; i++)
-        put_u32(&p, i == 1 ? 0x4 : 0); /* context switches are on */
-    put_u32(&p, 0);
-    etwc_event event = event_of(ETWC_CLASS_EVENT_TRACE, 5, 2, 0, 1, p);
-    feed(&event);
-    etwc_snapshot *s = look(2);
-    CHECK_EQ_U64(etwc_snapshot_machine(s)->presence[ETWC_SOURCE_switches],
-                 ETWC_ENABLED);
-    etwc_snapshot_free(s);
-    memset(payload, 0, sizeof payload);
-    event = event_of(ETWC_CLASS_THREAD, 37, 2, 0, 10, (put){96});
-    feed(&event);
-    s = look(20);
-    CHECK_EQ_U64(etwc_snapshot_machine(s)->presence[ETWC_SOURCE_switches], ETWC_ABSENT);
-    CHECK_EQ_U64(etwc_snapshot_machine(s)->undecoded, 1);
-    finish(s);
-}
-
 TEST(threads_are_counted_once_each)
 {
     begin(2);

@@ -53,6 +53,7 @@ enum {
     SWITCH_OPCODE = 36,
     SAMPLE_OPCODE = 46,
     READY_OPCODE = 50,
+    PACKED_OPCODE = 37,
     FILE_END_OPCODE = 76,
     FILE_END_ID = 24, /* of Kernel-File */
     /* Bits of the second group mask. */
@@ -205,6 +206,9 @@ open_aggregates(pyetw_aggregate *self)
         };
         if (probe(trace, file, ETWC_CLASS_THREAD, SWITCH_OPCODE, SWITCH_BIT,
                   &options.present[ETWC_SOURCE_switches]) < 0 ||
+            (!options.present[ETWC_SOURCE_switches] &&
+             probe(trace, file, ETWC_CLASS_THREAD, PACKED_OPCODE, SWITCH_BIT,
+                   &options.has_packed_switches) < 0) ||
             probe(trace, file, ETWC_CLASS_PERF_INFO, SAMPLE_OPCODE, SAMPLE_BIT,
                   &options.present[ETWC_SOURCE_samples]) < 0 ||
             (options.present[ETWC_SOURCE_switches] &&
@@ -213,6 +217,7 @@ open_aggregates(pyetw_aggregate *self)
             probe_rivals(trace, file, options.classic) < 0 ||
             probe_file_ends(trace, file, &options) < 0)
             return -1;
+        options.present[ETWC_SOURCE_switches] |= options.has_packed_switches;
         if (!pyetw_trace_check_open(trace))
             return -1;
         etwc_gap *gaps;

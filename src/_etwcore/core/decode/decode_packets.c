@@ -45,3 +45,18 @@ decode_packet_take(etwc_span *packets, decode_packet *out)
     }
     return true;
 }
+
+bool
+etwc_kernel_batch_next(etwc_kernel_cswitch_batch *batch, etwc_kernel_packed_switch *out)
+{
+    decode_packet packet;
+    if (!decode_packet_take(&batch->packets, &packet))
+        return false;
+    batch->first_raw_time = (int64_t)((uint64_t)batch->first_raw_time + packet.delta);
+    *out = (etwc_kernel_packed_switch){.raw_time = batch->first_raw_time};
+    size_t at = packet.tid_index * sizeof(uint32_t);
+    bool is_idle = packet.type == PACKET_IDLE_SHORT || packet.type == PACKET_IDLE;
+    if (!is_idle && at + sizeof(uint32_t) <= batch->thread_ids.len)
+        out->old_thread_id = etwc_load_u32(batch->thread_ids.ptr + at);
+    return true;
+}

@@ -173,6 +173,12 @@ typedef struct etwc_kernel_cswitch_batch {
     etwc_span packets;
 } etwc_kernel_cswitch_batch;
 
+/* One switch of a batch. Who arrives is who leaves with the next one. */
+typedef struct etwc_kernel_packed_switch {
+    int64_t raw_time;
+    uint32_t old_thread_id;
+} etwc_kernel_packed_switch;
+
 typedef struct etwc_kernel_ready {
     uint32_t thread_id;
     int8_t adjust_reason, adjust_increment, flag;
@@ -346,6 +352,10 @@ typedef enum etwc_partial_reason {
  * Of the union only the member that belongs to the type is written. Bounded
  * work, no allocation, reentrant. */
 etwc_completeness etwc_kernel_decode(const etwc_event *event, etwc_kernel_record *out);
+
+/* Takes the next switch out of a batch, which moves on; false when there is none. */
+bool etwc_kernel_batch_next(etwc_kernel_cswitch_batch *batch,
+                            etwc_kernel_packed_switch *out);
 
 /* The same for some types alone, ETWC_KERNEL_BIT of each: the payload of another
  * one is not looked at, and the answer is type NONE and ETWC_DECODED_NONE. */

@@ -16,6 +16,7 @@ etwc_aggregate_new(const etwc_aggregate_options *options)
     a->begin_raw_time = a->last_raw_time = options->begin_raw_time;
     a->timer_resolution_100ns = options->timer_resolution_100ns;
     a->limit_bytes = options->limit_bytes;
+    a->has_packed_switches = options->has_packed_switches;
     for (size_t i = 0; i < ETWC_SOURCE_COUNT; i++) {
         a->seen[i] = options->present[i];
         a->has_classic[i] = options->classic[i];
@@ -164,7 +165,7 @@ static ETWC_NOINLINE void
 see_source(etwc_aggregate *a, uint8_t type, bool is_classic)
 {
     uint8_t source = source_of_type[type];
-    if (source == 0 || type == ETWC_KERNEL_CSWITCH_BATCH)
+    if (source == 0)
         return;
     if (is_classic && ETWC_UNLIKELY(!a->has_classic[source - 1]) &&
         is_file_call(source - 1)) {
@@ -225,10 +226,8 @@ apply_other(etwc_aggregate *a, const etwc_event *event,
     etwc_status status = ETWC_OK;
     switch (record->type) {
     case ETWC_KERNEL_CSWITCH_BATCH:
-        /* Written when a buffer of the processor is full, after the interrupts and
-         * samples of its time: it cannot be applied as it comes. */
-        a->has_switch_batches = true;
-        metric_undecoded(a, ETWC_SOURCE_switches);
+        a->has_packed_switches = true;
+        metric_apply_packed_switches(a, event, &record->u.cswitch_batch);
         break;
     case ETWC_KERNEL_SAMPLE_INTERVAL:
         apply_session(a, event, record, &status, err);

@@ -24,6 +24,7 @@ typedef struct etwc_aggregate_options {
     /* Sources that are known to be in the trace (index: etwc_metric_source), so that
      * CPU time does not change its source on the way. */
     bool present[ETWC_SOURCE_COUNT];
+    bool has_packed_switches; /* all context switches are packed into batches */
     /* Sources that kernel classes are known to feed somewhere in the trace. Where both
      * they and manifest providers tell the same, only they are counted: from the
      * beginning when it is known here, else from their first record on. */

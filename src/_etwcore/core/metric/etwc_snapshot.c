@@ -203,10 +203,9 @@ fill_presence(const etwc_aggregate *a, etwc_machine_row *machine)
             machine->presence[mask->source] == ETWC_ABSENT)
             machine->presence[mask->source] = ETWC_ENABLED;
     }
-    /* Switched on, but what came of it is not read: unknown, not none. */
-    if (a->has_switch_batches &&
-        machine->presence[ETWC_SOURCE_switches] == ETWC_ENABLED)
-        machine->presence[ETWC_SOURCE_switches] = ETWC_ABSENT;
+    if (!a->has_packed_switches)
+        machine->presence[ETWC_SOURCE_single_switches] =
+            machine->presence[ETWC_SOURCE_switches];
 }
 
 /* Stamps of a damaged file can be anything: the difference saturates. */

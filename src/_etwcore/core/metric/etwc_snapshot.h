@@ -388,6 +388,7 @@ typedef enum etwc_presence {
     X(thread)                                                           \
     X(image)                                                            \
     X(switches)                                                         \
+    X(single_switches) /* the same, in order: none of them packed */    \
     X(ready)                                                            \
     X(samples)                                                          \
     X(ticks)                                                            \

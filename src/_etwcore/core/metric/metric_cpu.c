@@ -72,6 +72,7 @@ metric_run_forget(etwc_aggregate *a, uint32_t processor, int64_t now)
         metric_wait_forget(a, p->thread);
     p->thread = METRIC_NONE;
     p->thread_id = ETWC_NO_ID;
+    p->is_packed = false;
     run_end(a, processor, (metric_pair){NULL, NULL}, now, ETWC_NO_ID);
 }
 
@@ -112,6 +113,7 @@ metric_apply_switch(etwc_aggregate *a, const etwc_event *event,
     metric_processor *p = &a->processors[processor];
     p->thread = row;
     p->thread_id = record->new_thread_id;
+    p->is_packed = false;
     p->context_switches++;
     if (ETWC_UNLIKELY(row == METRIC_NONE))
         return;

@@ -434,6 +434,16 @@ metric_thread_bind(etwc_aggregate *a, uint32_t thread_id, int64_t now)
     return row;
 }
 
+uint32_t
+metric_thread_row_at(etwc_aggregate *a, uint32_t thread_id, int64_t raw_time)
+{
+    const etwc_thread_life *life =
+        thread_id == 0 ? NULL
+                       : etwc_lifetimes_thread(a->lifetimes, thread_id, raw_time);
+    return life != NULL ? thread_of_life(a, life)
+                        : metric_thread_row(a, thread_id, raw_time);
+}
+
 /* ---- What a record of the own table changes --------------------------------------- */
 
 void

@@ -93,6 +93,7 @@ typedef struct metric_processor {
     uint64_t process_ticks, idle_ticks, unknown_ticks, dpc_ticks, isr_ticks;
     uint64_t context_switches, dpcs, isrs, samples;
     uint32_t gap_count;          /* gaps that are open: its records may have holes */
+    bool is_packed;              /* run_begin is when the latest packed switch was */
     metric_interval *interrupts; /* owned; since run_begin */
     size_t interrupt_count, interrupt_capacity;
     uint32_t thread; /* row of the running one; METRIC_NONE: unknown */
@@ -183,8 +184,8 @@ struct etwc_aggregate {
     uint64_t unowned_samples, unowned_records;
     uint64_t tcp_fails, udp_fails;
     uint64_t undecoded_by[ETWC_SOURCE_COUNT], partial_by[ETWC_SOURCE_COUNT];
-    bool has_switch_batches; /* packed context switches, which are not read */
-    bool needs_look;         /* the event being applied has set one of these */
+    bool has_packed_switches; /* what is derived of their order cannot be had */
+    bool needs_look;          /* the event being applied has set one of these */
     bool is_out_of_memory;
     bool has_grown;
 };
@@ -193,6 +194,8 @@ struct etwc_aggregate {
 
 uint32_t metric_process_bind(etwc_aggregate *a, uint32_t process_id, int64_t now);
 uint32_t metric_thread_bind(etwc_aggregate *a, uint32_t thread_id, int64_t now);
+/* Who had the id at a time that may lie in the past. */
+uint32_t metric_thread_row_at(etwc_aggregate *a, uint32_t thread_id, int64_t raw_time);
 /* After a process or thread record changed the own table: rows for what is new. */
 void metric_rows_relearn(etwc_aggregate *a, const etwc_event *event,
                          const etwc_kernel_record *record);
@@ -288,6 +291,10 @@ uint64_t metric_run_so_far(const metric_processor *p, int64_t now);
 
 /* Who runs there is not known from now on, nor whether it has run all the time. */
 void metric_run_forget(etwc_aggregate *a, uint32_t processor, int64_t now);
+
+/* metric_packed.c */
+void metric_apply_packed_switches(etwc_aggregate *a, const etwc_event *event,
+                                  const etwc_kernel_cswitch_batch *record);
 
 /* metric_gap.c */
 ETWC_NODISCARD bool metric_gaps_init(etwc_aggregate *a, const etwc_gap *gaps,

@@ -243,7 +243,7 @@ metric_apply_ready(etwc_aggregate *a, const etwc_event *event,
         wait_end(pair, now, thread->wait != METRIC_READY);
     thread->state = ETWC_THREAD_READY;
     /* Without switches nobody says when it ends. */
-    if (a->seen[ETWC_SOURCE_switches])
+    if (a->seen[ETWC_SOURCE_switches] && !a->has_packed_switches)
         wait_begin(a, pair, place_of_ready(a, pair.process), now);
 }
 
