@@ -336,6 +336,8 @@ check_shared_rows(const etwc_snapshot *snapshot, int64_t now)
         CHECK(memcmp(&row, &expected, sizeof row) == 0);
         CHECK(memcmp(etwc_snapshot_texts(snapshot, i), etwc_snapshot_texts(fresh, i),
                      sizeof(etwc_row_texts)) == 0);
+        CHECK(memcmp(etwc_snapshot_details(snapshot, i),
+                     etwc_snapshot_details(fresh, i), sizeof(etwc_row_details)) == 0);
     }
     etwc_snapshot_free(fresh);
 }

@@ -255,4 +255,27 @@ TEST(faults_are_counted_by_kind_and_belong_to_who_runs)
     finish(s);
 }
 
+TEST(a_hard_fault_belongs_to_the_thread_that_had_to_wait)
+{
+    begin(1);
+    two_processes();
+    switch_to(0, 50, 0, 10); /* the read ends while another one runs */
+    put p = {0};
+    put_u64(&p, 60);
+    put_u64(&p, 0);
+    put_u64(&p, 0x1000);
+    put_u64(&p, 0xF0);
+    put_u32(&p, 20);
+    put_u32(&p, 32768);
+    etwc_event event = event_of(ETWC_CLASS_PAGE_FAULT, 32, 2, 0, 100, p);
+    event.running_thread_id = 10;
+    feed(&event);
+    etwc_snapshot *s = look(100);
+    CHECK_EQ_U64(row_of(s, B, 0)->counters.hard_faults, 1);
+    CHECK_EQ_U64(row_of(s, B, 0)->counters.hard_fault_bytes, 32768);
+    CHECK_EQ_U64(row_of(s, B, 0)->counters.faults_hard, 0); /* no second count */
+    CHECK_EQ_U64(row_of(s, A, 0)->counters.hard_faults, 0);
+    finish(s);
+}
+
 HARNESS_MAIN
