@@ -19,6 +19,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import bench_core
+import bench_monitor
 import bench_peers
 import bench_python
 from measure import Bench, Row
@@ -28,12 +29,21 @@ BENCHMARKS: dict[str, Callable[[Bench], Iterator[Row]]] = {
     "scan": bench_core.scan,
     "aggregate": bench_core.aggregate,
     "python": bench_python.python,
+    "monitor": bench_monitor.monitor,
     "memory": bench_core.memory,
     "decompress": bench_core.decompress,
     "peers": bench_peers.peers,
     "import": bench_python.imports,
 }
-PEERS = ("dissect.etl", "dissect.cstruct", "dissect.util", "etl-parser", "construct", "numpy")
+PEERS = (
+    "dissect.etl",
+    "dissect.cstruct",
+    "dissect.util",
+    "etl-parser",
+    "construct",
+    "numpy",
+    "psutil",
+)
 HEADER = Row("what", "measured", "ratio", "goal")
 NAMES = {True: "yes", False: "NO", None: ""}
 
