@@ -345,6 +345,26 @@ def test_intervals_have_no_more_either(story: Story, tmp_path: Path) -> None:
     assert len(alone) > 20
 
 
+@pytest.mark.parametrize("seconds", [0.05, 1000.0])
+def test_cycles_of_threads_are_told_in_the_interval_of_their_end(
+    story: Story, seconds: float, tmp_path: Path
+) -> None:
+    path = write(tmp_path / "t.etl", story, kernel=False, manifest=True)
+    config = ETWMonitorConfig(exclude_system_processes=False)
+    ended = 0
+    with ETWMonitor(config, source=path) as monitor:
+        for interval in monitor.replay(interval=seconds):
+            for sample in interval:
+                threads = sample.metrics.threads
+                cycles = threads.thread_cpu_cycles or {}
+                assert set(cycles.values()) <= {1000}
+                assert len(cycles) <= (threads.threads_ended or 0)  # an id can be given twice
+                ended += threads.threads_ended or 0
+                if seconds < 1:
+                    assert len(cycles) == threads.threads_ended
+    assert ended == sum(one.counts.get("threads_ended", 0) for one in story.all)
+
+
 def test_a_real_trace_with_both(traces: Path) -> None:
     # The sums of net.4.5.2.x64 are those of its kernel events: tests/test_metrics.py.
     with etwmon.open(traces / "net.4.5.2.x64.etl") as trace:

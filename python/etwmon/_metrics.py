@@ -609,7 +609,9 @@ FIELDS: dict[str, FieldRule] = {
     **_rules("samples", "", "cpu.samples", "cpu.samples_in_dpc", "cpu.samples_in_isr"),
     **_rules("exits", _NO_EXIT, "cpu.cpu_cycles"),
     **_rules(
-        "thread_cycles", "told for whole lives, not for intervals", "threads.thread_cpu_cycles"
+        "thread_cycles",
+        "more than 4096 threads have ended in the interval",
+        "threads.thread_cpu_cycles",
     ),
     **_rules("thread", "no record of its threads tells it", "cpu.priority"),
     **_rules(

@@ -368,9 +368,12 @@ def _make_memory(row: Row) -> MemoryMetrics:
 
 def _thread_cycles(row: Row) -> dict[int, int] | None:
     """Cycles of the threads that ended; the table of threads is there for whole lives."""
-    if not row.interval.is_whole or not row.interval.has("thread_cycles"):
+    interval = row.interval
+    if not interval.has("thread_cycles"):
         return None
-    threads = row.interval.snapshot.threads(row.number)
+    if not interval.is_whole:
+        return interval.snapshot.ended_threads(row.number, interval.base)
+    threads = interval.snapshot.threads(row.number)
     return {thread[0]: cycles for thread in threads if (cycles := thread[8]) is not None}
 
 

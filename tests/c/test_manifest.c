@@ -291,6 +291,41 @@ TEST(a_class_that_tells_the_same_is_preferred_once_it_is_heard)
     finish(s);
 }
 
+TEST(threads_that_ended_are_told_per_interval)
+{
+    begin(1);
+    manifest_thread(THREAD_STOPS, 100, A, 10);
+    etwc_snapshot *first = look(100);
+    size_t count;
+    const etwc_ended_thread *ended = etwc_snapshot_ended(first, NULL, &count);
+    CHECK_EQ_U64(count, 1);
+    CHECK_EQ_U64(ended[0].thread_id, 10);
+    CHECK_EQ_U64(ended[0].cycles, 900);
+
+    for (uint32_t i = 0; i < ETWC_ENDED_THREADS; i++)
+        manifest_thread(THREAD_STOPS, 200 + i, B, 1000 + i);
+    etwc_snapshot *second = look(10000);
+    ended = etwc_snapshot_ended(second, first, &count);
+    CHECK(ended == NULL); /* half of them are forgotten */
+    CHECK_EQ_U64(count, 0);
+    CHECK_EQ_U64(etwc_snapshot_ended(first, NULL, &count)->thread_id, 10);
+    CHECK_EQ_U64(count, 1);
+
+    manifest_thread(THREAD_STOPS, 20000, B, 77);
+    manifest_thread(THREAD_STOPS, 20001, A, 78);
+    etwc_snapshot *third = look(30000);
+    ended = etwc_snapshot_ended(third, second, &count);
+    CHECK_EQ_U64(count, 2);
+    CHECK_EQ_U64(ended[0].thread_id, 77);
+    CHECK_EQ_U64(ended[1].thread_id, 78);
+    CHECK_EQ_U64(ended[1].row_id, row_of(third, A, 0)->row_id);
+    CHECK(etwc_snapshot_ended(third, third, &count) != NULL);
+    CHECK_EQ_U64(count, 0);
+    etwc_snapshot_free(first);
+    etwc_snapshot_free(second);
+    finish(third);
+}
+
 TEST(disk_transfers_of_nobody_do_not_make_a_source)
 {
     begin(1);

@@ -402,6 +402,42 @@ snapshot_threads_of(PyObject *op, PyObject *args)
 }
 
 PyDoc_STRVAR(
+    ended_threads_doc,
+    "ended_threads($self, index, base, /)\n--\n\n"
+    "Threads of one row's process that ended since base, an earlier snapshot: a\n"
+    "dict of their cycles by id; of an id that was given twice, of the latest. None\n"
+    "when more threads of the machine have ended than are remembered.");
+
+static PyObject *
+snapshot_ended_threads(PyObject *op, PyObject *args)
+{
+    pyetw_snapshot *self = (pyetw_snapshot *)op;
+    Py_ssize_t index;
+    PyObject *base;
+    if (!PyArg_ParseTuple(args, "nO:ended_threads", &index, &base) ||
+        !pyetw_snapshot_check_base(op, base) || !has_row(self, index))
+        return NULL;
+    size_t count;
+    const etwc_ended_thread *ended =
+        etwc_snapshot_ended(self->snapshot, base_of(base), &count);
+    if (ended == NULL)
+        Py_RETURN_NONE;
+    uint64_t row_id = etwc_snapshot_row_id(self->snapshot, (size_t)index);
+    PyObject *cycles = PyDict_New();
+    for (size_t i = 0; cycles != NULL && i < count; i++) {
+        if (ended[i].row_id != row_id)
+            continue;
+        PyObject *key = PyLong_FromUnsignedLong(ended[i].thread_id);
+        PyObject *value = PyLong_FromUnsignedLongLong(ended[i].cycles);
+        if (key == NULL || value == NULL || PyDict_SetItem(cycles, key, value) < 0)
+            Py_CLEAR(cycles);
+        Py_XDECREF(key);
+        Py_XDECREF(value);
+    }
+    return cycles;
+}
+
+PyDoc_STRVAR(
     threads_doc,
     "threads($self, index, /)\n--\n\n"
     "All threads of one row's process, dead ones too: tuples of (thread_id,\n"
@@ -698,6 +734,7 @@ static PyMethodDef snapshot_methods[] = {
     {"row_id", snapshot_row_id, METH_O, row_id_doc},
     {"threads_of", snapshot_threads_of, METH_VARARGS, threads_of_doc},
     {"thread_ids", snapshot_thread_ids, METH_O, thread_ids_doc},
+    {"ended_threads", snapshot_ended_threads, METH_VARARGS, ended_threads_doc},
     {"threads", snapshot_threads, METH_O, threads_doc},
     {"images", snapshot_images, METH_O, images_doc},
     {"latency", pyetw_snapshot_latency, METH_VARARGS, latency_doc},

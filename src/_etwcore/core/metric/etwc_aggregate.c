@@ -63,6 +63,7 @@ etwc_aggregate_free(etwc_aggregate *a)
     }
     metric_side_reset(&a->machine_side);
     etwc_shared_release(a->object_types);
+    etwc_shared_release(a->ended);
     etwc_strings_release(a->object_names);
     metric_pending_reset(&a->pending);
     etwc_free(a->process_of_life);

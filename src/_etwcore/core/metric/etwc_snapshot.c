@@ -26,6 +26,7 @@ etwc_snapshot_free(etwc_snapshot *snapshot)
     etwc_free(snapshot->images);
     metric_details_release(&snapshot->machine_details);
     etwc_shared_release(snapshot->object_types);
+    etwc_shared_release(snapshot->ended);
     etwc_strings_release(snapshot->object_names);
     etwc_strings_release(snapshot->strings);
     etwc_strings_release(snapshot->identity_strings);
@@ -355,6 +356,10 @@ etwc_aggregate_snapshot(etwc_aggregate *a, int64_t raw_time, unsigned what,
     to->object_types = a->object_types;
     to->object_type_count = a->object_type_count;
     etwc_shared_retain(to->object_types);
+    to->ended = a->ended;
+    to->ended_kept = a->ended_kept;
+    to->ended_total = a->ended_total;
+    etwc_shared_retain(to->ended);
     to->object_names = a->object_names;
     if (to->object_names != NULL)
         etwc_strings_retain(to->object_names);

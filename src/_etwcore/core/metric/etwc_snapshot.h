@@ -285,6 +285,17 @@ typedef struct etwc_row_threads {
     uint64_t affinity_mask; /* processors that one of them may run on; 0: unknown */
 } etwc_row_threads;
 
+/* A thread that has ended, and the processor cycles that it used in its life. */
+typedef struct etwc_ended_thread {
+    uint64_t row_id; /* of its process */
+    uint64_t cycles;
+    uint32_t thread_id;
+    uint32_t reserved;
+} etwc_ended_thread;
+
+/* The most that are remembered of them. */
+#define ETWC_ENDED_THREADS 4096
+
 /* X(name): counters of a thread, all uint64_t. `cycles` are told when it ends. */
 #define ETWC_THREAD_COUNTER_LIST(X) \
     X(run_ticks)                    \
@@ -532,6 +543,12 @@ void etwc_snapshot_threads_of(const etwc_snapshot *snapshot, size_t index,
                               const etwc_snapshot *base, etwc_row_threads *out);
 const etwc_live_thread *etwc_snapshot_live(const etwc_snapshot *snapshot,
                                            size_t *out_count);
+/* Threads of all processes that ended with their cycles told since `base`, an earlier
+ * snapshot of the same aggregate, in the order of their ends; borrowed. NULL when they
+ * were more than are remembered. */
+const etwc_ended_thread *etwc_snapshot_ended(const etwc_snapshot *snapshot,
+                                             const etwc_snapshot *base,
+                                             size_t *out_count);
 const etwc_thread_row *etwc_snapshot_threads(const etwc_snapshot *snapshot,
                                              size_t *out_count);
 const etwc_processor_row *etwc_snapshot_processors(const etwc_snapshot *snapshot,

@@ -158,6 +158,9 @@ struct etwc_aggregate {
     metric_pending pending;   /* reads and writes of files */
     metric_side machine_side; /* disk operations of everybody */
     uint64_t side_bytes;
+    void *ended; /* block of etwc_ended_thread: the latest, in order */
+    size_t ended_kept;
+    uint64_t ended_total;
     void *object_types;         /* block of etwc_object_type, by slot */
     etwc_strings *object_names; /* of types; NULL before the first */
     size_t object_type_count;

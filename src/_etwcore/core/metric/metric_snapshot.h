@@ -27,6 +27,9 @@ struct etwc_snapshot {
     etwc_row_details machine_details;
     const etwc_object_type *object_types; /* a block of etwc_shared.h, or NULL */
     size_t object_type_count;
+    const etwc_ended_thread *ended; /* a block of etwc_shared.h, or NULL */
+    size_t ended_kept;
+    uint64_t ended_total;
     etwc_strings *object_names;               /* or NULL */
     etwc_strings *strings, *identity_strings; /* hold the texts */
 };

@@ -262,3 +262,18 @@ etwc_snapshot_table_count(const etwc_snapshot *snapshot, etwc_table_kind kind)
         return snapshot->row_count;
     }
 }
+
+/* ---- Threads that have ended ------------------------------------------------------- */
+
+const etwc_ended_thread *
+etwc_snapshot_ended(const etwc_snapshot *snapshot, const etwc_snapshot *base,
+                    size_t *out_count)
+{
+    static const etwc_ended_thread nobody;
+    uint64_t count = snapshot->ended_total - (base != NULL ? base->ended_total : 0);
+    *out_count = 0;
+    if (count > snapshot->ended_kept)
+        return NULL;
+    *out_count = (size_t)count;
+    return count == 0 ? &nobody : snapshot->ended + (snapshot->ended_kept - count);
+}

@@ -1,5 +1,6 @@
 /* Thread records: how many there are, what they are told to be, and the ticks and
  * cycles of those that end. */
+#include "etwc_shared.h"
 #include "metric_rows.h"
 
 /* Threads begin with the base priority of their process, so the first one that is told
@@ -116,6 +117,25 @@ metric_apply_thread(etwc_aggregate *a, const etwc_event *event,
         metric_live_add(a, row);
 }
 
+/* Snapshots share the block: it is copied when one of them holds it. */
+static void
+ended_add(etwc_aggregate *a, etwc_ended_thread thread)
+{
+    enum { FIRST = 64 };
+    size_t room = etwc_shared_size(a->ended) / sizeof thread;
+    if (a->ended_kept == room && room < ETWC_ENDED_THREADS)
+        room = room == 0 ? FIRST : room * 2;
+    if (!metric_side_own(a, &a->ended, room * sizeof thread))
+        return;
+    etwc_ended_thread *ended = a->ended;
+    if (a->ended_kept == room) { /* the older half is forgotten */
+        a->ended_kept = room / 2;
+        memmove(ended, ended + (room - a->ended_kept), a->ended_kept * sizeof *ended);
+    }
+    ended[a->ended_kept++] = thread;
+    a->ended_total++;
+}
+
 void
 metric_apply_thread_cycles(etwc_aggregate *a, const etwc_event *event,
                            const etwc_kernel_thread *record)
@@ -125,6 +145,9 @@ metric_apply_thread_cycles(etwc_aggregate *a, const etwc_event *event,
         return;
     metric_thread *thread = &a->threads[row];
     thread->cycles = record->cycles;
-    metric_process_change(a, thread->process)->row.counters.ended_thread_cycles +=
-        record->cycles;
+    metric_process *process = metric_process_change(a, thread->process);
+    process->row.counters.ended_thread_cycles += record->cycles;
+    ended_add(a, (etwc_ended_thread){.row_id = process->row_id,
+                                     .cycles = record->cycles,
+                                     .thread_id = record->thread_id});
 }
