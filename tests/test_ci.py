@@ -63,7 +63,7 @@ class Machine:
         (self.bin.parent / "Python.h").touch()
 
     def tools(self, folder: Path) -> None:
-        for name in ("gcc", "git", "objdump", "x86_64-w64-mingw32-gcc"):
+        for name in ("gcc", "git", "objdump", "x86_64-w64-mingw32-gcc", "chromium"):
             self.add(folder, name)
         self.add(folder, "clang-14", "[ $1 = -dumpversion ] && echo 14.0.6; exit 0")
 
@@ -109,7 +109,7 @@ def test_a_bare_machine_gets_everything(machine: Machine) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert machine.installed() == {
         *("python3", "python3-venv", "python3-dev", "gcc", "git", "binutils"),
-        *("gcc-mingw-w64-x86-64", "clang", "libclang-rt-dev"),
+        *("gcc-mingw-w64-x86-64", "chromium", "clang", "libclang-rt-dev"),
     }
 
 

