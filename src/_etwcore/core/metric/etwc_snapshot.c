@@ -8,7 +8,14 @@
 
 /* Python reads rows as a buffer, and every row of a snapshot is copied. */
 _Static_assert(sizeof(etwc_process_row) % 8 == 0, "columns are aligned");
-_Static_assert(sizeof(etwc_process_row) <= 1024, "a row stays small");
+_Static_assert(sizeof(metric_process) <= 1024, "a row stays small");
+_Static_assert(sizeof(metric_copy) <= 1024, "and so does a copy");
+_Static_assert(
+    offsetof(etwc_process_row, times) == sizeof(etwc_plain_row) &&
+        offsetof(etwc_process_row, known) == offsetof(etwc_plain_row, known) &&
+        offsetof(etwc_process_row, counters) == offsetof(etwc_plain_row, counters) &&
+        offsetof(etwc_process_row, gauges) == offsetof(etwc_plain_row, gauges),
+    "a row begins like a plain one");
 _Static_assert(offsetof(etwc_process_row, counters) == 56, "identity is 56 bytes");
 
 void
@@ -82,7 +89,8 @@ void
 etwc_snapshot_row(const etwc_snapshot *snapshot, size_t index, etwc_process_row *out)
 {
     const metric_copy *copy = snapshot->copies[index];
-    *out = copy->row;
+    memcpy(out, &copy->row, sizeof copy->row);
+    memset(&out->times, 0, sizeof out->times);
     if (copy->end_raw_time > snapshot->machine.raw_time) {
         out->end_filetime = 0;
         out->exit_status = 0;
@@ -483,7 +491,7 @@ etwc_snapshot_row_id(const etwc_snapshot *snapshot, size_t index)
 
 /* Ends may be told that lie ahead of the snapshot: they are as good here. */
 static bool
-may_have_started(const etwc_process_row *parent, const etwc_process_row *child)
+may_have_started(const etwc_plain_row *parent, const etwc_plain_row *child)
 {
     if (parent->process_id != child->parent_id || parent == child)
         return false;
@@ -498,12 +506,12 @@ may_have_started(const etwc_process_row *parent, const etwc_process_row *child)
 size_t
 etwc_snapshot_parent(const etwc_snapshot *snapshot, size_t index)
 {
-    const etwc_process_row *child = &snapshot->copies[index]->row;
+    const etwc_plain_row *child = &snapshot->copies[index]->row;
     size_t found = ETWC_NO_ROW;
     if (!(child->known & ETWC_ROW_PARENT))
         return ETWC_NO_ROW;
     for (size_t i = 0; i < snapshot->row_count; i++) {
-        const etwc_process_row *row = &snapshot->copies[i]->row;
+        const etwc_plain_row *row = &snapshot->copies[i]->row;
         if (may_have_started(row, child) &&
             (found == ETWC_NO_ROW ||
              row->begin_filetime >= snapshot->copies[found]->row.begin_filetime))

@@ -145,6 +145,10 @@ typedef struct etwc_row_counters {
     ETWC_ROW_COUNTER_LIST(ETWC_ROW_FIELD)
 } etwc_row_counters;
 
+typedef struct etwc_row_gauges {
+    ETWC_ROW_GAUGE_LIST(ETWC_ROW_FIELD)
+} etwc_row_gauges;
+
 /* Bits of etwc_process_row.known. */
 enum {
     ETWC_ROW_PARENT = 1 << 0,
@@ -174,7 +178,8 @@ enum {
     ETWC_ROW_EXIT_COUNTS = 1 << 22 /* and the counters exit_... */
 };
 
-typedef struct etwc_process_row {
+/* What a row is made of; an aggregate keeps it like that. */
+typedef struct etwc_plain_row {
     uint64_t row_id;        /* from 0, in the order of appearance; rows are sorted */
     uint64_t start_key;     /* UniqueProcessKey, else the sequence number */
     int64_t begin_filetime; /* 0 when unknown */
@@ -186,12 +191,19 @@ typedef struct etwc_process_row {
     uint32_t flags;
     uint32_t known; /* ETWC_ROW_* */
     etwc_row_counters counters;
+    etwc_row_gauges gauges;
+} etwc_plain_row;
+
+/* The same as readers see it: begins with the members of the plain one, by name. */
+typedef struct etwc_process_row {
+    uint64_t row_id, start_key;
+    int64_t begin_filetime, end_filetime;
+    uint32_t process_id, parent_id, logon_session_id, exit_status, flags, known;
+    etwc_row_counters counters;
+    etwc_row_gauges gauges;
     struct {
         ETWC_ROW_TIME_LIST(ETWC_ROW_FIELD)
     } times;
-    struct {
-        ETWC_ROW_GAUGE_LIST(ETWC_ROW_FIELD)
-    } gauges;
 } etwc_process_row;
 
 /* Texts of a row; NULL when unknown. */

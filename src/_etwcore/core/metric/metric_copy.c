@@ -50,7 +50,7 @@ static void
 fill_end(const etwc_aggregate *a, const etwc_process_life *life,
          const etwc_process_facts *facts, metric_copy *to)
 {
-    etwc_process_row *row = &to->row;
+    etwc_plain_row *row = &to->row;
     to->end_raw_time = life->end_raw_time;
     /* Of a process that only a defunct record tells of, the record's own time is
      * just when it was found. */
@@ -76,7 +76,7 @@ fill_end(const etwc_aggregate *a, const etwc_process_life *life,
 static void
 fill_identity(const etwc_aggregate *a, const etwc_process_life *life, metric_copy *to)
 {
-    etwc_process_row *row = &to->row;
+    etwc_plain_row *row = &to->row;
     const etwc_process_facts *facts =
         etwc_lifetimes_facts_at(a->lifetimes, life->index);
     row->start_key = life->key != 0 ? life->key : facts->sequence_number;

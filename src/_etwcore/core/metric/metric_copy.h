@@ -36,7 +36,7 @@ metric_wait_so_far(const metric_wait *wait, bool counts_open, int64_t now)
 
 typedef struct metric_copy {
     etwc_atomic_size references;
-    etwc_process_row row; /* without times; the end is told although it may lie ahead */
+    etwc_plain_row row; /* the end is told although it may lie ahead */
     etwc_row_texts texts;
     etwc_row_details details; /* a reference to each */
     int64_t end_raw_time;     /* looked at before it, the process has not ended */

@@ -285,7 +285,7 @@ metric_apply_ticks(etwc_aggregate *a, const etwc_event *event)
     if (process == METRIC_NONE)
         return;
     metric_thread *thread = &a->threads[row];
-    etwc_process_row *to = &metric_process_change(a, process)->row;
+    etwc_plain_row *to = &metric_process_change(a, process)->row;
     etwc_row_counters *counters = &to->counters;
     to->known |= ETWC_ROW_TICKS;
     bool is_first = !thread->has_ticks;

@@ -31,6 +31,6 @@ void metric_apply_handle(etwc_aggregate *a, uint32_t process, const etwc_event *
                          const etwc_kernel_handle *record);
 /* Gauges of handles, in a copy of the row. */
 void metric_fill_handles(const etwc_aggregate *a, const metric_process *process,
-                         etwc_process_row *row);
+                         etwc_plain_row *row);
 
 #endif

@@ -75,7 +75,7 @@ apply_entry(etwc_aggregate *a, const uint8_t *entry,
     if (process == METRIC_NONE)
         return;
     unsigned p = sets->pointer_size;
-    etwc_process_row *row = &metric_process_change(a, process)->row;
+    etwc_plain_row *row = &metric_process_change(a, process)->row;
     row->gauges.working_set_size = bytes_at(a, entry, p, PAGES_WORKING_SET);
     row->gauges.private_bytes = bytes_at(a, entry, p, PAGES_COMMIT);
     row->gauges.virtual_size = bytes_at(a, entry, p, PAGES_VIRTUAL);

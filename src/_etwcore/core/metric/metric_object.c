@@ -184,7 +184,7 @@ metric_apply_handle(etwc_aggregate *a, uint32_t process, const etwc_event *event
 
 void
 metric_fill_handles(const etwc_aggregate *a, const metric_process *process,
-                    etwc_process_row *row)
+                    etwc_plain_row *row)
 {
     if (!a->seen[ETWC_SOURCE_objects])
         return;

@@ -26,7 +26,7 @@ metric_apply_counters(etwc_aggregate *a, const etwc_event *event,
     uint32_t row = metric_process_row(a, said->process_id, event->raw_time);
     if (row == METRIC_NONE)
         return;
-    etwc_process_row *to = &metric_process_change(a, row)->row;
+    etwc_plain_row *to = &metric_process_change(a, row)->row;
     to->gauges.peak_virtual_size = said->peak_virtual_size;
     to->gauges.peak_working_set_size = said->peak_working_set_size;
     to->gauges.peak_pagefile_usage = said->peak_pagefile_usage;
@@ -58,7 +58,7 @@ metric_apply_exit(etwc_aggregate *a, const etwc_event *event,
     uint32_t row = metric_process_row(a, record->u.process.process_id, event->raw_time);
     if (row == METRIC_NONE || (a->processes[row].row.known & ETWC_ROW_EXIT))
         return; /* the same once more counts nothing */
-    etwc_process_row *to = &metric_process_change(a, row)->row;
+    etwc_plain_row *to = &metric_process_change(a, row)->row;
     if (!(to->known & ETWC_ROW_HANDLES)) /* else its own records have counted them */
         to->gauges.handle_count = said->handle_count;
     to->gauges.private_bytes = said->commit_charge;

@@ -30,7 +30,7 @@ typedef struct metric_process {
     int64_t valid_until;  /* the id names this row at times before that */
     /* Counters and gauges; the rest is filled in a copy. To be written through
      * metric_process_change alone: snapshots share the copies of other rows. */
-    etwc_process_row row;
+    etwc_plain_row row;
     uint64_t samples_kernel_unweighted; /* before the interval was known */
     uint64_t samples_user_unweighted;
     uint64_t lowest_image_base;

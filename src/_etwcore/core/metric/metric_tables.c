@@ -111,7 +111,7 @@ etwc_snapshot_threads_of(const etwc_snapshot *snapshot, size_t index,
         count_live(snapshot, live, out);
         out->active += live->active_raw_time >= begin;
     }
-    const etwc_process_row *row = &snapshot->copies[index]->row;
+    const etwc_plain_row *row = &snapshot->copies[index]->row;
     out->active += row->counters.active_threads_ended;
     size_t before =
         base == NULL ? ETWC_NO_ROW : etwc_snapshot_find(base, row->row_id, index);

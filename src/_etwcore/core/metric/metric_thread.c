@@ -74,7 +74,7 @@ metric_apply_thread(etwc_aggregate *a, const etwc_event *event,
     }
     if (process == METRIC_NONE)
         return;
-    etwc_process_row *to = &metric_process_change(a, process)->row;
+    etwc_plain_row *to = &metric_process_change(a, process)->row;
     to->known |= ETWC_ROW_THREADS;
     switch (record->type) {
     case ETWC_KERNEL_THREAD_START:
