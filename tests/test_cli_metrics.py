@@ -99,7 +99,7 @@ def test_intervals_of_a_lossy_trace_say_so(
     from etwmon._demo import write_demo_trace
 
     write_demo_trace(tmp_path / "lossy.etl", lossy=True)
-    words = ("--every", "5s", "--process", "572", "--csv")
+    words = ("--every", "5s", "--process", "588", "--csv")
     code, out, _ = call(capsys, "intervals", tmp_path / "lossy.etl", *words)
     assert code == 0
     assert {row["quality"] for row in csv.DictReader(io.StringIO(out))} == {"lossy"}
@@ -199,8 +199,8 @@ def test_a_table_of_chosen_fields_says_what_dashes_mean(
     _, out, _ = call(capsys, "processes", demo_trace, *words)
     lines = out.splitlines()
     assert lines[0].split() == ["PID", "Process", "cpu_time_ns", "gdi_objects"]
-    (row,) = [line.split() for line in lines if line.split()[0] == "572"]
-    assert row == ["572", "photoview.exe", "7.26", "s", "-"]
+    (row,) = [line.split() for line in lines if line.split()[0] == "588"]
+    assert row == ["588", "photoview.exe", "7.09", "s", "-"]
     assert any(line.startswith("- handles.gdi_objects: ") for line in lines)
 
 

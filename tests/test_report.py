@@ -199,7 +199,7 @@ def test_json_has_everything_under_its_kind(
     code, out, _ = call(capsys, "report", "--json", demo_trace)
     assert code == 0
     found = by_kind(out)
-    assert found["report"][0]["events"] == report.events == 321_769
+    assert found["report"][0]["events"] == report.events == 365_461
     assert found["file"][0]["file"] == str(demo_trace)
     assert found["completeness"][0]["self_check_ns"] == 0
     assert [one["pid"] for one in found["process"]] == [one.pid for one in report.processes]
@@ -223,7 +223,7 @@ def test_every_width_shows_the_busiest_first(report: Report, width: int | None) 
     lines = [line.plain for line in lines_of(report, width)]
     heading = lines.index("Processes by processor time")
     assert lines[heading + 1].split()[:3] == ["PID", "Process", "CPU"]
-    assert lines[heading + 2].split()[:4] == ["572", "photoview.exe", "7.26", "s"]
+    assert lines[heading + 2].split()[:4] == ["588", "photoview.exe", "7.09", "s"]
     assert len(lines) < 150
 
 

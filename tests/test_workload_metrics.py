@@ -19,7 +19,7 @@ from support.truth import EXPECTED_COLUMNS, expected_row, expected_rows, rows_of
 from support.workload import Scenario, independent_file, scenarios
 
 quick = settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-BUSY = Scenario(seed=47, processors=3, processes=8, churn=3, duration_ms=250)
+BUSY = Scenario(seed=51, processors=3, processes=8, churn=3, duration_ms=250)
 
 # When both ends of a thread's run are lost, what it did before seems to have gone on; and
 # when the sampling interval is changed in a lost record, samples keep their old weight.
@@ -105,7 +105,7 @@ def test_identity_and_texts_equal_the_ledger() -> None:
         assert row["parent_id"] == life.parent_pid
         assert row["logon_session_id"] == life.session_id
         begin = 0 if life.begin is None else _filetime_of(recording, life.begin)
-        end = 0 if life.end is None else _filetime_of(recording, life.end)
+        end = life.exit_filetime if life.end is None else _filetime_of(recording, life.end)
         assert (row["begin_filetime"], row["end_filetime"]) == (begin, end)
         if life.exit_code is not None:
             assert row["exit_status"] == life.exit_code

@@ -16,7 +16,7 @@ from etwmon._workload import facts as f
 from support.workload import ListSink, Scenario, scenarios
 
 quick = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-BUSY = Scenario(seed=47, processors=3, processes=8, churn=3, duration_ms=250)
+BUSY = Scenario(seed=51, processors=3, processes=8, churn=3, duration_ms=250)
 
 
 @pytest.fixture(scope="module")

@@ -9,21 +9,27 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import etwmon
+from etwmon import ProcessMetrics
 from etwmon._demo import record_demo
+from etwmon._metrics import FIELDS
 from etwmon._workload import ALL_FLAGS, Recording, Rule, ns, physical
 from support.truth import (
     TIMES,
+    active_threads,
     counts_of,
     difference,
     expected_counts,
     expected_gauges,
+    expected_thread_gauges,
     expected_times,
     gauges_of,
+    thread_gauges_of,
+    value,
 )
 from support.workload import Scenario, independent_file, scenarios
 
 quick = settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-BUSY = Scenario(seed=47, processors=3, processes=8, churn=3, duration_ms=250)
+BUSY = Scenario(seed=51, processors=3, processes=8, churn=3, duration_ms=250)
 EVERYTHING = etwmon.ETWMonitorConfig(exclude_system_processes=False)
 
 
@@ -31,9 +37,17 @@ def _key(metrics: Any) -> tuple[int, int]:
     return metrics.process.start_key or 0, metrics.process.pid
 
 
-def _by_key(rule: Rule, rows: list[dict[str, Any]]) -> dict[tuple[int, int], dict[str, Any]]:
-    keys = ((life.key, life.pid) for life in rule.processes)
-    return dict(zip(keys, rows, strict=True))
+def _by_key(rule: Rule, rows: Any) -> dict[tuple[int, int], Any]:
+    """Rows that are numbered like the processes, by key and pid."""
+    return {(life.key, life.pid): rows[n] for n, life in enumerate(rule.processes)}
+
+
+def _check_threads(metrics: ProcessMetrics, gauges: dict[str, Any], active: int) -> None:
+    if metrics.threads.thread_count is None:  # no record names a thread of it
+        assert not gauges["thread_states"]
+    elif metrics.process.pid:
+        assert thread_gauges_of(metrics) == expected_thread_gauges(gauges)
+        assert metrics.threads.active_threads == active
 
 
 @quick
@@ -46,11 +60,13 @@ def test_processes_are_the_ledger(scenario: Scenario) -> None:
         rows = {_key(metrics): metrics for metrics in trace.processes()}
     assert set(rows) == set(expected)
     gauges = _by_key(rule, rule.totals.gauges)
+    active = _by_key(rule, active_threads(rule, -1))
     for key, metrics in rows.items():
         counters = expected[key]
         assert counts_of(metrics) == expected_counts(counters, scenario.frequency)
         assert counts_of(metrics, TIMES) == expected_times(counters, {}, scenario.frequency)
         assert gauges_of(metrics) == expected_gauges(gauges[key])
+        _check_threads(metrics, gauges[key], active[key])
         assert metrics.source("cpu.cpu_time_ns").quality == "exact"
 
 
@@ -97,6 +113,7 @@ def test_every_interval_of_a_replay_is_the_ledger(scenario: Scenario, interval: 
             following = len(rule.at) - 1
         now, before = (_by_key(rule, rule.at[n].processes) for n in (following, number))
         gauges = _by_key(rule, rule.at[following].gauges)
+        active = _by_key(rule, active_threads(rule, following, number))
         got = {_key(sample.metrics): sample.metrics for sample in samples}
         for key, counters in now.items():
             passed = difference(counters, before[key])
@@ -109,6 +126,7 @@ def test_every_interval_of_a_replay_is_the_ledger(scenario: Scenario, interval: 
             assert counts_of(metrics) == expected_counts(passed, scenario.frequency)
             assert counts_of(metrics, TIMES) == times
             assert gauges_of(metrics) == expected_gauges(gauges[key])
+            _check_threads(metrics, gauges[key], active[key])
 
 
 def test_the_demo_trace_is_read_as_its_ledger_says() -> None:
@@ -116,6 +134,7 @@ def test_the_demo_trace_is_read_as_its_ledger_says() -> None:
     rule = Rule(recording)
     expected = _by_key(rule, rule.totals.processes)
     gauges = _by_key(rule, rule.totals.gauges)
+    filled: set[str] = set()
     truth = _truth(recording, rule)
     with etwmon.open(independent_file(recording, buffer_size=65536)) as trace:
         rows = {_key(metrics): metrics for metrics in trace.processes()}
@@ -127,6 +146,10 @@ def test_the_demo_trace_is_read_as_its_ledger_says() -> None:
         assert counts_of(metrics, TIMES) == times
         assert gauges_of(metrics) == expected_gauges(gauges[key])
         assert metrics.cpu.cpu_time_ns == ns(truth.get(key[0], 0), recording.machine.frequency)
+        filled |= {path for path in FIELDS if value(metrics, path)}
+    # No kernel event tells of these; the first three are Kernel-Process's.
+    others = {"cpu.cpu_cycles", "threads.thread_cpu_cycles", "process.image_path"}
+    assert set(FIELDS) - filled == others | {"handles.gdi_objects", "handles.user_objects"}
     names = [metrics.process.name for metrics in rows.values()]
     assert names.count("cl.exe") > 100
     codes = {metrics.process.exit_code for metrics in rows.values()}

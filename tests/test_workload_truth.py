@@ -23,7 +23,7 @@ from support.event_builder import GROUP_GUIDS
 from support.workload import Scenario, independent_file, scenarios, written_file
 
 quick = settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-BUSY = Scenario(seed=47, processors=3, processes=8, churn=3, duration_ms=250)
+BUSY = Scenario(seed=51, processors=3, processes=8, churn=3, duration_ms=250)
 WIDE = Scenario(seed=5, processors=70, processes=9, churn=4, duration_ms=60)
 
 

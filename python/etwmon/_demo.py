@@ -11,9 +11,10 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 
-from ._workload import Machine, Recording, Rule, SessionOptions, random_loss, record
+from ._workload import Machine, Recording, SessionOptions, random_loss, record
 from ._workload import facts as f
-from ._workload.objects import RUN, SLEEP, WR_QUEUE, ImageSpec, Process, ProcessSpec, Program
+from ._workload.handles import EVENT_TYPE, FILE_TYPE, SECTION_TYPE
+from ._workload.objects import MOVE, RUN, SLEEP, WR_QUEUE, ImageSpec, Process, ProcessSpec, Program
 from ._workload.objects import Thread as SimThread
 from ._workload.scenario import (
     SYSTEM32,
@@ -51,15 +52,15 @@ _SERVICES = (
 )
 
 
-def write_demo_trace(path: str | os.PathLike[str], *, lossy: bool = False) -> Rule:
-    """Write the demo trace and return the ledger of what its records must yield.
+def write_demo_trace(path: str | os.PathLike[str], *, lossy: bool = False) -> Recording:
+    """Write the demo trace and return its recording: `Rule` makes a ledger of that.
 
     Args:
         path: where the ``.etl`` file is written; an existing file is replaced.
         lossy: let the session lose one event in five hundred, and say so in its header.
 
     Returns:
-        The rule's ledger; `Rule.to_dict` gives it as plain values.
+        What was recorded, and the machine.
 
     Raises:
         OSError: the file cannot be written.
@@ -81,7 +82,7 @@ def write_demo_trace(path: str | os.PathLike[str], *, lossy: bool = False) -> Ru
         recording.write_to(writer)
         writer.set_loss(recording.events_lost, recording.buffers_lost)
         writer.close(end_time=machine.filetime(recording.last))
-    return Rule(recording)
+    return recording
 
 
 def record_demo(*, lossy: bool = False) -> Recording:
@@ -99,6 +100,8 @@ def record_demo(*, lossy: bool = False) -> Recording:
     _add_desktop(machine)
     _add_build(machine)
     _add_worker(machine)
+    for process in machine.processes[1:]:
+        machine.boot_handles(process, 10 + process.pid % 23)
     options = SessionOptions(computer="BUILD-07")
     if lossy:
         kept = {f.MASKS_START, f.MASKS_END, f.CONFIG_CPU, f.SAMPLING_START}
@@ -171,7 +174,15 @@ def _add_system(m: Machine) -> None:
     audio = m.boot_process(
         _system_spec("audiodg.exe", "audiodg.exe 0x4d8 0x4ec", user_sid=_LOCAL_SERVICE)
     )
-    m.boot_thread(audio, periodic(10_000, 120), priority=22, name="audio engine")
+
+    def play(machine: Machine, thread: SimThread) -> Program:
+        yield (SLEEP, 600_000)
+        machine.set_affinity(thread, 0b1100)
+        yield (MOVE,)
+        machine.set_base_priority(thread, 24)
+        yield from periodic(10_000, 120)(machine, thread)
+
+    m.boot_thread(audio, play, priority=22, name="audio engine")
     lazy = VOLUME + "\\$LogFile"
     m.boot_thread(m.system, periodic(160_000, 200, path=lazy, size=32768, write_share=1.0))
 
@@ -191,8 +202,13 @@ def _add_scanner(m: Machine, services: Process) -> None:
             yield (SLEEP, 4_000 + rng.randrange(9_000), WR_QUEUE)
             files = list(machine.files)[seen:]
             seen += len(files)
+            thread.io_priority = 1
             for path in files[:6] or ([_SOURCES + "common.h"] if rng.random() < 0.08 else []):
+                yield from machine.open_file(thread, path)
+                handle = machine.open_handle(thread, FILE_TYPE, path)
                 yield from machine.read(thread, path, 65536)
+                machine.close_handle(thread, handle)
+                yield from machine.close_file(thread, path)
                 yield (RUN, 500 + rng.randrange(2_500))
                 yield from machine.soft_faults(thread, 3)
 
@@ -225,7 +241,18 @@ def _add_desktop(m: Machine) -> None:
         package="Microsoft.WindowsCalculator_11.2311.0.0_x64__8wekyb3d8bbwe",
         application="App",
     )
-    _add_threads(m, m.boot_process(app, explorer), 2, 400_000, 150)
+    calculator = m.boot_process(app, explorer)
+    _add_threads(m, calculator, 2, 400_000, 150)
+
+    def minimise(machine: Machine, thread: SimThread) -> Program:
+        """Suspend an app whose window is minimised, as Windows does."""
+        yield (SLEEP, 3_000_000)
+        for other in calculator.threads:
+            machine.suspend(other)
+        yield from compute(4_000)(machine, thread)
+        yield from periodic(900_000, 80)(machine, thread)
+
+    m.boot_thread(explorer, minimise, name="shell")
     drive = _user_spec("OneDrive.exe", '"OneDrive.exe" /background', "Program Files\\OneDrive")
     cloud = m.boot_process(drive, explorer)
     m.boot_thread(cloud, client(150_000, 400))
@@ -257,6 +284,19 @@ def _add_browser(m: Machine, explorer: Process) -> None:
     spec = _user_spec("msedge.exe", exe, folder, "msedge.dll", "dxgi.dll")
     main = m.boot_process(spec, explorer)
     _add_threads(m, main, 4, 28_000, 260)
+    children: list[Process] = []
+
+    def share(machine: Machine, thread: SimThread) -> Program:
+        """Give the renderers handles of shared memory now and then."""
+        while True:
+            yield (SLEEP, 120_000 + machine.rng.randrange(80_000))
+            handle = machine.open_handle(thread, SECTION_TYPE)
+            yield (RUN, 30)
+            machine.duplicate_handle(thread, handle, machine.rng.choice(children))
+            yield (RUN, 5)
+            machine.close_handle(thread, handle)
+
+    m.boot_thread(main, share, name="IPC broker")
     for kind, extra in (
         ("gpu-process", ""),
         ("utility", " --utility-sub-type=network.mojom.NetworkService"),
@@ -267,6 +307,7 @@ def _add_browser(m: Machine, explorer: Process) -> None:
         child = m.boot_process(
             replace(spec, command_line=f"{exe} --type={kind}{extra} --lang=en-GB"), main
         )
+        children.append(child)
         if kind == "utility":
             for _ in range(3):
                 m.boot_thread(child, client(18_000, 180), name="NetworkService")
@@ -290,8 +331,17 @@ def _add_build(m: Machine) -> None:
             rng = machine.rng
             for header in range(3):
                 yield (RUN, 400 + rng.randrange(1_200))
-                if rng.random() < 0.4:
-                    yield from machine.read(thread, f"{_SOURCES}include\\h{header}.h", 16384)
+                path = f"{_SOURCES}include\\h{header}.h"
+                is_missing = rng.random() < 0.2
+                yield from machine.open_file(thread, path, is_missing=is_missing)
+                if is_missing:
+                    continue
+                handle = machine.open_handle(thread, FILE_TYPE, path)
+                yield from machine.call_file(thread, path, "query_info")
+                is_cached = rng.random() < 0.6
+                yield from machine.read(thread, path, 16384, is_cached=is_cached)
+                machine.close_handle(thread, handle)
+                yield from machine.close_file(thread, path)
             if rng.random() < 0.5:
                 yield from machine.hard_fault(thread, f"{VOLUME}\\{tools}\\c2.dll", 32768)
             yield from compute(60_000 + rng.randrange(190_000), slice_us=9_000, faults=6)(
@@ -300,7 +350,12 @@ def _add_build(m: Machine) -> None:
             if number == 23:
                 thread.process.exit_code = 2
                 return
-            yield from machine.write(thread, f"{_SOURCES}obj\\{name}.obj", 131072)
+            machine.open_handle(thread, EVENT_TYPE)
+            path = f"{_SOURCES}obj\\{name}.obj"
+            yield from machine.open_file(thread, path, creates=True)
+            yield from machine.write(thread, path, 131072)
+            yield from machine.call_file(thread, path, "set_info")
+            yield from machine.close_file(thread, path)
 
         spec = _user_spec(
             "cl.exe", f"cl.exe /nologo /O2 /c /Foobj\\{name}.obj {name}.cpp", tools,
@@ -323,7 +378,7 @@ def _add_build(m: Machine) -> None:
         yield from compute(700_000, slice_us=20_000, faults=12)(machine, thread)
         for _ in range(12):
             yield from machine.write(thread, _SOURCES + "bin\\shop.exe", 1 << 20)
-        machine.flush(thread)
+        yield from machine.flush_file(thread, _SOURCES + "bin\\shop.exe")
         yield (RUN, 900)
 
     linker = replace(
@@ -358,6 +413,7 @@ def _add_build(m: Machine) -> None:
         while True:
             yield (SLEEP, 700_000 + machine.rng.randrange(300_000))
             yield from compute(6_000)(machine, thread)
+            yield from machine.list_directory(thread, _SOURCES, "*")
             body = compute(9_000 + machine.rng.randrange(9_000), faults=4)
             yield from machine.spawn(thread, replace(git, body=body))
 
@@ -395,10 +451,11 @@ def _add_worker(m: Machine) -> None:
             yield (RUN, 1_000)
             yield (SLEEP, 400_000)
 
-    m.boot_process(
+    supervisor = m.boot_process(
         ProcessSpec(
             "supervisor.exe", '"C:\\shop\\supervisor.exe" --config prod.toml', session_id=0,
             user_sid=_NETWORK_SERVICE, images=images(VOLUME + "\\shop\\supervisor.exe"),
             body=supervise,
         )
     )  # fmt: skip
+    m.boot_thread(supervisor, client(220_000, 90, accepts=True), name="health endpoint")

@@ -61,6 +61,7 @@ COLUMNS = {
     "udp_received_bytes": "udp_recv_bytes",
     "tcp_retransmits": "tcp_retransmits",
     "tcp_connects": "tcp_connects",
+    "tcp_accepts": "tcp_accepts",
     "tcp_disconnects": "tcp_disconnects",
     "duplicates_given": "duplicates_given",
 }
@@ -195,6 +196,7 @@ COUNTS: dict[str, Callable[[Counters, int], Any]] = {
     "disk.flushes": _count("disk_flushes"),
     "network.tcp_retransmits": _count("tcp_retransmits"),
     "network.tcp_connects": _count("tcp_connects"),
+    "network.tcp_accepts": _count("tcp_accepts"),
     "network.tcp_disconnects": _count("tcp_disconnects"),
     **{
         f"network.{protocol}_{way}_{what}": _count(f"{protocol}_{way}_{what}")
@@ -218,6 +220,7 @@ THREAD_GAUGES = {
     "threads.thread_states": "thread_states",
 }
 GAUGES = {
+    "cpu.priority": "priority",
     "memory.working_set_size": "working_set",
     "memory.private_bytes": "private",
     "memory.virtual_bytes": "virtual",
@@ -271,6 +274,29 @@ def expected_times(
         if passed:
             result[path] = passed
     return result
+
+
+def active_threads(rule: Rule, following: int, number: int | None = None) -> Counter[int]:
+    """How many threads ran or were sampled between two cuts, by number of the process."""
+    numbers = {id(life): n for n, life in enumerate(rule.processes)}
+    rows = rule.at[following].thread_rows
+    before: list[Counters] = [{}] * len(rows) if number is None else rule.at[number].thread_rows
+    active: Counter[int] = Counter()
+    for life, now, then in zip(rule.threads, rows, before, strict=True):
+        if any(now.get(name, 0) != then.get(name, 0) for name in ("run", "samples")):
+            active[numbers[id(life.process)]] += 1
+    return active
+
+
+def thread_gauges_of(metrics: Any) -> dict[str, Any]:
+    """What the living threads are said to do, in a trace with switches and thread records."""
+    return {path: value(metrics, path) for path in THREAD_GAUGES}
+
+
+def expected_thread_gauges(gauges: dict[str, Any]) -> dict[str, Any]:
+    """The same of a ledger; a process without threads may run nowhere."""
+    return {path: gauges[name] or (None if name == "affinity_mask" else gauges[name])
+            for path, name in THREAD_GAUGES.items()}  # fmt: skip
 
 
 def gauges_of(metrics: Any, fields: Iterable[str] = GAUGES) -> dict[str, Any]:

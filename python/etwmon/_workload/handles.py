@@ -17,7 +17,7 @@ OBJECT_TYPES = {
     42: "Section",
     44: "Key",
 }
-PROCESS_TYPE, THREAD_TYPE, EVENT_TYPE, FILE_TYPE, KEY_TYPE = 7, 8, 16, 37, 44
+PROCESS_TYPE, THREAD_TYPE, EVENT_TYPE, FILE_TYPE, SECTION_TYPE = 7, 8, 16, 37, 42
 
 # What the pool is charged for an object's handle.
 _PAGED, _NON_PAGED = 96, 32

@@ -32,7 +32,7 @@ Counters of a process, most of them of its threads too (missing means 0):
 ==================================  =====================================================
 
 Gauges hold at the time of a cut: `thread_states`, `suspended_threads`, `affinity_mask`,
-`priorities` of the living threads; sizes (`working_set`, `private`, `virtual`, `paged`,
+`priority` of its first living thread; sizes (`working_set`, `private`, `virtual`, `paged`,
 `non_paged` and their `peak_` in bytes) by the record that told them last; `handles` that
 are open and `peak_handles`, the most of them so far.
 """

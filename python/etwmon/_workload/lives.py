@@ -41,6 +41,7 @@ class ProcessLife:
     user_sid: str = ""
     command_line: str = ""
     exit_code: int | None = None
+    exit_filetime: int = 0  # of one that was dead before the trace and is still referenced
     is_alive_at_end: bool = False  # there is a record of the end's rundown
     counters: Counters = field(default_factory=dict)
     gauges: dict[str, Any] = field(default_factory=dict)
@@ -48,6 +49,7 @@ class ProcessLife:
     images: dict[int, str] = field(default_factory=dict)  # base -> path of the mapped
     all_images: dict[int, str] = field(default_factory=dict)
     all_threads: int = 0
+    first_thread: ThreadLife | None = None  # that tells the priority of the process
     # Latencies of disk transfers in ticks, in the order of their ends.
     latencies: dict[str, list[int]] = field(default_factory=dict)
     # Thread -> kernel and user ticks: of its life, and when the trace began.
@@ -223,6 +225,8 @@ class Lives:
         if hook == f.PROCESS_END:
             life.end = time
             life.exit_code = data[4] & 0xFFFFFFFF
+        elif hook == f.PROCESS_DEFUNCT and life.end is None:
+            life.exit_filetime = data[12]
         elif hook == f.PROCESS_DC_END:
             life.is_alive_at_end = True
         # The name in an end record can be cut short; the first full one stays.

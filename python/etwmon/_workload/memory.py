@@ -80,5 +80,7 @@ class Memory(Disks):
             memory = process.memory
             sizes = (memory.working_set, memory.private, memory.virtual, memory.working_set >> 1)
             shared = 16 + process.index % 7
-            entries.append((process.pid, *(size // PAGE for size in sizes), 0, 0, 0, shared))
+            debt = process.index % 3
+            pages = (size // PAGE for size in sizes)
+            entries.append((process.pid, *pages, 0, 0, debt, shared))
         self.note(f.WORKING_SETS, *entries)

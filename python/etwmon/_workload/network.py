@@ -17,7 +17,9 @@ class Network(Scheduler):
 
     _connection = 0x2A00
 
-    def connect(self, thread: Thread | None = None, *, is_v6: bool = False) -> Connection:
+    def connect(
+        self, thread: Thread | None = None, *, is_v6: bool = False, accepts: bool = False
+    ) -> Connection:
         """Return a new connection; with a thread it is one of TCP, and logged."""
         self._connection += 1
         rng = self.rng
@@ -27,8 +29,9 @@ class Network(Scheduler):
         ends = (remote, local, 443, 49152 + rng.randrange(16000), self._connection)
         if thread is not None and not is_v6:
             options = (1460, 1, 0, 1, 65535, 8, 8, 0, ends[4])
-            self.note(f.TCP_CONNECT, thread.process.pid, 0, *ends[:4], *options)
-            self.happened.append((self.now, thread.process, "tcp_connects", 1))
+            hook = f.TCP_ACCEPT if accepts else f.TCP_CONNECT
+            self.note(hook, thread.process.pid, 0, *ends[:4], *options)
+            self.happened.append((self.now, thread.process, f.CONNECTION_KINDS[hook], 1))
         return ends
 
     def disconnect(self, thread: Thread, connection: Connection) -> None:

@@ -245,7 +245,7 @@ def encoders(pointer_size: int, has_thread_name: bool = True) -> dict[int, Encod
         f.SET_THREAD_NAME: with_text("<II"),
         f.TCP_SEND: network(f"III{p}"),
         f.TCP_SEND_6: network(f"III{p}", True),
-        f.TCP_CONNECT: network(f"HHHHIhhI{p}"),
+        **dict.fromkeys((f.TCP_CONNECT, f.TCP_ACCEPT), network(f"HHHHIhhI{p}")),
         **dict.fromkeys((f.TCP_RECEIVE, f.TCP_DISCONNECT, f.TCP_RETRANSMIT), receive),
         **dict.fromkeys((f.UDP_SEND, f.UDP_RECEIVE), receive),
         **dict.fromkeys((f.TCP_RECEIVE_6, f.UDP_SEND_6, f.UDP_RECEIVE_6), receive_6),

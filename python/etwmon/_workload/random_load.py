@@ -84,7 +84,8 @@ def _mixed_client(m: Machine, thread: _Thread) -> Program:
     while True:
         is_v6 = rng.randrange(2) == 0
         is_udp = rng.randrange(2) == 0
-        connection = m.connect(None if is_udp else thread, is_v6=is_v6)
+        opener = None if is_udp else thread
+        connection = m.connect(opener, is_v6=is_v6, accepts=rng.randrange(3) == 0)
         for _ in range(1 + rng.randrange(3)):
             m.send(thread, connection, 40 + rng.randrange(1400), is_udp=is_udp)
             yield (RUN, 6)

@@ -109,18 +109,32 @@ class WaitRule(Concept):
         life = self.books.lives.thread(data[1], position)
         if life is None or life is self.books.lives.idle:
             return
-        life.affinity, life.base_priority = data[6], data[10]
         life.name = data[14] or life.name
-        if hook == f.THREAD_START:
-            life.state = INITIALIZED
-        elif hook == f.THREAD_END:
+        if hook == f.THREAD_END:
             self._end(life, fact[0], position, False)
             life.state = TERMINATED
+            return
+        life.affinity = data[6]
+        self._tell_priority(life, data[10])
+        if hook == f.THREAD_START:
+            life.state = INITIALIZED
+
+    @staticmethod
+    def _tell_priority(life: ThreadLife, priority: int) -> None:
+        """Take a base priority; that of its first living thread is the process's."""
+        life.base_priority = priority
+        process = life.process
+        if process is None:
+            return
+        first = process.first_thread
+        if first is None or first is life or process.threads.get(first.tid) is not first:
+            process.first_thread = life
+            process.gauges["priority"] = priority
 
     def _base_priority(self, position: int, fact: Fact) -> None:
         life = self.books.lives.thread(fact[4][0], position)
         if life is not None:
-            life.base_priority = fact[4][2]
+            self._tell_priority(life, fact[4][2])
 
     def _affinity(self, position: int, fact: Fact) -> None:
         life = self.books.lives.thread(fact[4][1], position)
@@ -147,7 +161,9 @@ class WaitRule(Concept):
     @staticmethod
     def _gauges(process: ProcessLife) -> dict[str, object]:
         living = process.threads.values()
-        states = Counter(STATE_NAMES[life.state] for life in living if life.state is not None)
+        states = Counter(
+            "Unknown" if life.state is None else STATE_NAMES[life.state] for life in living
+        )
         suspended = sum(
             life.state == WAITING and life.wait_reason in (SUSPENDED, WR_SUSPENDED)
             for life in living
@@ -159,7 +175,4 @@ class WaitRule(Concept):
             "thread_states": dict(sorted(states.items())),
             "suspended_threads": suspended,
             "affinity_mask": affinity,
-            "priorities": sorted(
-                life.base_priority for life in living if life.base_priority is not None
-            ),
         }

@@ -62,31 +62,47 @@ def periodic(
         while True:
             yield (RUN, 1 + rng.randrange(2 * run_us))
             if path:
+                is_cached = rng.random() < 0.4
                 if rng.random() < write_share:
-                    yield from m.write(thread, path, size)
+                    yield from m.write(thread, path, size, is_cached=is_cached)
                 else:
-                    yield from m.read(thread, path, size)
+                    yield from m.read(thread, path, size, is_cached=is_cached)
             yield (SLEEP, period_us // 2 + rng.randrange(period_us), WR_QUEUE)
 
     return body
 
 
-def client(period_us: int, run_us: int, *, is_udp: bool = False, is_v6: bool = False) -> Body:
-    """Return the body of something that asks over the network and works on the answers."""
+def client(
+    period_us: int,
+    run_us: int,
+    *,
+    is_udp: bool = False,
+    is_v6: bool = False,
+    requests: int = 40,
+    accepts: bool = False,
+) -> Body:
+    """Return the body of something that asks over the network and works on the answers.
+
+    It takes a new connection after so many requests, and may be the one that is connected to.
+    """
 
     def body(m: Machine, thread: _Thread) -> Program:
         rng = m.rng
-        connection = m.connect(None if is_udp else thread, is_v6=is_v6)
         while True:
-            yield (SLEEP, 1 + rng.randrange(2 * period_us), DELAY_EXECUTION)
-            yield (RUN, 1 + rng.randrange(run_us))
-            m.send(thread, connection, 120 + rng.randrange(900), is_udp=is_udp)
-            yield (RUN, 6)
-            for _ in range(1 + rng.randrange(3)):
-                size = 200 + rng.randrange(1260)
-                wait = 300 + rng.expovariate(1 / 4000)
-                yield from m.receive(thread, connection, size, wait, is_udp=is_udp)
-            yield (RUN, 1 + rng.randrange(2 * run_us))
+            connection = m.connect(None if is_udp else thread, is_v6=is_v6, accepts=accepts)
+            for _ in range(requests):
+                yield (SLEEP, 1 + rng.randrange(2 * period_us), DELAY_EXECUTION)
+                yield (RUN, 1 + rng.randrange(run_us))
+                m.send(thread, connection, 120 + rng.randrange(900), is_udp=is_udp)
+                yield (RUN, 6)
+                for _ in range(1 + rng.randrange(3)):
+                    size = 200 + rng.randrange(1260)
+                    wait = 300 + rng.expovariate(1 / 4000)
+                    yield from m.receive(thread, connection, size, wait, is_udp=is_udp)
+                yield (RUN, 1 + rng.randrange(2 * run_us))
+            if not is_udp:
+                m.disconnect(thread, connection)
+                yield (RUN, 4)
 
     return body
 

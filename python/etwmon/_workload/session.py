@@ -6,6 +6,7 @@ processes come and go while they run.
 
 from __future__ import annotations
 
+import gc
 import random
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -169,7 +170,17 @@ def record(
     machine: Machine, start: int, duration: int, options: SessionOptions | None = None
 ) -> Recording:
     """Let the machine run and record `duration` ticks from `start`, and the end's rundown."""
-    options = options or SessionOptions()
+    # All that is made is kept: the collector would only walk it, again and again.
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        return _record(machine, start, duration, options or SessionOptions())
+    finally:
+        if collects:
+            gc.enable()
+
+
+def _record(machine: Machine, start: int, duration: int, options: SessionOptions) -> Recording:
     hidden = f.hidden_hooks(options.flags)
     stop = start + duration
     is_done = add_session(machine, start, stop, options)
