@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import statistics
 import subprocess
 import sys
@@ -65,6 +66,44 @@ def aggregate(bench: Bench) -> Iterator[Row]:
     yield _per_record("scan + decode + aggregate / scan", ns, "aggregate", "scan", 4)
     rate = 1e9 / statistics.median(ns["aggregate"])
     yield row_rate("scan + decode + aggregate", rate, 10e6)
+    yield from _scaling(bench)
+
+
+# Processes, each of ten threads that are switched to in no order.
+SCALES = (10, 100, 1_000, 10_000)
+SCALE_MOST = 1.5  # of the cost with the fewest
+ROW_MOST = 1024
+
+
+def _scaling(bench: Bench) -> Iterator[Row]:
+    """What an event costs, and what a process takes, by the number of processes and threads."""
+    events = 500_000 if bench.is_quick else 3_000_000
+    fewest: list[float] = []
+    for processes in SCALES:
+        name, threads = f"scale{processes}", 10 * processes
+        # A record of each process and thread, and eight images.
+        rundown = 1 + 9 * processes + threads
+        counts = ("--processes", processes, "--threads", threads, "--events", events + rundown)
+        path = bench.trace(name, "--kind", "mixed", *counts)
+        facts = json.loads(bench.run("bench_scan", path, min(bench.rounds, 5), rundown))
+        bench.drop(name)
+        costs = facts["aggregate"]
+        fewest = fewest or costs
+        measured = f"{statistics.median(costs):.1f} ns per record"
+        what = f"aggregate of {processes} processes, {threads} threads / of 10, 100"
+        yield row_most(what, measured, ratio_of(costs, fewest), SCALE_MOST)
+    size = facts["process_bytes"]
+    yield Row(
+        "memory: row of a process",
+        f"{size} bytes, and {facts['thread_bytes']} for each thread",
+        goal=f"<= {ROW_MOST} bytes",
+        is_met=size <= ROW_MOST,
+    )
+    each = facts["heap_bytes"] / SCALES[-1] / 1024
+    yield Row(
+        f"memory: all that is kept of {SCALES[-1]} processes",
+        f"{each:.1f} KiB of heap each, with ten threads, eight images, histograms, names",
+    )
 
 
 def _per_record(

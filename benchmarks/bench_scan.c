@@ -176,9 +176,9 @@ measure_aggregate(subject *s)
     if (aggregate == NULL)
         stop("out of memory", NULL);
     while (etwc_cursor_next(cursor, events, CHUNK, &n, &err) == ETWC_OK) {
-        for (size_t i = 0; i < n; i++)
-            if (etwc_aggregate_apply(aggregate, &events[i], &err) != ETWC_OK)
-                stop("aggregate", &err);
+        size_t applied;
+        if (etwc_aggregate_apply_all(aggregate, events, n, &applied, &err) != ETWC_OK)
+            stop("aggregate", &err);
         count += n;
         if (count <= s->rundown)
             s->start = now_ns();

@@ -326,11 +326,19 @@ static etwc_status
 feed_chunk(pyetw_aggregate *self, int64_t until, etwc_error *err)
 {
     while (self->chunk_next < self->chunk_count) {
-        const etwc_event *event = &self->chunk[self->chunk_next];
-        if (event->filetime >= until)
+        const etwc_event *events = &self->chunk[self->chunk_next];
+        if (events->filetime >= until)
             return ETWC_E_STATE;
-        self->chunk_next++;
-        etwc_status st = etwc_aggregate_apply(aggregate_of(self, event), event, err);
+        etwc_aggregate *aggregate = aggregate_of(self, events);
+        size_t count = 1; /* that go to the same one */
+        while (self->chunk_next + count < self->chunk_count &&
+               events[count].filetime < until &&
+               aggregate_of(self, &events[count]) == aggregate)
+            count++;
+        size_t applied;
+        etwc_status st =
+            etwc_aggregate_apply_all(aggregate, events, count, &applied, err);
+        self->chunk_next += applied;
         if (st != ETWC_OK)
             return st;
     }

@@ -23,18 +23,21 @@
 #define ETWC_LIKELY(x) __builtin_expect(!!(x), 1)
 #define ETWC_UNLIKELY(x) __builtin_expect(!!(x), 0)
 #define ETWC_NOINLINE __attribute__((noinline))
+#define ETWC_PREFETCH(address) __builtin_prefetch(address)
 #elif defined(_MSC_VER)
 #define ETWC_NODISCARD _Check_return_
 #define ETWC_PRINTF(format_index, first_arg)
 #define ETWC_LIKELY(x) (x)
 #define ETWC_UNLIKELY(x) (x)
 #define ETWC_NOINLINE __declspec(noinline)
+#define ETWC_PREFETCH(address) ((void)(address))
 #else
 #define ETWC_NODISCARD
 #define ETWC_PRINTF(format_index, first_arg)
 #define ETWC_LIKELY(x) (x)
 #define ETWC_UNLIKELY(x) (x)
 #define ETWC_NOINLINE
+#define ETWC_PREFETCH(address) ((void)(address))
 #endif
 
 #define ETWC_ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))

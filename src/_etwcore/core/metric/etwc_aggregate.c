@@ -437,3 +437,20 @@ etwc_aggregate_apply(etwc_aggregate *a, const etwc_event *event, etwc_error *err
         status = look_at_memory(a, err);
     return status;
 }
+
+etwc_status
+etwc_aggregate_apply_all(etwc_aggregate *a, const etwc_event *events, size_t count,
+                         size_t *applied, etwc_error *err)
+{
+    etwc_status status = ETWC_OK;
+    size_t i = 0;
+    while (i < count && status == ETWC_OK) {
+        size_t end = count - i < METRIC_AHEAD ? count : i + METRIC_AHEAD;
+        if (a->thread_count >= METRIC_MANY_THREADS)
+            metric_look_ahead(a, events + i, end - i);
+        while (i < end && status == ETWC_OK)
+            status = etwc_aggregate_apply(a, &events[i++], err);
+    }
+    *applied = i;
+    return status;
+}

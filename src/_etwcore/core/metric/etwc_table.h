@@ -37,6 +37,13 @@ etwc_table_home(const etwc_table *table, uint32_t key)
     return x >> table->shift;
 }
 
+/* Has the slot of a key on its way before it is looked for. */
+static inline void
+etwc_table_prefetch(const etwc_table *table, uint32_t key)
+{
+    ETWC_PREFETCH(&table->slots[etwc_table_home(table, key)]);
+}
+
 static inline uint32_t
 etwc_table_find(const etwc_table *table, uint32_t key)
 {

@@ -277,6 +277,15 @@ metric_thread_row(etwc_aggregate *a, uint32_t thread_id, int64_t now)
     return metric_thread_bind(a, thread_id, now);
 }
 
+/* ---- metric_ahead.c ------------------------------------------------------------- */
+
+/* Events that are looked at together; what many threads are: more than the nearer
+ * caches hold. */
+enum { METRIC_AHEAD = 16, METRIC_MANY_THREADS = 4096 };
+
+/* Has the rows on their way that up to METRIC_AHEAD events are about. */
+void metric_look_ahead(const etwc_aggregate *a, const etwc_event *events, size_t count);
+
 /* ---- One file per concept ------------------------------------------------------ */
 
 /* metric_cpu.c */
