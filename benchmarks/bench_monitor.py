@@ -56,9 +56,9 @@ def monitor(bench: Bench) -> Iterator[Row]:
     path = bench.trace(
         "monitor", "--kind", "mixed", "--events", events, "--processors", 8, *options
     )
-    untouched, count = _look(path, 1000, lambda samples: None)
+    untouched, count = _look(path, 1000, lambda _: None)
     yield _row_us(f"collect_metrics() at 1000 Hz, {count} processes", untouched, 40)
-    at_100, _ = _look(path, 100, lambda samples: None)
+    at_100, _ = _look(path, 100, lambda _: None)
     yield _row_us("collect_metrics() at 100 Hz", at_100, None)
     read, _ = _look(path, 1000, _read_ten)
     yield _row_us(f"collect_metrics() and every field of {TEN}", read, 300)
@@ -138,7 +138,7 @@ def _against_psutil(path: Path) -> Iterator[Row]:
         start = time.perf_counter()
         live = len([one.info for one in psutil.process_iter(PSUTIL_FIELDS)])
         passes.append(time.perf_counter() - start)
-    look, count = _look(path, 10, lambda samples: None)
+    look, count = _look(path, 10, lambda _: None)
     read, _ = _look(path, 10, _read_same)
     scaled = median(passes) * count / live
     text = f"{scaled * 1e3:.2f} ms for {count}, from {live} live ones"

@@ -134,6 +134,7 @@ class Interval:
         "_damage",
         "_loss",
         "_machine",
+        "_presence",
         "_session",
         "base",
         "begin",
@@ -164,6 +165,7 @@ class Interval:
         self._damage = damage
         self._machine: MachineFacts | None = None
         self._loss: LossReport | None = None
+        self._presence: dict[str, int] | None = None
 
     @property
     def machine(self) -> MachineFacts:
@@ -187,7 +189,14 @@ class Interval:
 
     def has(self, source: str) -> bool:
         """Whether the trace has events of that source, or had them switched on."""
-        return self.machine["presence"][source] != 0
+        return self.presence[source] != 0
+
+    @property
+    def presence(self) -> dict[str, int]:
+        """What the trace has of each source; 0 is nothing."""
+        if self._presence is None:
+            self._presence = self.machine["presence"]
+        return self._presence
 
 
 # ---- From a row to groups ------------------------------------------------------------------
@@ -196,21 +205,22 @@ class Interval:
 class Row:
     """The values of one row in an interval, by column."""
 
-    __slots__ = ("interval", "number", "values")
+    __slots__ = ("interval", "number", "presence", "values")
 
     def __init__(self, interval: Interval, number: int) -> None:
         self.interval = interval
         self.number = number
+        self.presence = interval.presence
         row = interval.snapshot.row(number, interval.base)
         self.values = dict(zip(ROW_COLUMNS, row, strict=True))
 
     def count(self, source: str, column: str) -> int | None:
         """Return a counter, or None when the trace does not have its source."""
-        return self.values[column] if self.interval.has(source) else None
+        return self.values[column] if self.presence[source] else None
 
     def count_or_exit(self, source: str, column: str, at_exit: str) -> int | None:
         """Return a counter or, without its source, what the record of the exit told."""
-        if self.interval.has(source):
+        if self.presence[source]:
             return self.values[column]
         return self.known(EXIT_COUNTS, at_exit)
 
