@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import struct
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 
@@ -137,3 +140,39 @@ def test_limits_of_rows_are_checked(name: str) -> None:
             etwmon.ETWMonitorConfig(**{name: value}).check()  # type: ignore[arg-type]
     config = etwmon.ETWMonitorConfig(**{name: 20})  # type: ignore[arg-type]
     assert etwmon.ETWMonitorConfig.from_dict(config.to_dict()) == config
+
+
+# ---- Bounds of the reader -----------------------------------------------------------------
+
+
+def test_the_table_of_who_is_who_meets_the_memory_limit(recorded: Path) -> None:
+    with etwmon.open(recorded, memory_limit=8 << 20) as trace:
+        assert trace.count() > 6 * SHORT
+        with pytest.raises(etwmon.ETWTraceFileError) as caught:
+            trace.count(process=LIVING)
+        assert caught.value.name == "E_LIMIT"
+        assert "processes and" in str(caught.value)
+
+
+def test_providers_that_are_remembered_are_not_too_many(tmp_path: Path) -> None:
+    path = tmp_path / "providers.etl"
+    with etwmon.TraceWriter(path, start_raw=0) as writer:
+        for number in range(6000):
+            writer.write(number, provider=UUID(int=number + 1), id=1)
+    with etwmon.open(path) as trace:
+        found = [event.provider_id.int for event in trace.events(id=1)]
+        assert found == list(range(1, 6001))
+        (kept,) = (one for one in gc.get_referents(trace._core) if isinstance(one, dict))
+        assert 1000 <= len(kept) <= 4096
+
+
+@pytest.mark.parametrize("before", [1, 9, 10, 11, 10_000_000, 864_000_000_001])
+def test_times_before_1601_are_cut_to_the_microsecond_before(tmp_path: Path, before: int) -> None:
+    path = tmp_path / "early.etl"
+    with etwmon.TraceWriter(path, start_time=0, start_raw=before * 2) as writer:
+        writer.write(before, provider=UUID(int=5), id=1)
+    with etwmon.open(path) as trace:
+        (event,) = trace.events(id=1)
+        assert event.filetime == -before
+        expected = datetime(1601, 1, 1, tzinfo=UTC) + timedelta(microseconds=-before // 10)
+        assert event.time == expected

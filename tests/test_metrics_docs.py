@@ -51,7 +51,7 @@ def test_a_field_is_described(path: str) -> None:
     assert row["meaning"]
     assert row["proven by"]
     assert QUALITIES.fullmatch(row["quality at best"])
-    if path.endswith("_ns") or path.endswith("_latency"):
+    if path.endswith(("_ns", "_latency")):
         assert row["unit"] == "ns"
     if "bytes" in path:
         assert row["unit"] == "bytes"
