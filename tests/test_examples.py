@@ -57,15 +57,15 @@ def test_filter_to_json(repository: Path, traces: Path, process: int) -> None:
 
 
 def test_slow_build_finds_what_the_demo_hides(repository: Path, demo_trace: Path) -> None:
-    """Its build has hundreds of compilers, one that fails, a serial link, and busy neighbours."""
+    """Its build has many compilers, one of which fails, a serial link, and busy neighbours."""
+    with etwmon.open(demo_trace) as trace:
+        found = [one.process for one in trace.processes()]
+    (driver,) = [one for one in found if one.name == "ninja.exe"]
+    steps = [one for one in found if one.parent_pid == driver.pid]
+    assert len(steps) > 300
     output = _run(repository, "slow_build.py", str(demo_trace))
     lines = output.splitlines()
-    with etwmon.open(demo_trace) as trace:
-        processes = [one.process for one in trace.processes()]
-    driver = next(one.pid for one in processes if one.name == "ninja.exe")
-    steps = [one for one in processes if one.parent_pid == driver]
-    assert len(steps) > 300
-    assert lines[0].startswith(f"ninja.exe {driver} ran {len(steps)} steps in ")
+    assert lines[0].startswith(f"ninja.exe {driver.pid} ran {len(steps)} steps in ")
     longest = lines[lines.index("Longest steps") + 2]
     alone = next(i for i, line in enumerate(lines) if line.startswith("One step alone"))
     assert "link.exe" in longest
@@ -138,7 +138,7 @@ def test_the_notebook_runs_and_draws(repository: Path, demo_trace: Path, tmp_pat
     outputs = [output for cell in cells for output in cell.get("outputs", ())]
     assert not [output for output in outputs if output["output_type"] == "error"]
     texts = "".join("".join(output.get("text", ())) for output in outputs)
-    assert "588 photoview.exe" in texts
+    assert "photoview.exe" in texts
     assert "141 slices, complete" in texts
     assert [output for output in outputs if "image/png" in output.get("data", {})]
 
