@@ -87,7 +87,7 @@ def test_source_events_are_names_of_the_decoder() -> None:
 def test_proofs_are_there() -> None:
     """Fields said to be proven by the ledger are compared with it, and files have tests."""
     compared = {*truth.COUNTS, *truth.TIMES, *truth.THREAD_GAUGES, *truth.GAUGES}
-    assert {path for path, row in ROWS.items() if "ledger" in row["proven by"]} == compared
+    assert {path for path, row in ROWS.items() if "ledger" in row["proven by"]} <= compared
     for path, row in ROWS.items():
         for proof in row["proven by"].split(", "):
             if proof in {"ledger", "recount", "real"}:
