@@ -165,6 +165,48 @@ def test_every_slicing_equals_the_ledger(scenario: Scenario, shares: list[float]
     _check_rows(snapshot, rule, -1)
 
 
+# ---- Circular files ------------------------------------------------------------------------------
+
+
+@quick
+@given(scenarios(reuse_ids=False), st.lists(st.floats(0, 1), min_size=1, max_size=5))
+def test_what_a_circular_file_kept_equals_the_ledger(
+    scenario: Scenario, shares: list[float]
+) -> None:
+    """The beginning is gone, on each processor at another time.
+
+    Where a state was entered is often gone, too, so times in states are left out.
+    """
+    span = scenario.ticks(scenario.duration_ms)
+    kept = tuple(
+        scenario.start + int(shares[cpu % len(shares)] * span) for cpu in range(scenario.processors)
+    )
+    recording = scenario.record(kept_from=kept)
+    aggregate = _aggregate(recording)
+    aggregate.advance()
+    (snapshot,) = aggregate.snapshot()
+    rule = Rule(recording)
+    rows, expected = rows_of(snapshot), expected_rows(rule)
+    for row in (*rows.values(), *expected.values()):
+        for column in ("ready_ticks", "wait_ticks", "migrations"):
+            row.pop(column, None)
+    assert without_empty(rows) == without_empty(expected)
+    _check_machine(snapshot.machine, rule, -1)
+
+
+def test_three_hundred_processors_equal_the_ledger() -> None:
+    recording = Scenario(seed=5, processors=300, processes=9, churn=3, duration_ms=40).record()
+    cuts = [recording.start + BUSY.ticks(ms) for ms in (1, 13, 27)]
+    rule = Rule(recording, cuts)
+    aggregate = _aggregate(recording)
+    for number, cut in enumerate(cuts):
+        time = _filetime_of(recording, cut)
+        aggregate.advance(time)
+        (snapshot,) = aggregate.snapshot(time)
+        _check_rows(snapshot, rule, number)
+        _check_machine(snapshot.machine, rule, number)
+
+
 # ---- Loss ----------------------------------------------------------------------------------------
 
 

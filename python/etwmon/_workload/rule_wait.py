@@ -35,6 +35,7 @@ class WaitRule(Concept):
         return {
             f.CSWITCH: self._switch,
             f.READY_THREAD: self._ready,
+            f.PROCESS_END: self._process_end,
             f.SET_BASE_PRIORITY: self._base_priority,
             f.SET_AFFINITY: self._affinity,
             f.SET_THREAD_NAME: self._name,
@@ -118,6 +119,14 @@ class WaitRule(Concept):
         self._tell_priority(life, data[10])
         if hook == f.THREAD_START:
             life.state = INITIALIZED
+
+    def _process_end(self, position: int, fact: Fact) -> None:
+        """End with a process what its threads seem to do: records of their ends are lost."""
+        process = self.books.lives.process(fact[4][1], position)
+        for life in process.threads.values() if process else ():
+            self._end(life, fact[0], position, False)
+            if life.state != RUNNING:
+                life.state = TERMINATED
 
     @staticmethod
     def _tell_priority(life: ThreadLife, priority: int) -> None:

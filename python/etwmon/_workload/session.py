@@ -69,6 +69,8 @@ class SessionOptions:
     loses: Callable[[Fact], bool] | None = None
     # (cpu, first, beyond the last) times whose facts are lost as one ETW buffer.
     lost_buffers: tuple[tuple[int, int, int], ...] = ()
+    # For each processor the time of its oldest fact that a circular file still has.
+    kept_from: tuple[int, ...] = ()
     computer: str = "ETWMON-DEMO"
     cpu_mhz: int = 3000
     working_set_period_us: int = 500_000
@@ -201,6 +203,9 @@ def _record(machine: Machine, start: int, duration: int, options: SessionOptions
 
 def _lose(recording: Recording) -> None:
     options = recording.options
+    if options.kept_from:
+        first = options.kept_from
+        recording.facts = [fact for fact in recording.facts if fact[0] >= first[fact[1]]]
     if options.loses is None and not options.lost_buffers:
         return
     loses = options.loses or (lambda fact: False)
