@@ -562,6 +562,7 @@ def test_a_reader_that_goes_away_ends_the_dump_quietly(traces: Path) -> None:
 
 @needs_traces
 @pytest.mark.skipif(sys.platform == "win32", reason="consoles of Windows have no SIGINT")
+@pytest.mark.usefixtures("ctrl_c")
 def test_ctrl_c_ends_the_dump_with_130(traces: Path) -> None:
     with subprocess.Popen(
         command("dump", traces / "net.4.5.2.x64.etl"),

@@ -273,7 +273,7 @@ def test_a_plain_recount_over_the_events_gives_the_same(busy: Recording) -> None
             if event.process is None:
                 continue
             mine = counted[event.process]
-            if event.name == "PerfInfo/Sample":
+            if event.name == "PerfInfo/SampledProfile":
                 mine["samples"] += 1
             elif event.provider == "Thread" and event.opcode == 36:
                 mine["switches"] += 1
@@ -287,12 +287,14 @@ def test_a_plain_recount_over_the_events_gives_the_same(busy: Recording) -> None
         for one in trace.processes():
             mine = found[one.process.pid]
             mine["switches"] += one.cpu.context_switches or 0
+            mine["samples"] += one.cpu.samples or 0
             mine["disk_bytes"] += (one.disk.read_bytes or 0) + (one.disk.write_bytes or 0)
             mine["hard_faults"] += one.memory.hard_faults or 0
             mine["sent"] += one.network.tcp_sent_bytes or 0
     assert sum(one["switches"] for one in counted.values()) > 1000
+    assert sum(one["samples"] for one in counted.values()) > 100
     for pid, wanted in counted.items():
-        for name in ("switches", "disk_bytes", "hard_faults", "sent"):
+        for name in ("switches", "samples", "disk_bytes", "hard_faults", "sent"):
             assert found[pid][name] == wanted[name], (pid, name)
 
 
