@@ -6,6 +6,7 @@
 
 #define TABLE_FIRST_SHIFT 26u /* 64 slots */
 #define TABLE_LAST_SHIFT 1u
+#define TABLE_FIRST_PLACES 256u
 
 static etwc_table_slot *
 table_new_slots(unsigned shift)
@@ -24,6 +25,8 @@ table_new_slots(unsigned shift)
 bool
 etwc_table_init(etwc_table *table)
 {
+    table->places = NULL;
+    table->place_count = 0;
     table->slots = table_new_slots(TABLE_FIRST_SHIFT);
     table->shift = TABLE_FIRST_SHIFT;
     table->count = 0;
@@ -34,6 +37,7 @@ etwc_table_init(etwc_table *table)
 void
 etwc_table_reset(etwc_table *table)
 {
+    etwc_free(table->places);
     etwc_free(table->slots);
     *table = (etwc_table){.shift = TABLE_FIRST_SHIFT};
 }
@@ -69,10 +73,33 @@ table_double(etwc_table *table)
     return true;
 }
 
+static bool
+table_make_place(etwc_table *table, uint32_t place)
+{
+    uint32_t count = table->place_count == 0 ? TABLE_FIRST_PLACES : table->place_count;
+    while (count <= place)
+        count *= 2;
+    uint32_t *places = etwc_realloc(table->places, count * sizeof *places);
+    if (places == NULL)
+        return false;
+    memset(places + table->place_count, 0xFF,
+           (count - table->place_count) * sizeof *places);
+    table->places = places;
+    table->place_count = count;
+    return true;
+}
+
 bool
 etwc_table_put(etwc_table *table, uint32_t key, uint32_t value)
 {
     assert(value != ETWC_TABLE_NONE);
+    uint32_t place = etwc_table_place(key);
+    if (place < ETWC_TABLE_PLACES_MAX) {
+        if (place >= table->place_count && !table_make_place(table, place))
+            return false;
+        table->places[place] = value;
+        return true;
+    }
     /* At most half full, so that a search that fails is short as well. */
     if (table->count >= (uint32_t)1 << (31 - table->shift) && !table_double(table))
         return false;
@@ -84,6 +111,12 @@ etwc_table_put(etwc_table *table, uint32_t key, uint32_t value)
 void
 etwc_table_remove(etwc_table *table, uint32_t key)
 {
+    uint32_t place = etwc_table_place(key);
+    if (place < ETWC_TABLE_PLACES_MAX) {
+        if (place < table->place_count)
+            table->places[place] = ETWC_TABLE_NONE;
+        return;
+    }
     uint32_t mask = UINT32_MAX >> table->shift;
     uint32_t hole = etwc_table_home(table, key);
     while (table->slots[hole].key != key) {

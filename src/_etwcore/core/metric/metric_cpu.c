@@ -34,7 +34,7 @@ has_run(const metric_processor *p, uint32_t processor, const metric_thread *thre
 }
 
 /* `pair`: who leaves; the thread of the processor when that has the same id. */
-static void
+static inline void
 run_end(etwc_aggregate *a, uint32_t processor, metric_pair pair, int64_t now,
         uint32_t leaving_id)
 {

@@ -59,7 +59,7 @@ wait_add(etwc_aggregate *a, metric_process *process, uint32_t reason)
 
 /* Place of the time of a reason, made when it is the first; METRIC_NOT_WAITING when
  * memory is out. */
-static uint8_t
+static inline uint8_t
 place_of(etwc_aggregate *a, metric_process *process, uint8_t reason)
 {
     if (reason >= ETWC_WAIT_REASONS)
@@ -74,7 +74,7 @@ place_of(etwc_aggregate *a, metric_process *process, uint8_t reason)
     return (uint8_t)(process->wait_count - 1);
 }
 
-static uint8_t
+static inline uint8_t
 place_of_ready(etwc_aggregate *a, metric_process *process)
 {
     if (process->wait_count == 0 && !wait_add(a, process, 0))
@@ -85,7 +85,7 @@ place_of_ready(etwc_aggregate *a, metric_process *process)
 /* ---- Times of a thread -------------------------------------------------------------- */
 
 /* Of an earlier epoch, only that a thread runs is still known: its processor knows. */
-static void
+static inline void
 refresh(const etwc_aggregate *a, metric_thread *thread)
 {
     if (ETWC_LIKELY(thread->epoch == a->epoch))
