@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from etwmon import ETWMonitor, ETWMonitorConfig, MetricSample
 from etwmon import open as open_trace
+from etwmon._metrics import ProcessInfo
 from etwmon._redact import MODES, mask, redact
 from support.process_trace import Says, write
 
@@ -174,3 +175,15 @@ def test_nothing_of_a_command_line_is_logged(
     assert "RuntimeError" in caplog.text
     assert "s3cr3t" not in caplog.text
     assert "ann" not in caplog.text
+
+
+def test_the_path_of_a_program_does_not_name_its_user() -> None:
+    path = r"\Device\HarddiskVolume3\Users\ann\tool.exe"
+    told = {}
+    for mode in MODES:
+        info = ProcessInfo(pid=4, image_path=path)
+        info.redact_as(mode)
+        told[mode] = info.to_dict()["image_path"]
+        assert pickle.loads(pickle.dumps(info)) == info
+    masked = r"\Device\HarddiskVolume3\Users\***\tool.exe"
+    assert told == {"mask": masked, "hash": masked, "drop": masked, "keep": path}

@@ -112,6 +112,8 @@ class ProcessInfo(MetricGroup, _Redacted):
         mode = command_line or self.command_line_mode
         values = MetricGroup.to_dict(self)
         values["command_line"] = redact(self.command_line, mode)
+        # A path can name a user; it is never dropped, for it says what the process is.
+        values["image_path"] = redact(self.image_path, "keep" if mode == "keep" else "mask")
         return values
 
     def __eq__(self, other: object) -> bool:
