@@ -7,6 +7,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import select
 import shutil
 import subprocess
 import tempfile
@@ -16,6 +17,8 @@ from types import TracebackType
 from typing import Any, Self
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+
+SILENCE_MAX = 120  # seconds; longer than any machine needs
 
 
 def find_browser() -> str | None:
@@ -62,6 +65,8 @@ class Browser:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
+            # What sanitizers load before everything else is for the interpreter: it hangs here.
+            env={k: v for k, v in os.environ.items() if k != "LD_PRELOAD"},
             preexec_fn=wire,  # noqa: PLW1509
             close_fds=False,
         )
@@ -100,6 +105,8 @@ class Browser:
     def _until(self, is_wanted: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
         while True:
             while b"\0" not in self._rest:
+                if not select.select([self._in], [], [], SILENCE_MAX)[0]:
+                    raise RuntimeError(f"the browser has said nothing for {SILENCE_MAX} s")
                 piece = self._in.read(1 << 16)
                 if not piece:
                     raise RuntimeError("the browser has ended")
