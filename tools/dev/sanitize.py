@@ -71,7 +71,7 @@ def run_pytest(python: Interpreter, cc: str, kind: str, words: list[str]) -> tup
     folder = packaged_build(python, name, ETWMON_SANITIZE=kind, CC=cc)
     variables = {
         **OPTIONS,
-        "LD_PRELOAD": library,
+        "LD_PRELOAD": " ".join([library, *_runtime_of_cxx(cc)]),
         "PYTHONPATH": str(folder),
         "PYTHONMALLOC": "malloc",
     }
@@ -102,8 +102,16 @@ def _can_link(cc: str) -> bool:
         return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
+def _runtime_of_cxx(cc: str) -> list[str]:
+    """Python is no C++: without it a sanitizer finds no `__cxa_throw` to pass exceptions on to, and
+    ends the process at the first that an extension of other people (matplotlib's) throws.
+    """
+    library = _library(cc, "libstdc++.so.6")
+    return [library] if library else []
+
+
 def _library(cc: str, name: str) -> str | None:
-    """The sanitizer's shared library, which must come first in the process. gcc has it."""
+    """A shared library of the compiler; the sanitizer's must come first in the process. gcc has it."""
     for candidate in (cc, "gcc"):
         if shutil.which(candidate):
             command = [candidate, f"-print-file-name={name}"]
