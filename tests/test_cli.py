@@ -329,7 +329,7 @@ def decoded(traces: Path, name: str) -> dict[str, Any]:
 def test_processes_are_those_of_the_trace(
     trace: str, facts: str, traces: Path, etwmon: Etwmon
 ) -> None:
-    result = etwmon("processes", "--json", traces / trace)
+    result = etwmon("processes", "--json", "--command-lines", "keep", traces / trace)
     assert result.code == 0
     start = EXPECTED[trace]["header"]["start_time"]
     found = Counter(

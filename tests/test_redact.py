@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import pickle
 import re
@@ -11,11 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from etwmon import ETWMonitor, ETWMonitorConfig, MetricSample
+from etwmon import ETWMonitor, ETWMonitorConfig, MetricSample, TraceWriter
 from etwmon import open as open_trace
 from etwmon._metrics import ProcessInfo
 from etwmon._redact import MODES, mask, redact
-from support.process_trace import Says, write
+from support.process_trace import START_FILETIME, Says, write
 
 HOME = "/" + "home/"  # of no machine that this was written on
 
@@ -187,3 +188,141 @@ def test_the_path_of_a_program_does_not_name_its_user() -> None:
         assert pickle.loads(pickle.dumps(info)) == info
     masked = r"\Device\HarddiskVolume3\Users\***\tool.exe"
     assert told == {"mask": masked, "hash": masked, "drop": masked, "keep": path}
+
+
+# ---- Through the command line --------------------------------------------------------------
+
+DLL = r"\Device\HarddiskVolume3\Users\ann\tool.dll"
+LOG = r"C:\Users\ann\AppData\trace.etl"
+COMMANDS = {
+    "info": ["info"],
+    "dump": ["dump"],
+    "dump --no-fields": ["dump", "--no-fields"],
+    "processes": ["processes"],
+    "processes --tree": ["processes", "--tree"],
+    "processes --metrics": ["processes", "--metrics", "process"],
+    "intervals": ["intervals", "--every", "1s", "--metrics", "process"],
+    "intervals --csv": ["intervals", "--every", "1s", "--metrics", "process", "--csv"],
+    "report": ["report"],
+    "report --html": ["report", "--html", "-"],
+}
+
+
+@pytest.fixture(scope="module")
+def private_trace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A process with a secret, an image of a user, and a start that is cut in its last text."""
+    path = tmp_path_factory.mktemp("private") / "t.etl"
+    start = Says(0.1, "start", 100, 4, "tool.exe", LINE).payload()
+    # Image/Load of 64-bit Windows: base, size, process, checksum, stamp, six words, name.
+    image = bytes(16) + (100).to_bytes(4, "little") + bytes(36)
+    with TraceWriter(path, start_time=START_FILETIME, start_raw=0, log_file_name=LOG) as writer:
+        for ticks, payload, group, opcode, version in (
+            (1, start, 3, 1, 4),
+            (2, image + DLL.encode("utf-16-le") + bytes(2), 20, 10, 3),
+            (3, Says(0.1, "start", 104, 4, "cut.exe", LINE).payload()[:-20], 3, 1, 4),
+            (4, start, 3, 77, 4),  # an event of the provider that nobody knows
+        ):
+            writer.write(
+                ticks, payload, kind="perfinfo", group=group, opcode=opcode, version=version
+            )
+    return path
+
+
+def told(capsys: pytest.CaptureFixture[str], *words: str | Path) -> str:
+    pytest.importorskip("click", reason="the command line needs the extra `cli`")
+    pytest.importorskip("rich", reason="the command line needs the extra `cli`")
+    from etwmon._cli import run
+
+    capsys.readouterr()
+    assert run([str(word) for word in words]) == 0
+    out, err = capsys.readouterr()
+    return out + err
+
+
+def forms_of(text: str) -> list[str]:
+    """A text, in JSON, and in the bytes of a payload."""
+    return [text, json.dumps(text)[1:-1], text.encode("utf-16-le").hex()]
+
+
+FORMS = {
+    **COMMANDS,
+    **{
+        f"{name} --json": [*words, "--json"]
+        for name, words in COMMANDS.items()
+        if not {"--csv", "--html"} & set(words)
+    },
+}
+
+
+@pytest.mark.parametrize("name", FORMS)
+@pytest.mark.parametrize("mode", ["default", *MODES])
+def test_no_command_tells_what_is_private_unless_asked(
+    private_trace: Path, capsys: pytest.CaptureFixture[str], mode: str, name: str
+) -> None:
+    words = [*FORMS[name], str(private_trace)]
+    if mode != "default":
+        words += ["--command-lines", mode]
+    shown = told(capsys, *words)
+    for secret in ("s3cr3t", "\\ann\\"):
+        if mode != "keep":
+            assert not [form for form in forms_of(secret) if form in shown]
+    if mode in {"default", "mask"} and name in {"dump", "processes", "intervals --csv"}:
+        line = MASKED.replace('"', '""') if name == "intervals --csv" else MASKED
+        assert any(form in shown for form in forms_of(line))
+    if mode == "hash" and name in {"dump", "processes"}:
+        assert str(redact(LINE, "hash")) in shown
+
+
+@pytest.mark.parametrize("name", ["dump", "dump --no-fields", "processes", "processes --metrics"])
+def test_all_is_told_when_asked(
+    private_trace: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    shown = told(capsys, *COMMANDS[name], "--command-lines", "keep", "--json", private_trace)
+    assert any(form in shown for form in forms_of(LINE))
+    if name == "dump":
+        assert any(form in shown for form in forms_of(DLL))
+
+
+def test_dump_hides_no_more_than_it_must(
+    private_trace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    masked, kept = (
+        [json.loads(line) for line in told(capsys, *words).splitlines()]
+        for words in (
+            ("dump", "--json", private_trace),
+            ("dump", "--json", "--command-lines", "keep", private_trace),
+        )
+    )
+    for one, whole in zip(masked, kept, strict=True):
+        if one["payload"] is None:
+            whole["payload"] = None
+        fields = {
+            **whole["fields"],
+            **{name: mask(text) for name, text in whole["fields"].items() if isinstance(text, str)},
+        }
+        assert one == {**whole, "fields": fields}
+    by_name = {one["name"]: one["payload"] for one in masked if one["decoded"] == "full"}
+    assert by_name["Process/Start"] is None
+    assert by_name["Image/Load"] is None
+    assert {one["payload"] for one in masked if one["decoded"] != "full"} == {None}
+
+
+def test_events_without_anything_private_are_told_as_they_are(
+    demo_trace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ("dump", "--json", "--start", "+1", "--end", "+1.05", demo_trace)
+    masked = told(capsys, *words)
+    kept = told(capsys, *words, "--command-lines", "keep")
+    assert masked == kept
+    assert '"Process/' in masked or '"Image/' in masked
+
+
+def test_what_is_left_out_says_so(private_trace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ("processes", "--json", "--command-lines", "drop", private_trace)
+    (one,) = (
+        found
+        for line in told(capsys, *words).splitlines()
+        if (found := json.loads(line))["pid"] == 100
+    )
+    assert one["command_line"] is None
+    assert one["unknown"]["command_line"] == "left out (--command-lines drop)"

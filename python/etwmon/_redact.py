@@ -45,6 +45,7 @@ _USER_PATH = re.compile(
     r"(?:[^\\/:\"'*?<>|\r\n]{1,64}(?=[\\/])|[^\\/\s\"']+)",
     re.IGNORECASE,
 )
+_HOMES = ("users", "home", "documents and settings")
 _WORD_REACH = 64
 
 
@@ -79,7 +80,20 @@ def mask(text: str) -> str:
     text = _USER_OPTION.sub(rf"\1\2{MASK}", text)
     text = _mask_settings(text)
     text = _SHAPES.sub(MASK, text)
+    return mask_users(text)
+
+
+def mask_users(text: str) -> str:
+    """Return the text with `***` for the names of users in paths, and nothing else hidden."""
+    if not may_name_users(text):
+        return text
     return _USER_PATH.sub(rf"\1{MASK}", text)
+
+
+def may_name_users(text: str) -> bool:
+    """Whether a text can have paths that name users; quick, for texts that are many or long."""
+    lower = text.lower()
+    return any(folder in lower for folder in _HOMES)
 
 
 def _mask_settings(text: str) -> str:

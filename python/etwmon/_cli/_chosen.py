@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from etwmon._cli._fields import Fields, cell, is_number, plain, titles, value_of
+from etwmon._cli import _private as private
+from etwmon._cli._fields import Fields, cell, is_number, plain, titles
 from etwmon._cli._screens import wrapped
 from etwmon._cli._table import Column, layout
 from etwmon._cli._text import DASH, Json, clean
@@ -16,11 +17,17 @@ if TYPE_CHECKING:
     import etwmon
 
 
-def objects(processes: Sequence[etwmon.ProcessMetrics], paths: Fields) -> Iterator[dict[str, Json]]:
+def objects(
+    processes: Sequence[etwmon.ProcessMetrics], paths: Fields, command_lines: str
+) -> Iterator[dict[str, Json]]:
     """Yield one object per process; `unknown` says why fields are null."""
     for one in processes:
-        values = {path: value_of(one, path) for path in paths}
-        unknown = {path: one.source(path).reason for path, value in values.items() if value is None}
+        values = {path: private.metric(one, path, command_lines) for path in paths}
+        unknown = {
+            path: private.reason(one, path, command_lines)
+            for path, value in values.items()
+            if value is None
+        }
         yield {
             "kind": "process",
             "pid": one.process.pid,
@@ -33,7 +40,10 @@ def objects(processes: Sequence[etwmon.ProcessMetrics], paths: Fields) -> Iterat
 
 
 def lines(
-    processes: Sequence[etwmon.ProcessMetrics], paths: Fields, width: int | None
+    processes: Sequence[etwmon.ProcessMetrics],
+    paths: Fields,
+    width: int | None,
+    command_lines: str,
 ) -> Iterator[Text]:
     """Yield a table: columns that come first are left out last where the terminal is narrow."""
     ordered = sorted(processes, key=lambda one: one.process.pid)
@@ -48,7 +58,7 @@ def lines(
     rows = []
     reasons: dict[str, dict[str, None]] = {}
     for one in ordered:
-        values = [value_of(one, path) for path in paths]
+        values = [private.metric(one, path, command_lines) for path in paths]
         rows.append(
             (
                 str(one.process.pid),
@@ -58,7 +68,7 @@ def lines(
         )
         for path, value in zip(paths, values, strict=True):
             if value is None:
-                reason = one.source(path).reason or "not known"
+                reason = private.reason(one, path, command_lines) or "not known"
                 reasons.setdefault(reason, {})[path] = None
     yield from layout(columns, rows, width)
     for reason, dashed in reasons.items():

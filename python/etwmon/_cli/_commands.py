@@ -29,6 +29,7 @@ from etwmon._redact import MODES
 
 _USAGE = 2
 _LOSSY = 3
+_MASK = "mask"
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
@@ -50,6 +51,16 @@ def _metrics(command: _Command) -> _Command:
         type=fields,
         multiple=True,
         help="Groups and fields: cpu,memory,disk.read_bytes; or all.",
+    )(command)
+
+
+def _command_lines(command: _Command) -> _Command:
+    return click.option(
+        "--command-lines",
+        type=click.Choice(MODES),
+        default=_MASK,
+        show_default=True,
+        help="What is told of command lines; all but keep hide users in paths.",
     )(command)
 
 
@@ -92,20 +103,21 @@ def cli() -> None:
 @cli.command()
 @_files
 @click.option("--no-scan", is_flag=True, help="Read headers alone: no count of events.")
+@_command_lines
 @_json
-def info(files: tuple[Path, ...], no_scan: bool, as_json: bool) -> None:
+def info(files: tuple[Path, ...], no_scan: bool, command_lines: str, as_json: bool) -> None:
     """Show the headers of a trace and what is missing."""
     out = Output(as_json)
     with facts.open_trace(files) as trace:
-        _info(out, trace, scan=not no_scan)
+        _info(out, trace, command_lines, scan=not no_scan)
 
 
-def _info(out: Output, trace: etwmon.Trace, *, scan: bool) -> None:
+def _info(out: Output, trace: etwmon.Trace, command_lines: str, *, scan: bool) -> None:
     events = None
     if scan:
         with out.progress("Counting events"):
             events = trace.count()
-    found = facts.files_of(trace)
+    found = facts.files_of(trace, command_lines)
     completeness = facts.completeness_of(trace, scan=scan)
     if out.json:
         objects = [facts.as_json(one) for one in found]
@@ -168,6 +180,7 @@ def _filters(command: _Command) -> _Command:
     "--stack", is_flag=True, help="Show stacks: addresses, and the image and offset of each."
 )
 @click.option("--limit", type=click.IntRange(min=0), metavar="N", help="Stop after N events.")
+@_command_lines
 @_json
 @click.pass_context
 def dump(
@@ -178,6 +191,7 @@ def dump(
     fields: bool,
     stack: bool,
     limit: int | None,
+    command_lines: str,
     as_json: bool,
     **filters: Any,  # noqa: ANN401
 ) -> None:
@@ -192,7 +206,13 @@ def dump(
         selection = _selection(filters, start_ns)
         is_partial = limit is not None or "start" in selection or "end" in selection
         lines = EventLines(
-            trace, start_ns, fields=fields, stack=stack, styled=out.has_color, width=out.width
+            trace,
+            start_ns,
+            fields=fields,
+            stack=stack,
+            styled=out.has_color,
+            width=out.width,
+            command_lines=command_lines,
         )
         try:
             events = trace.events(**selection)
@@ -204,7 +224,10 @@ def dump(
                 out.line(HEADING)
             for event in itertools.islice(events, limit):
                 if as_json:
-                    out.object_text(facts.event_json(event, fields=fields, stack=stack))
+                    line = facts.event_json(
+                        event, fields=fields, stack=stack, command_lines=command_lines
+                    )
+                    out.object_text(line)
                 else:
                     out.raw(lines.text(event))
         # A part of a trace may be a small one: do not read all of it for its damage.
@@ -248,9 +271,15 @@ def _exit_if_incomplete(
 @_files
 @click.option("--tree", is_flag=True, help="Show processes below their parents.")
 @_metrics
+@_command_lines
 @_json
 def processes(
-    files: tuple[Path, ...], tree: bool, paths: tuple[Fields, ...], as_json: bool
+    *,
+    files: tuple[Path, ...],
+    tree: bool,
+    paths: tuple[Fields, ...],
+    command_lines: str,
+    as_json: bool,
 ) -> None:
     """List processes with their times and CPU time.
 
@@ -262,24 +291,31 @@ def processes(
     out = Output(as_json)
     with facts.open_trace(files) as trace:
         if paths:
-            _chosen(out, trace, joined(paths))
+            _chosen(out, trace, joined(paths), command_lines)
         else:
-            _processes(out, trace, tree=tree)
+            _processes(out, trace, command_lines, tree=tree)
 
 
-def _chosen(out: Output, trace: etwmon.Trace, paths: Fields) -> None:
+def _chosen(out: Output, trace: etwmon.Trace, paths: Fields, command_lines: str) -> None:
     with out.progress("Reading processes"):
         found = trace.processes()
     if out.json:
-        for one in chosen.objects(found, paths):
+        for one in chosen.objects(found, paths, command_lines):
             out.object(one)
     else:
-        out.lines(chosen.lines(found, paths, out.width))
+        out.lines(chosen.lines(found, paths, out.width, command_lines))
 
 
-def _processes(out: Output, trace: etwmon.Trace, *, tree: bool, most: int | None = None) -> None:
+def _processes(
+    out: Output,
+    trace: etwmon.Trace,
+    command_lines: str,
+    *,
+    tree: bool,
+    most: int | None = None,
+) -> None:
     with out.progress("Reading processes"):
-        found = facts.processes_of(trace)
+        found = facts.processes_of(trace, command_lines)
     if out.json:
         for one in found:
             out.object(facts.as_json(one))
@@ -309,6 +345,7 @@ def _processes(out: Output, trace: etwmon.Trace, *, tree: bool, most: int | None
     help="Only processes of this name or id; repeatable.",
 )
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV with a line of names.")
+@_command_lines
 @_json
 def intervals(
     *,
@@ -317,6 +354,7 @@ def intervals(
     paths: tuple[Fields, ...],
     wanted: tuple[str, ...],
     as_csv: bool,
+    command_lines: str,
     as_json: bool,
 ) -> None:
     """Print what each process did, interval by interval.
@@ -328,7 +366,8 @@ def intervals(
         raise click.UsageError("--csv and --json exclude each other")
     out = Output(as_json)
     with facts.open_trace(files) as trace:
-        found = Intervals(trace, every, joined(paths) or DEFAULT_FIELDS, intervals_config(wanted))
+        config = intervals_config(wanted, command_lines)
+        found = Intervals(trace, every, joined(paths) or DEFAULT_FIELDS, config)
         with out.progress("Reading", streams=True):
             if as_json:
                 for line in found.json_lines():
@@ -352,13 +391,7 @@ def intervals(
     metavar="PATH",
     help="Write one HTML file that needs no other; - is standard output.",
 )
-@click.option(
-    "--command-lines",
-    type=click.Choice(MODES),
-    default="mask",
-    show_default=True,
-    help="What is told of command lines, in JSON and HTML.",
-)
+@_command_lines
 @_json
 @click.pass_context
 def report(
@@ -439,13 +472,13 @@ def demo(path: Path | None, force: bool, as_json: bool) -> None:
             facts.write_demo(path)
         trace = cleanup.enter_context(facts.open_trace([path]))
         if out.json:
-            _info(out, trace, scan=True)
-            _processes(out, trace, tree=True)
+            _info(out, trace, _MASK, scan=True)
+            _processes(out, trace, _MASK, tree=True)
             _read_report(out, trace)
             return
         screens_of: tuple[tuple[str, Callable[[], None]], ...] = (
-            ("info", lambda: _info(out, trace, scan=True)),
-            ("processes --tree", lambda: _processes(out, trace, tree=True, most=30)),
+            ("info", lambda: _info(out, trace, _MASK, scan=True)),
+            ("processes --tree", lambda: _processes(out, trace, _MASK, tree=True, most=30)),
             ("report", lambda: _read_report(out, trace)),
         )
         for title, show in screens_of:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
 
+from etwmon._cli import _private as private
 from etwmon._cli._text import chop, clean, offset
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ class EventLines:
         stack: whether the addresses of the stack follow, one a line, with image and offset.
         styled: whether to use colours of the terminal.
         width: cells of the terminal, where long lines go on indented; None: one line each.
+        command_lines: what is told of them, see `etwmon._redact.redact`.
     """
 
     def __init__(
@@ -40,12 +42,14 @@ class EventLines:
         stack: bool,
         styled: bool,
         width: int | None,
+        command_lines: str,
     ) -> None:
         self._trace = trace
         self._start_ns = start_ns
         self._fields = fields
         self._stack = stack
         self._width = width
+        self._command_lines = command_lines
         self._dim, self._name, self._end = (
             ("\x1b[2m", "\x1b[36m", "\x1b[0m") if styled else ("", "", "")
         )
@@ -80,14 +84,13 @@ class EventLines:
             return lines
         return [part for line in lines for part in chop(line, max(self._width, 32))]
 
-    @staticmethod
-    def _field_texts(event: Event) -> list[str]:
+    def _field_texts(self, event: Event) -> list[str]:
         if event.decoded == "none":
             size = len(event.payload)
             return [f"({size} bytes)"] if size else []
         symbols = event.symbols()
         texts = [
-            f"{clean(name)}={value_text(value)}"
+            f"{clean(name)}={value_text(private.field(name, value, self._command_lines))}"
             + (f"({clean(symbols[name])})" if name in symbols else "")
             for name, value in event.fields().items()
         ]

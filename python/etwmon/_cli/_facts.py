@@ -15,7 +15,9 @@ from datetime import datetime
 from pathlib import Path
 
 import etwmon
+from etwmon._cli import _private as private
 from etwmon._cli._text import Json, datetime_ns, iso, json_line
+from etwmon._redact import mask_users, redact
 
 _UNIX_EPOCH_100NS = 116_444_736_000_000_000
 
@@ -197,14 +199,18 @@ def start_of(trace: etwmon.Trace) -> int:
     return _filetime_ns(trace.info.start_filetime)
 
 
-def files_of(trace: etwmon.Trace) -> list[FileFacts]:
-    """Return what the headers say."""
+def files_of(trace: etwmon.Trace, command_lines: str) -> list[FileFacts]:
+    """Return what the headers say; names of users in paths as of `command_lines`."""
     return [
         FileFacts(
             file=one.path or "",
             size_bytes=one.file_bytes,
             session=one.session_name,
-            log_file=one.log_file_name,
+            log_file=(
+                one.log_file_name
+                if command_lines == private.KEEP
+                else mask_users(one.log_file_name)
+            ),
             os_version="{}.{}".format(*one.os_version),
             os_build=one.os_build,
             processors=one.processors,
@@ -260,9 +266,9 @@ def classes_of(trace: etwmon.Trace) -> list[EventClass]:
     ]
 
 
-def event_json(event: etwmon.Event, *, fields: bool, stack: bool) -> str:
+def event_json(event: etwmon.Event, *, fields: bool, stack: bool, command_lines: str) -> str:
     """Return an event as one line of JSON."""
-    line: str = event.to_json(stack=stack)
+    line: str = private.event_line(event.to_json(stack=stack), command_lines)
     if fields:
         return line
     members = json.loads(line)
@@ -270,9 +276,9 @@ def event_json(event: etwmon.Event, *, fields: bool, stack: bool) -> str:
     return json_line(members)
 
 
-def processes_of(trace: etwmon.Trace) -> list[ProcessFacts]:
+def processes_of(trace: etwmon.Trace, command_lines: str) -> list[ProcessFacts]:
     """Return every process that the trace tells of."""
-    return [_process_facts(one) for one in trace.processes()]
+    return [_process_facts(one, command_lines) for one in trace.processes()]
 
 
 def write_demo(path: Path) -> None:
@@ -282,7 +288,7 @@ def write_demo(path: Path) -> None:
     write_demo_trace(path)
 
 
-def _process_facts(one: etwmon.ProcessMetrics) -> ProcessFacts:
+def _process_facts(one: etwmon.ProcessMetrics, command_lines: str) -> ProcessFacts:
     process, cpu, disk, network = one.process, one.cpu, one.disk, one.network
     images = one.images
     source, mode = one.source("cpu.cpu_time_ns"), one.source("cpu.kernel_time_ns")
@@ -294,7 +300,7 @@ def _process_facts(one: etwmon.ProcessMetrics) -> ProcessFacts:
         create_ns=_datetime_ns(process.create_time),
         exit_ns=_datetime_ns(process.exit_time),
         exit_code=process.exit_code,
-        command_line=process.command_line,
+        command_line=redact(process.command_line, command_lines),
         user_sid=process.user_sid,
         threads=one.threads.thread_count,
         images=None if images is None else len(images),
@@ -313,7 +319,7 @@ def _process_facts(one: etwmon.ProcessMetrics) -> ProcessFacts:
     )
     for name, path in _PATHS.items():
         if getattr(facts, name) is None:
-            reason = one.source(path).reason
+            reason = private.reason(one, path, command_lines)
             if reason is not None:
                 facts.unknown[_MOMENTS.get(name, name)] = reason
     return facts

@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, is_dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 import click
 
@@ -27,9 +27,6 @@ from etwmon._cli._text import (
     size,
 )
 from etwmon._metrics import FIELDS, GROUPS
-
-if TYPE_CHECKING:
-    import etwmon
 
 Fields = tuple[str, ...]
 
@@ -79,12 +76,6 @@ def titles(paths: Sequence[str]) -> list[str]:
     return [
         path if names.count(name) > 1 else name for path, name in zip(paths, names, strict=True)
     ]
-
-
-def value_of(metrics: etwmon.ProcessMetrics, path: str) -> object:
-    """Return the value of a field."""
-    group, _, name = path.partition(".")
-    return getattr(getattr(metrics, group), name)
 
 
 def plain(value: object) -> Json:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from rich.cells import cell_len
 
 from etwmon._cli import _facts as facts
-from etwmon._cli._fields import Fields, cell, csv_cell, is_number, plain, titles, value_of
+from etwmon._cli import _private as private
+from etwmon._cli._fields import Fields, cell, csv_cell, is_number, plain, titles
 from etwmon._cli._text import DASH, Json, clean, datetime_ns, json_line, offset, pad, shorten
 from etwmon._config import ETWMonitorConfig
 from etwmon._monitor import ETWMonitor
@@ -33,7 +34,7 @@ _NAME_CELLS = 20
 _LEAST_CELLS = 9
 
 
-def intervals_config(processes: Iterable[str]) -> ETWMonitorConfig:
+def intervals_config(processes: Iterable[str], command_lines: str) -> ETWMonitorConfig:
     """Return the configuration that takes these processes, given by id or name; none: all."""
     words = list(processes)
     pids = {int(word) for word in words if word.isascii() and word.isdigit()}
@@ -42,6 +43,7 @@ def intervals_config(processes: Iterable[str]) -> ETWMonitorConfig:
         target_processes=pids or None,
         target_process_names=names or None,
         exclude_system_processes=False,
+        command_line=command_lines,
     )
 
 
@@ -72,12 +74,13 @@ class Intervals:
                     yield sample, [self._value(sample, path) for path in self._paths]
 
     def _value(self, sample: etwmon.MetricSample, path: str) -> object:
-        value = value_of(sample.metrics, path)
+        value = private.metric(sample.metrics, path, self._config.command_line)
         if path in self._unknown:
             if value is not None:
                 del self._unknown[path]
             elif not self._unknown[path]:
-                self._unknown[path] = sample.metrics.source(path).reason or ""
+                reason = private.reason(sample.metrics, path, self._config.command_line)
+                self._unknown[path] = reason or ""
         return value
 
     def remarks(self) -> list[str]:

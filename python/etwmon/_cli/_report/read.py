@@ -122,7 +122,7 @@ def report_of(trace: etwmon.Trace, command_lines: str = "mask") -> Report:
     end_ns = max([start_ns, *(one.last_ns for one in classes)])
     reading = _Reading(trace, start_ns, end_ns)
     processes = reading.processes(command_lines)
-    files = facts.files_of(trace)
+    files = facts.files_of(trace, command_lines)
     loads: Counter[str] = Counter()
     for one in reading.whole:
         paths = {image.path for image in one.images or () if image.path}
