@@ -111,7 +111,7 @@ def _runtime_of_cxx(cc: str) -> list[str]:
 
 
 def _library(cc: str, name: str) -> str | None:
-    """A shared library of the compiler, gcc has it; the sanitizer's must come first in a process."""
+    """A shared library of the compiler (gcc has it); the sanitizer's must be loaded first."""
     for candidate in (cc, "gcc"):
         if shutil.which(candidate):
             command = [candidate, f"-print-file-name={name}"]
