@@ -2,6 +2,7 @@
 #include "etwc_aggregate.h"
 
 #include "etwc_alloc.h"
+#include "etwc_frequent.h"
 #include "etwc_provider.h"
 #include "etwc_shared.h"
 #include "metric_rows.h"
@@ -366,16 +367,21 @@ apply_manifest_record(etwc_aggregate *a, const etwc_event *event,
     return status;
 }
 
-/* Of the kernel classes: the most frequent ones without a call. */
-static inline etwc_status
+static inline void
+see_classic(etwc_aggregate *a, uint8_t type)
+{
+    uint64_t bit = ETWC_KERNEL_BIT(type);
+    if (ETWC_UNLIKELY((a->classic_types & bit) == 0)) {
+        a->classic_types |= bit;
+        see_source(a, type, true);
+    }
+}
+
+static etwc_status
 apply_classic_record(etwc_aggregate *a, const etwc_event *event,
                      const etwc_kernel_record *record, etwc_error *err)
 {
-    uint64_t bit = ETWC_KERNEL_BIT(record->type);
-    if (ETWC_UNLIKELY((a->classic_types & bit) == 0)) {
-        a->classic_types |= bit;
-        see_source(a, record->type, true);
-    }
+    see_classic(a, record->type);
     switch (record->type) {
     case ETWC_KERNEL_CSWITCH:
         metric_apply_switch(a, event, &record->u.cswitch);
@@ -389,6 +395,63 @@ apply_classic_record(etwc_aggregate *a, const etwc_event *event,
     default:
         return apply_other(a, event, record, err);
     }
+}
+
+/* Any record, by the tables of layouts. */
+static ETWC_NOINLINE etwc_status
+apply_by_table(etwc_aggregate *a, const etwc_event *event, etwc_error *err)
+{
+    etwc_kernel_record record;
+    etwc_completeness completeness = etwc_kernel_decode_some(event, WANTED, &record);
+    if (completeness == ETWC_DECODED_NONE)
+        return ETWC_OK;
+    if (completeness == ETWC_DECODED_PARTIAL)
+        count_partial(a, event, &record);
+    return etwc_class_is_manifest(event->kernel_class)
+               ? apply_manifest_record(a, event, &record, err)
+               : apply_classic_record(a, event, &record, err);
+}
+
+/* Most events of a busy trace are one of four: what comes is foretold by nothing, so
+ * there is one choice between all of them, and none after it. */
+static inline etwc_status
+apply_record(etwc_aggregate *a, const etwc_event *event, etwc_error *err)
+{
+    union {
+        etwc_kernel_cswitch cswitch;
+        etwc_kernel_ready ready;
+        etwc_kernel_sample sample;
+        etwc_kernel_interrupt interrupt;
+    } u;
+    switch (etwc_frequent_of(event)) {
+    case ETWC_FREQUENT_CSWITCH:
+        if (ETWC_UNLIKELY(!etwc_frequent_cswitch(event, &u.cswitch)))
+            break;
+        see_classic(a, ETWC_KERNEL_CSWITCH);
+        metric_apply_switch(a, event, &u.cswitch);
+        return ETWC_OK;
+    case ETWC_FREQUENT_READY_THREAD:
+        if (ETWC_UNLIKELY(!etwc_frequent_ready(event, &u.ready)))
+            break;
+        see_classic(a, ETWC_KERNEL_READY_THREAD);
+        metric_apply_ready(a, event, &u.ready);
+        return ETWC_OK;
+    case ETWC_FREQUENT_SAMPLE:
+        if (ETWC_UNLIKELY(!etwc_frequent_sample(event, &u.sample)))
+            break;
+        see_classic(a, ETWC_KERNEL_SAMPLE);
+        metric_apply_sample(a, event, &u.sample);
+        return ETWC_OK;
+    case ETWC_FREQUENT_DPC:
+        if (ETWC_UNLIKELY(!etwc_frequent_dpc(event, &u.interrupt)))
+            break;
+        see_classic(a, ETWC_KERNEL_INTERRUPT);
+        metric_apply_interrupt(a, event, &u.interrupt);
+        return ETWC_OK;
+    default:
+        break;
+    }
+    return apply_by_table(a, event, err);
 }
 
 /* What is left to do when a record has run out of memory or added rows. */
@@ -418,17 +481,7 @@ etwc_aggregate_apply(etwc_aggregate *a, const etwc_event *event, etwc_error *err
         return ETWC_OK;
     if (ETWC_UNLIKELY(event->raw_time >= a->next_edge_raw_time))
         metric_gaps_pass(a, event->raw_time);
-    etwc_status status = ETWC_OK;
-    etwc_kernel_record record;
-    etwc_completeness completeness = etwc_kernel_decode_some(event, WANTED, &record);
-    if (completeness != ETWC_DECODED_NONE) {
-        if (ETWC_UNLIKELY(completeness == ETWC_DECODED_PARTIAL))
-            count_partial(a, event, &record);
-        if (ETWC_UNLIKELY(etwc_class_is_manifest(event->kernel_class)))
-            status = apply_manifest_record(a, event, &record, err);
-        else
-            status = apply_classic_record(a, event, &record, err);
-    }
+    etwc_status status = apply_record(a, event, err);
     if (event->thread_id != ETWC_NO_ID) {
         a->seen[ETWC_SOURCE_ticks] = 1;
         metric_apply_ticks(a, event);
@@ -446,7 +499,7 @@ etwc_aggregate_apply_all(etwc_aggregate *a, const etwc_event *events, size_t cou
     size_t i = 0;
     while (i < count && status == ETWC_OK) {
         size_t end = count - i < METRIC_AHEAD ? count : i + METRIC_AHEAD;
-        if (a->thread_count >= METRIC_MANY_THREADS)
+        if (a->live_count >= METRIC_MANY_THREADS)
             metric_look_ahead(a, events + i, end - i);
         while (i < end && status == ETWC_OK)
             status = etwc_aggregate_apply(a, &events[i++], err);

@@ -17,6 +17,9 @@
 
 #define METRIC_NONE ETWC_TABLE_NONE
 
+/* Reasons whose place in the waits is known without a search: all that Windows has. */
+enum { METRIC_WAIT_PLACES = 40 };
+
 /* Both ordered by use: what a context switch reads and writes lies at the front, so
  * that it is few lines of the cache. */
 typedef struct metric_process {
@@ -28,6 +31,7 @@ typedef struct metric_process {
     bool is_dead;
     bool has_handle_list; /* of the session's begin or end */
     int64_t valid_until;  /* the id names this row at times before that */
+    uint8_t wait_places[METRIC_WAIT_PLACES]; /* by reason; METRIC_READY: none yet */
     /* Counters and gauges; the rest is filled in a copy. To be written through
      * metric_process_change alone: snapshots share the copies of other rows. */
     etwc_plain_row row;

@@ -66,12 +66,18 @@ place_of(etwc_aggregate *a, metric_process *process, uint8_t reason)
         reason = ETWC_WAIT_REASONS - 1; /* Windows has no such reason */
     if (process->wait_count == 0 && !wait_add(a, process, 0))
         return METRIC_NOT_WAITING;
+    if (ETWC_LIKELY(reason < METRIC_WAIT_PLACES &&
+                    process->wait_places[reason] != METRIC_READY))
+        return process->wait_places[reason];
     for (uint32_t i = METRIC_READY + 1; i < process->wait_count; i++)
         if (process->waits[i].reason == reason)
             return (uint8_t)i;
     if (!wait_add(a, process, reason))
         return METRIC_NOT_WAITING;
-    return (uint8_t)(process->wait_count - 1);
+    uint8_t place = (uint8_t)(process->wait_count - 1);
+    if (reason < METRIC_WAIT_PLACES)
+        process->wait_places[reason] = place;
+    return place;
 }
 
 static inline uint8_t
@@ -300,4 +306,5 @@ metric_wait_free(etwc_aggregate *a, metric_process *process)
     etwc_free(process->waits);
     process->waits = NULL;
     process->wait_count = process->wait_capacity = 0;
+    memset(process->wait_places, METRIC_READY, sizeof process->wait_places);
 }
