@@ -32,7 +32,7 @@
 #include "etwc_os.h"
 #include "metric_rows.h"
 
-enum { MAX_ROUNDS = 64, CHUNK = 256, BUFFER_MAX = 16 << 20 };
+enum { MAX_ROUNDS = 64, CHUNK = 64, BUFFER_MAX = 16 << 20 };
 
 #define MEMORY_LIMIT (UINT64_C(512) << 20)
 

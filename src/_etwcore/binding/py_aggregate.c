@@ -13,9 +13,9 @@
 #include "py_writer.h"
 
 enum {
-    FEED_CHUNK = 256,
+    FEED_CHUNK = 64, /* events that stay in the nearest cache until they are applied */
     /* Chunks between two looks at signals: some milliseconds of work. */
-    FEED_CHUNKS_PER_LOOK = 512
+    FEED_CHUNKS_PER_LOOK = 1024
 };
 
 typedef struct pyetw_aggregate {

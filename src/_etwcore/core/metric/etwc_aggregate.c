@@ -75,7 +75,8 @@ etwc_aggregate_free(etwc_aggregate *a)
     etwc_free(a->row_of_number);
     etwc_free(a->changed);
     etwc_free(a->processes);
-    etwc_free(a->threads);
+    etwc_free(a->thread_block);
+    etwc_free(a->thread_facts);
     etwc_free(a->changed_threads);
     etwc_free(a->edges);
     etwc_free(a->epoch_ends);

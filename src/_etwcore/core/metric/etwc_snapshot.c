@@ -128,8 +128,9 @@ fill_running(const etwc_aggregate *a, int64_t now, etwc_snapshot *to)
         if (p->thread == METRIC_NONE)
             continue;
         const metric_thread *thread = &a->threads[p->thread];
-        if (ticks != 0 && thread->live_at != METRIC_NONE)
-            to->live[thread->live_at].active_raw_time = now - 1;
+        uint32_t live_at = metric_facts_of(a, thread)->live_at;
+        if (ticks != 0 && live_at != METRIC_NONE)
+            to->live[live_at].active_raw_time = now - 1;
         uint32_t number = a->processes[thread->process].number;
         if (number == METRIC_NONE) {
             to->machine.unowned_ticks += ticks;

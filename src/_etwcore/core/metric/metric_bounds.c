@@ -44,12 +44,13 @@ metric_bounds_process_died(etwc_aggregate *a, uint32_t row)
 void
 metric_bounds_thread_died(etwc_aggregate *a, uint32_t row)
 {
-    metric_thread *thread = &a->threads[row];
+    metric_thread_facts *thread = &a->thread_facts[row];
     if (thread->is_dead || thread->is_adopted || row == a->idle_thread ||
         row == a->bounds.thread)
         return;
     thread->is_dead = true;
-    metric_list_append(&a->bounds.dead_threads, METRIC_LINKS(a->threads, dead), row);
+    metric_list_append(&a->bounds.dead_threads, METRIC_LINKS(a->thread_facts, dead),
+                       row);
 }
 
 void
@@ -79,18 +80,18 @@ void
 metric_bounds_free_thread(etwc_aggregate *a, uint32_t row)
 {
     metric_thread *thread = &a->threads[row];
+    metric_thread_facts *facts = &a->thread_facts[row];
     metric_process *process = &a->processes[thread->process];
-    metric_list_remove(&process->threads, METRIC_LINKS(a->threads, sibling), row);
-    if (thread->is_dead)
-        metric_list_remove(&a->bounds.dead_threads, METRIC_LINKS(a->threads, dead),
+    metric_list_remove(&process->threads, METRIC_LINKS(a->thread_facts, sibling), row);
+    if (facts->is_dead)
+        metric_list_remove(&a->bounds.dead_threads, METRIC_LINKS(a->thread_facts, dead),
                            row);
     *thread =
         (metric_thread){.is_changed = thread->is_changed, /* it is listed as such */
-                        .live_at = METRIC_NONE,
-                        .life = METRIC_NONE,
-                        .wait = METRIC_NOT_WAITING,
-                        .is_adopted = true};
-    thread->sibling.next = a->bounds.free_threads;
+                        .wait = METRIC_NOT_WAITING};
+    *facts = (metric_thread_facts){
+        .live_at = METRIC_NONE, .life = METRIC_NONE, .is_adopted = true};
+    facts->sibling.next = a->bounds.free_threads;
     a->bounds.free_threads = row;
     a->bounds.threads_in_use--;
 }
@@ -98,14 +99,14 @@ metric_bounds_free_thread(etwc_aggregate *a, uint32_t row)
 static void
 expire_thread(etwc_aggregate *a, uint32_t row)
 {
-    const metric_thread *thread = &a->threads[row];
+    const metric_thread_facts *facts = &a->thread_facts[row];
     metric_live_remove(a, row);
     metric_wait_forget(a, row);
-    if (etwc_table_find(&a->thread_ids, thread->thread_id) == row)
-        etwc_table_remove(&a->thread_ids, thread->thread_id);
-    if (thread->life != METRIC_NONE)
-        a->thread_of_life[thread->life] = a->bounds.thread;
-    uint32_t process = thread->process;
+    if (etwc_table_find(&a->thread_ids, facts->thread_id) == row)
+        etwc_table_remove(&a->thread_ids, facts->thread_id);
+    if (facts->life != METRIC_NONE)
+        a->thread_of_life[facts->life] = a->bounds.thread;
+    uint32_t process = a->threads[row].process;
     metric_process *owner = &a->processes[process];
     if (owner->priority_thread == row)
         owner->priority_thread = a->bounds.thread;
@@ -142,7 +143,7 @@ static bool
 has_running_thread(const etwc_aggregate *a, uint32_t process)
 {
     for (uint32_t i = a->processes[process].threads.first; i != METRIC_NONE;
-         i = a->threads[i].sibling.next)
+         i = a->thread_facts[i].sibling.next)
         if (is_running(a, i))
             return true;
     return false;
@@ -223,8 +224,8 @@ metric_bounds_admit_thread(etwc_aggregate *a)
         return true;
     if (!has_stand_in(a))
         return false;
-    uint32_t row =
-        longest_dead(a, &b->dead_threads, METRIC_LINKS(a->threads, dead), is_running);
+    uint32_t row = longest_dead(a, &b->dead_threads,
+                                METRIC_LINKS(a->thread_facts, dead), is_running);
     if (row == METRIC_NONE) {
         b->refused_threads++;
         return false;

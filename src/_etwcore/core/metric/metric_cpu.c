@@ -208,10 +208,10 @@ is_kernel_address(uint64_t address, uint8_t pointer_size)
 
 /* After its end record a thread is no owner of samples: see metric_owner.c. */
 static bool
-has_ended(const etwc_aggregate *a, const metric_thread *thread, int64_t now)
+has_ended(const etwc_aggregate *a, const metric_thread_facts *facts, int64_t now)
 {
-    return thread->live_at == METRIC_NONE && thread->life != METRIC_NONE &&
-           etwc_lifetimes_thread_at(a->lifetimes, thread->life)->end_raw_time < now;
+    return facts->live_at == METRIC_NONE && facts->life != METRIC_NONE &&
+           etwc_lifetimes_thread_at(a->lifetimes, facts->life)->end_raw_time < now;
 }
 
 void
@@ -223,12 +223,12 @@ metric_apply_sample(etwc_aggregate *a, const etwc_event *event,
     uint32_t row = metric_thread_row(a, record->thread_id, event->raw_time);
     if (row == METRIC_NONE)
         return;
-    if (ETWC_UNLIKELY(has_ended(a, &a->threads[row], event->raw_time))) {
+    if (ETWC_UNLIKELY(has_ended(a, &a->thread_facts[row], event->raw_time))) {
         a->unowned_samples++;
         return;
     }
     metric_thread *thread = metric_thread_change(a, row);
-    thread->samples++;
+    a->thread_facts[row].samples++;
     if (thread->active < event->raw_time)
         thread->active = event->raw_time;
     metric_process *process = metric_process_change(a, a->threads[row].process);
@@ -284,7 +284,7 @@ metric_apply_ticks(etwc_aggregate *a, const etwc_event *event)
         process = metric_process_row(a, event->process_id, event->raw_time);
     if (process == METRIC_NONE)
         return;
-    metric_thread *thread = &a->threads[row];
+    metric_thread_facts *thread = &a->thread_facts[row];
     etwc_plain_row *to = &metric_process_change(a, process)->row;
     etwc_row_counters *counters = &to->counters;
     to->known |= ETWC_ROW_TICKS;

@@ -82,11 +82,12 @@ metric_io_priority_told(etwc_aggregate *a, uint32_t thread, uint8_t priority)
 {
     uint32_t row = a->threads[thread].process;
     metric_process *process = &a->processes[row];
-    const metric_thread *first = &a->threads[process->priority_thread];
+    uint32_t first = process->priority_thread;
     /* Rows of threads are used again. */
     bool has_first = (process->row.known & ETWC_ROW_IO_PRIORITY) &&
-                     first->live_at != METRIC_NONE && first->process == row;
-    if (has_first && process->priority_thread != thread)
+                     a->thread_facts[first].live_at != METRIC_NONE &&
+                     a->threads[first].process == row;
+    if (has_first && first != thread)
         return;
     (void)metric_process_change(a, row);
     process->priority_thread = thread;

@@ -35,6 +35,7 @@ metric_rows_bytes(const etwc_aggregate *a)
     bytes += a->copy_capacity * (sizeof *a->copies + sizeof *a->row_of_number);
     bytes += a->processes_in_use * sizeof(metric_copy);
     bytes += a->thread_capacity * sizeof *a->threads;
+    bytes += a->thread_facts_capacity * sizeof *a->thread_facts;
     bytes += a->changed_thread_capacity * sizeof *a->changed_threads;
     bytes += a->image_capacity * sizeof *a->images;
     bytes += a->image_bucket_count * sizeof *a->image_buckets;
@@ -193,28 +194,60 @@ metric_process_free(etwc_aggregate *a, uint32_t row)
     a->first_process_free = row;
 }
 
+/* Room for so many threads, each beginning with a line of the cache. */
+static bool
+threads_reach(etwc_aggregate *a, size_t needed)
+{
+    void *facts = a->thread_facts;
+    if (!etwc_grow(&facts, &a->thread_facts_capacity, needed, sizeof *a->thread_facts))
+        return false;
+    a->thread_facts = facts;
+    if (needed <= a->thread_capacity)
+        return true;
+    size_t bytes;
+    if (!etwc_mul_size(a->thread_facts_capacity, sizeof *a->threads, &bytes) ||
+        bytes > SIZE_MAX - METRIC_LINE_BYTES)
+        return false;
+    void *block = etwc_malloc(bytes + METRIC_LINE_BYTES);
+    if (block == NULL)
+        return false;
+    uintptr_t past = (uintptr_t)block % METRIC_LINE_BYTES;
+    void *lines = (char *)block + (METRIC_LINE_BYTES - past);
+    if (a->thread_count != 0)
+        memcpy(lines, a->threads, a->thread_count * sizeof *a->threads);
+    etwc_free(a->thread_block);
+    a->thread_block = block;
+    a->threads = lines;
+    a->thread_capacity = a->thread_facts_capacity;
+    return true;
+}
+
 static uint32_t
 thread_take(etwc_aggregate *a)
 {
     uint32_t row = a->bounds.free_threads;
     if (row != METRIC_NONE) {
-        a->bounds.free_threads = a->threads[row].sibling.next;
+        a->bounds.free_threads = a->thread_facts[row].sibling.next;
         return row;
     }
-    void *items = a->threads;
-    if (a->thread_count >= METRIC_NONE ||
-        !etwc_grow(&items, &a->thread_capacity, a->thread_count + 1,
-                   sizeof *a->threads))
+    if (a->thread_count >= METRIC_NONE || !threads_reach(a, a->thread_count + 1))
         return out_of_memory(a);
-    a->threads = items;
     void *changed = a->changed_threads;
     if (!etwc_grow(&changed, &a->changed_thread_capacity, a->thread_count + 1,
                    sizeof *a->changed_threads))
         return out_of_memory(a);
     a->changed_threads = changed;
     metric_has_grown(a);
-    a->threads[a->thread_count].is_changed = false;
+    a->threads[a->thread_count].is_changed = 0;
     return (uint32_t)a->thread_count++;
+}
+
+/* The id of a thread names it up to then. */
+static void
+thread_name_until(etwc_aggregate *a, uint32_t row, int64_t raw_time)
+{
+    a->thread_facts[row].valid_until = raw_time;
+    a->threads[row].is_passing = raw_time != INT64_MAX;
 }
 
 /* Whatever the limit is: for what there is one of. */
@@ -226,23 +259,25 @@ thread_new(etwc_aggregate *a, uint32_t thread_id, uint32_t process, uint32_t lif
         return METRIC_NONE;
     a->threads[row] = (metric_thread){
         .is_changed = a->threads[row].is_changed, /* it is listed as such */
+        .process = process,
+        .processor = METRIC_NO_PROCESSOR,
+        .active = INT64_MIN,
+        .epoch = a->epoch,
+        .state = METRIC_STATE_UNKNOWN,
+        .wait = METRIC_NOT_WAITING,
+    };
+    a->thread_facts[row] = (metric_thread_facts){
         .row_id = a->bounds.next_thread_id++,
         .valid_until = INT64_MAX,
-        .process = process,
         .thread_id = thread_id,
         .life = life,
         .live_at = METRIC_NONE,
-        .processor = METRIC_NONE,
-        .active = INT64_MIN,
-        .epoch = a->epoch,
-        .state = ETWC_THREAD_UNKNOWN,
-        .wait = METRIC_NOT_WAITING,
         .is_old =
             life == METRIC_NONE ||
             etwc_lifetimes_thread_at(a->lifetimes, life)->begin_raw_time == INT64_MIN,
     };
     metric_list_append(&a->processes[process].threads,
-                       METRIC_LINKS(a->threads, sibling), row);
+                       METRIC_LINKS(a->thread_facts, sibling), row);
     a->bounds.threads_in_use++;
     return row;
 }
@@ -282,7 +317,7 @@ metric_rows_add_stand_in(etwc_aggregate *a)
         return false;
     /* An id that names it is looked at again with every event. */
     a->processes[b->process].valid_until = INT64_MIN;
-    a->threads[b->thread].valid_until = INT64_MIN;
+    thread_name_until(a, b->thread, INT64_MIN);
     return true;
 }
 
@@ -405,7 +440,7 @@ idle_bind(etwc_aggregate *a, int64_t now)
         !etwc_table_put(&a->thread_ids, 0, a->idle_thread))
         return out_of_memory(a);
     a->threads[a->idle_thread].process = process;
-    a->threads[a->idle_thread].valid_until = a->processes[process].valid_until;
+    thread_name_until(a, a->idle_thread, a->processes[process].valid_until);
     return a->idle_thread;
 }
 
@@ -429,8 +464,9 @@ metric_thread_bind(etwc_aggregate *a, uint32_t thread_id, int64_t now)
     if (!thread_give_id(a, thread_id, row))
         return out_of_memory(a);
     if (row != a->bounds.thread)
-        a->threads[row].valid_until =
-            valid_until(a, etwc_lifetimes_thread_until(a->lifetimes, thread_id, now));
+        thread_name_until(
+            a, row,
+            valid_until(a, etwc_lifetimes_thread_until(a->lifetimes, thread_id, now)));
     return row;
 }
 
@@ -502,29 +538,38 @@ relearn_defunct(etwc_aggregate *a)
         metric_bounds_process_died(a, row);
 }
 
+/* Who the row is stays, what was counted and told comes along. */
+static void
+facts_adopt(metric_thread_facts *to, const metric_thread_facts *from)
+{
+    metric_thread_facts self = *to;
+    *to = *from;
+    to->valid_until = self.valid_until;
+    to->life = self.life;
+    to->live_at = self.live_at;
+    to->is_old = self.is_old;
+    to->row_id = self.row_id;
+    to->is_dead = self.is_dead;
+    to->dead = self.dead;
+    to->sibling = self.sibling;
+}
+
 /* What a thread did before anybody said whose it is goes to its process. */
 static void
 adopt_orphan(etwc_aggregate *a, uint32_t row, uint32_t orphan)
 {
     metric_thread *to = &a->threads[row];
-    metric_thread *from = &a->threads[orphan];
-    metric_process *hidden = &a->processes[from->process];
-    uint32_t hidden_row = from->process;
-    metric_counted_move(a, metric_process_change(a, to->process), hidden);
+    uint32_t hidden_row = a->threads[orphan].process;
+    metric_counted_move(a, metric_process_change(a, to->process),
+                        &a->processes[hidden_row]);
     metric_thread self = *to;
-    *to = *from;
-    to->valid_until = self.valid_until;
+    *to = a->threads[orphan];
     to->process = self.process;
-    to->life = self.life;
-    to->live_at = self.live_at;
-    to->is_old = self.is_old;
+    to->is_passing = self.is_passing;
     to->is_changed = self.is_changed;
     (void)metric_thread_change(a, row);
-    to->row_id = self.row_id;
-    to->is_dead = self.is_dead;
-    to->dead = self.dead;
-    to->sibling = self.sibling;
-    metric_wait_adopt(a, to->process, from->process, row);
+    facts_adopt(&a->thread_facts[row], &a->thread_facts[orphan]);
+    metric_wait_adopt(a, to->process, hidden_row, row);
     for (size_t i = 0; i < a->processor_count; i++)
         if (a->processors[i].thread == orphan)
             a->processors[i].thread = row;
@@ -549,7 +594,7 @@ relearn_thread(etwc_aggregate *a, uint32_t thread_id, uint32_t process_id, int64
     }
     if (had == METRIC_NONE || had == row)
         return;
-    if (a->threads[had].life == METRIC_NONE && had != a->bounds.thread &&
+    if (a->thread_facts[had].life == METRIC_NONE && had != a->bounds.thread &&
         row != a->bounds.thread && life->begin_raw_time == INT64_MIN)
         adopt_orphan(a, row, had);
 }
@@ -625,7 +670,7 @@ metric_processors_grow(etwc_aggregate *a, uint32_t processor)
 void
 metric_live_add(etwc_aggregate *a, uint32_t thread)
 {
-    if (a->threads[thread].live_at != METRIC_NONE)
+    if (a->thread_facts[thread].live_at != METRIC_NONE)
         return;
     void *live = a->live;
     void *live_threads = a->live_threads;
@@ -640,12 +685,12 @@ metric_live_add(etwc_aggregate *a, uint32_t thread)
         return;
     }
     a->live_threads = live_threads;
-    metric_thread *row = &a->threads[thread];
-    a->live[a->live_count] =
-        (etwc_live_thread){.row = row->process, .thread_id = row->thread_id};
+    uint32_t process = a->threads[thread].process;
+    a->live[a->live_count] = (etwc_live_thread){
+        .row = process, .thread_id = a->thread_facts[thread].thread_id};
     a->live_threads[a->live_count] = thread;
-    row->live_at = (uint32_t)a->live_count++;
-    metric_process_change(a, row->process)->row.gauges.thread_count++;
+    a->thread_facts[thread].live_at = (uint32_t)a->live_count++;
+    metric_process_change(a, process)->row.gauges.thread_count++;
     (void)metric_thread_change(a, thread);
 }
 
@@ -654,30 +699,31 @@ metric_live_update(etwc_aggregate *a)
 {
     while (a->changed_thread_count != 0) {
         metric_thread *row = &a->threads[a->changed_threads[--a->changed_thread_count]];
-        row->is_changed = false;
-        if (row->live_at == METRIC_NONE)
+        const metric_thread_facts *facts = metric_facts_of(a, row);
+        row->is_changed = 0;
+        if (facts->live_at == METRIC_NONE)
             continue;
-        etwc_live_thread *live = &a->live[row->live_at];
+        etwc_live_thread *live = &a->live[facts->live_at];
         live->active_raw_time = row->active;
-        live->affinity_mask = row->affinity_mask;
+        live->affinity_mask = facts->affinity_mask;
         live->epoch = row->epoch;
-        live->state = row->state;
-        live->wait_reason = row->wait_reason;
+        live->state = (uint8_t)metric_state_of(row);
+        live->wait_reason = metric_wait_reason(a, row);
     }
 }
 
 void
 metric_live_remove(etwc_aggregate *a, uint32_t thread)
 {
-    metric_thread *row = &a->threads[thread];
-    uint32_t at = row->live_at;
+    const metric_thread *row = &a->threads[thread];
+    uint32_t at = a->thread_facts[thread].live_at;
     if (at == METRIC_NONE)
         return;
     uint32_t last = (uint32_t)--a->live_count;
     a->live[at] = a->live[last];
     a->live_threads[at] = a->live_threads[last];
-    a->threads[a->live_threads[at]].live_at = at;
-    row->live_at = METRIC_NONE;
+    a->thread_facts[a->live_threads[at]].live_at = at;
+    a->thread_facts[thread].live_at = METRIC_NONE;
     metric_process *process = metric_process_change(a, row->process);
     process->row.gauges.thread_count--;
     if (row->active != INT64_MIN || row->state == ETWC_THREAD_RUNNING)

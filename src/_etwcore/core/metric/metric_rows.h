@@ -20,8 +20,8 @@
 /* Reasons whose place in the waits is known without a search: all that Windows has. */
 enum { METRIC_WAIT_PLACES = 40 };
 
-/* Both ordered by use: what a context switch reads and writes lies at the front, so
- * that it is few lines of the cache. */
+/* Ordered by use: what a context switch reads and writes lies at the front, so that it
+ * is few lines of the cache. */
 typedef struct metric_process {
     metric_wait *waits; /* owned; NULL before a thread of it has waited */
     uint32_t wait_count, wait_capacity;
@@ -54,37 +54,51 @@ typedef struct metric_process {
     metric_list threads, images; /* of the process, by `sibling` */
 } metric_process;
 
+/* What a context switch, a ready record and the run of a thread read and write: one
+ * line of the cache, and a row begins with a line. */
 typedef struct metric_thread {
-    int64_t valid_until;
     int64_t since; /* of a state: when it was switched to, or began to wait */
     uint64_t run_ticks, ready_ticks, wait_ticks;
-    uint32_t process;   /* row */
-    uint32_t processor; /* that it was last switched to, or METRIC_NONE */
-    uint32_t epoch;     /* of state; nobody knows the state in later ones */
-    uint32_t context_switches;
-    uint8_t state; /* etwc_thread_state */
-    uint8_t wait_reason;
-    uint8_t wait;    /* place in the waits of its process, or METRIC_NOT_WAITING */
-    bool is_readied; /* while it ran: it will not wait when it is switched away */
-    bool is_changed; /* since the latest snapshot */
-    uint8_t base_priority;
-    uint32_t voluntary_switches, involuntary_switches, migrations;
     int64_t active;   /* last tick that it is known to have run, or INT64_MIN */
-    uint32_t samples; /* rarely used from here on */
-    uint32_t thread_id;
-    uint64_t affinity_mask;
-    uint32_t known;                    /* ETWC_THREAD_PRIORITY, ETWC_THREAD_AFFINITY */
+    uint32_t process; /* row */
+    uint32_t epoch;   /* of state; nobody knows the state in later ones */
+    uint32_t context_switches, voluntary_switches, migrations;
+    uint16_t processor; /* that it was last switched to, or METRIC_NO_PROCESSOR */
+    uint8_t wait;       /* place in the waits of its process, or METRIC_NOT_WAITING */
+    uint8_t state : 4;  /* etwc_thread_state, or METRIC_STATE_UNKNOWN */
+    uint8_t is_readied : 1; /* while it ran: it will not wait when switched away */
+    uint8_t is_changed : 1; /* since the latest snapshot */
+    uint8_t is_passing : 1; /* its id names another from facts.valid_until on */
+} metric_thread;
+
+enum { METRIC_LINE_BYTES = 64 };
+_Static_assert(sizeof(metric_thread) == METRIC_LINE_BYTES, "one line");
+
+/* Windows has no more than 2048; of one with this number no migrations are counted. */
+enum { METRIC_NO_PROCESSOR = UINT16_MAX };
+enum { METRIC_STATE_UNKNOWN = 15 };
+_Static_assert((int)ETWC_THREAD_STATES < (int)METRIC_STATE_UNKNOWN,
+               "states fit their bits");
+
+/* The rest of a thread, by the same number. */
+typedef struct metric_thread_facts {
+    int64_t valid_until; /* the id names this row at times before that */
+    uint32_t samples, involuntary_switches;
     uint32_t kernel_ticks, user_ticks; /* last seen */
-    uint32_t life;                     /* instance, or METRIC_NONE */
-    uint64_t cycles;                   /* told when it ended; else 0 */
-    uint32_t live_at;                  /* position among the living, or METRIC_NONE */
+    uint32_t thread_id;
+    uint32_t life;    /* instance, or METRIC_NONE */
+    uint32_t live_at; /* position among the living, or METRIC_NONE */
+    uint32_t known;   /* ETWC_THREAD_PRIORITY, ETWC_THREAD_AFFINITY */
     bool has_ticks;
     bool is_old;     /* began before the trace, or nobody knows */
     bool is_adopted; /* empty: its numbers went to the row of its instance */
     bool is_dead;
+    uint8_t base_priority;
+    uint64_t affinity_mask;
+    uint64_t cycles; /* told when it ended; else 0 */
     uint64_t row_id;
     metric_link dead, sibling;
-} metric_thread;
+} metric_thread_facts;
 
 /* Time that interrupts took on a processor, latest last, none inside another. */
 typedef struct metric_interval {
@@ -141,8 +155,10 @@ struct etwc_aggregate {
     uint32_t *changed;           /* rows that changed since; room for all rows */
     bool have_all_changed;       /* all rows, whether they are listed or not */
     size_t changed_count, changed_capacity, copy_capacity;
-    metric_thread *threads;
-    size_t thread_count, thread_capacity;
+    metric_thread *threads; /* inside of thread_block */
+    metric_thread_facts *thread_facts;
+    void *thread_block;
+    size_t thread_count, thread_capacity, thread_facts_capacity;
     uint32_t *changed_threads; /* since the latest snapshot; room for all */
     size_t changed_thread_count, changed_thread_capacity;
     etwc_live_thread *live; /* as of when each was looked at: metric_live_update */
@@ -243,10 +259,29 @@ metric_thread_change(etwc_aggregate *a, uint32_t row)
 {
     metric_thread *thread = &a->threads[row];
     if (ETWC_UNLIKELY(!thread->is_changed)) {
-        thread->is_changed = true;
+        thread->is_changed = 1;
         a->changed_threads[a->changed_thread_count++] = row;
     }
     return thread;
+}
+static inline metric_thread_facts *
+metric_facts_of(const etwc_aggregate *a, const metric_thread *thread)
+{
+    return &a->thread_facts[thread - a->threads];
+}
+static inline etwc_thread_state
+metric_state_of(const metric_thread *thread)
+{
+    return thread->state == METRIC_STATE_UNKNOWN ? ETWC_THREAD_UNKNOWN
+                                                 : (etwc_thread_state)thread->state;
+}
+/* KWAIT_REASON of a thread that is waiting. */
+static inline uint8_t
+metric_wait_reason(const etwc_aggregate *a, const metric_thread *thread)
+{
+    return thread->wait == METRIC_NOT_WAITING
+               ? 0
+               : (uint8_t)a->processes[thread->process].waits[thread->wait].reason;
 }
 /* All of them: the lifetimes have learnt something. Only noted, for that can be at
  * every process record; the next snapshot looks at the rows. */
@@ -276,7 +311,8 @@ static inline uint32_t
 metric_thread_row(etwc_aggregate *a, uint32_t thread_id, int64_t now)
 {
     uint32_t row = etwc_table_find(&a->thread_ids, thread_id);
-    if (ETWC_LIKELY(row != METRIC_NONE && now < a->threads[row].valid_until))
+    if (ETWC_LIKELY(row != METRIC_NONE && (!a->threads[row].is_passing ||
+                                           now < a->thread_facts[row].valid_until)))
         return row;
     return metric_thread_bind(a, thread_id, now);
 }

@@ -35,42 +35,44 @@ static void
 fill_thread(const etwc_aggregate *a, const metric_thread *thread, int64_t now,
             etwc_thread_row *row)
 {
+    const metric_thread_facts *facts = metric_facts_of(a, thread);
     const metric_process *process = &a->processes[thread->process];
     bool is_owned = process->number != METRIC_NONE;
     *row = (etwc_thread_row){
-        .row_id = thread->row_id,
+        .row_id = facts->row_id,
         .run_ticks = thread->run_ticks,
         .ready_ticks = thread->ready_ticks,
         .wait_ticks = thread->wait_ticks,
         .context_switches = thread->context_switches,
         .voluntary_switches = thread->voluntary_switches,
-        .involuntary_switches = thread->involuntary_switches,
+        .involuntary_switches = facts->involuntary_switches,
         .migrations = thread->migrations,
-        .samples = thread->samples,
-        .cycles = thread->cycles,
-        .known = thread->known | (thread->has_ticks ? ETWC_THREAD_TICKS : 0u) |
-                 (thread->cycles != 0 ? ETWC_THREAD_CYCLES : 0u),
-        .affinity_mask = thread->affinity_mask,
-        .base_priority = thread->base_priority,
-        .kernel_ticks = thread->kernel_ticks,
-        .user_ticks = thread->user_ticks,
-        .thread_id = thread->thread_id,
+        .samples = facts->samples,
+        .cycles = facts->cycles,
+        .known = facts->known | (facts->has_ticks ? ETWC_THREAD_TICKS : 0u) |
+                 (facts->cycles != 0 ? ETWC_THREAD_CYCLES : 0u),
+        .affinity_mask = facts->affinity_mask,
+        .base_priority = facts->base_priority,
+        .kernel_ticks = facts->kernel_ticks,
+        .user_ticks = facts->user_ticks,
+        .thread_id = facts->thread_id,
         .process_id = is_owned ? process->row.process_id : ETWC_NO_ID,
         .row = is_owned ? process->number : ETWC_NO_ID,
         .state = ETWC_THREAD_UNKNOWN,
-        .processor = thread->processor,
+        .processor =
+            thread->processor == METRIC_NO_PROCESSOR ? METRIC_NONE : thread->processor,
     };
     if (metric_wait_is_known(a, thread)) {
-        row->state = thread->state;
+        row->state = (uint8_t)metric_state_of(thread);
         if (thread->state == ETWC_THREAD_WAITING)
-            row->wait_reason = thread->wait_reason;
+            row->wait_reason = metric_wait_reason(a, thread);
     }
     int64_t end = thread->epoch == a->epoch ? now : a->epoch_ends[thread->epoch];
     if (thread->wait != METRIC_NOT_WAITING && end > thread->since)
         *(thread->wait == METRIC_READY ? &row->ready_ticks : &row->wait_ticks) +=
             (uint64_t)end - (uint64_t)thread->since;
-    if (thread->life != METRIC_NONE)
-        fill_life(a, etwc_lifetimes_thread_at(a->lifetimes, thread->life), now, row);
+    if (facts->life != METRIC_NONE)
+        fill_life(a, etwc_lifetimes_thread_at(a->lifetimes, facts->life), now, row);
 }
 
 void
@@ -174,7 +176,7 @@ metric_tables_finish(const etwc_aggregate *a, etwc_snapshot *to)
     size_t kept = 0;
     bool is_sorted = true;
     for (size_t i = 0; i < to->thread_count; i++) {
-        if (a->threads[i].is_adopted)
+        if (a->thread_facts[i].is_adopted)
             continue;
         etwc_thread_row *row = &to->threads[kept++];
         *row = to->threads[i];

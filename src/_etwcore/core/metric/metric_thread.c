@@ -9,15 +9,17 @@
 static void
 base_priority_told(etwc_aggregate *a, uint32_t row, uint8_t priority)
 {
-    metric_thread *thread = &a->threads[row];
-    metric_process *process = &a->processes[thread->process];
+    metric_thread_facts *thread = &a->thread_facts[row];
+    uint32_t owner = a->threads[row].process;
+    metric_process *process = &a->processes[owner];
     thread->base_priority = priority;
     thread->known |= ETWC_THREAD_PRIORITY;
-    bool has_first = (process->row.known & ETWC_ROW_PRIORITY) &&
-                     a->threads[process->base_priority_thread].live_at != METRIC_NONE;
+    bool has_first =
+        (process->row.known & ETWC_ROW_PRIORITY) &&
+        a->thread_facts[process->base_priority_thread].live_at != METRIC_NONE;
     if (has_first && process->base_priority_thread != row)
         return;
-    process = metric_process_change(a, thread->process);
+    process = metric_process_change(a, owner);
     process->base_priority_thread = row;
     process->row.gauges.base_priority = priority;
     process->row.known |= ETWC_ROW_PRIORITY;
@@ -38,9 +40,9 @@ metric_apply_base_priority(etwc_aggregate *a, const etwc_event *event,
 static void
 affinity_told(etwc_aggregate *a, uint32_t row, uint64_t mask)
 {
-    metric_thread *thread = metric_thread_change(a, row);
-    thread->affinity_mask = mask;
-    thread->known |= ETWC_THREAD_AFFINITY;
+    (void)metric_thread_change(a, row);
+    a->thread_facts[row].affinity_mask = mask;
+    a->thread_facts[row].known |= ETWC_THREAD_AFFINITY;
 }
 
 void
@@ -79,7 +81,7 @@ metric_apply_thread(etwc_aggregate *a, const etwc_event *event,
     switch (record->type) {
     case ETWC_KERNEL_THREAD_START:
         to->counters.threads_started++;
-        if (row != METRIC_NONE && a->threads[row].state == ETWC_THREAD_UNKNOWN)
+        if (row != METRIC_NONE && a->threads[row].state == METRIC_STATE_UNKNOWN)
             metric_wait_set_state(a, row, ETWC_THREAD_INITIALIZED);
         break;
     case ETWC_KERNEL_THREAD_RUNDOWN_START:
@@ -111,9 +113,9 @@ metric_apply_thread(etwc_aggregate *a, const etwc_event *event,
     if (record->fields & ETWC_HAS_AFFINITY)
         affinity_told(a, row, said->affinity);
     /* A rundown record of a thread that has ended does not bring it back. */
-    const metric_thread *thread = &a->threads[row];
-    if (thread->life == METRIC_NONE ||
-        etwc_lifetimes_thread_at(a->lifetimes, thread->life)->end_raw_time > now)
+    uint32_t life = a->thread_facts[row].life;
+    if (life == METRIC_NONE ||
+        etwc_lifetimes_thread_at(a->lifetimes, life)->end_raw_time > now)
         metric_live_add(a, row);
 }
 
@@ -141,11 +143,10 @@ metric_apply_thread_cycles(etwc_aggregate *a, const etwc_event *event,
                            const etwc_kernel_thread *record)
 {
     uint32_t row = metric_thread_row(a, record->thread_id, event->raw_time);
-    if (row == METRIC_NONE || a->threads[row].cycles != 0)
+    if (row == METRIC_NONE || a->thread_facts[row].cycles != 0)
         return;
-    metric_thread *thread = &a->threads[row];
-    thread->cycles = record->cycles;
-    metric_process *process = metric_process_change(a, thread->process);
+    a->thread_facts[row].cycles = record->cycles;
+    metric_process *process = metric_process_change(a, a->threads[row].process);
     process->row.counters.ended_thread_cycles += record->cycles;
     ended_add(a, (etwc_ended_thread){.row_id = process->row_id,
                                      .cycles = record->cycles,

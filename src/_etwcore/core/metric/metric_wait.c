@@ -102,9 +102,9 @@ refresh(const etwc_aggregate *a, metric_thread *thread)
             (uint64_t)end - (uint64_t)thread->since;
     thread->epoch = a->epoch;
     thread->wait = METRIC_NOT_WAITING;
-    thread->is_readied = false;
+    thread->is_readied = 0;
     if (thread->state != ETWC_THREAD_RUNNING && thread->state != ETWC_THREAD_TERMINATED)
-        thread->state = ETWC_THREAD_UNKNOWN;
+        thread->state = METRIC_STATE_UNKNOWN;
 }
 
 bool
@@ -154,6 +154,12 @@ contradict(etwc_aggregate *a, metric_pair pair)
 
 /* ---- Records ------------------------------------------------------------------------ */
 
+static inline void
+state_set(metric_thread *thread, unsigned state)
+{
+    thread->state = state < ETWC_THREAD_STATES ? state & 0xF : METRIC_STATE_UNKNOWN;
+}
+
 static bool
 is_waiting(uint8_t state)
 {
@@ -178,7 +184,7 @@ metric_wait_switch_away(etwc_aggregate *a, metric_pair pair, uint32_t processor,
         thread->voluntary_switches++;
         process->row.counters.voluntary_switches++;
     } else if (is_ready(state)) {
-        thread->involuntary_switches++;
+        metric_facts_of(a, thread)->involuntary_switches++;
         process->row.counters.involuntary_switches++;
     }
     refresh(a, thread);
@@ -190,10 +196,9 @@ metric_wait_switch_away(etwc_aggregate *a, metric_pair pair, uint32_t processor,
         return; /* it runs elsewhere already: that switch came first, at the same time */
     }
     bool was_readied = thread->is_readied;
-    thread->is_readied = false;
-    thread->processor = processor;
-    thread->state = state;
-    thread->wait_reason = record->old_wait_reason;
+    thread->is_readied = 0;
+    thread->processor = (uint16_t)processor;
+    state_set(thread, state);
     if (is_waiting(state)) {
         if (!was_readied) {
             wait_begin(a, pair, place_of(a, process, record->old_wait_reason), now);
@@ -215,14 +220,14 @@ metric_wait_switch_to(const etwc_aggregate *a, metric_pair pair, uint32_t proces
     if (ETWC_LIKELY(thread->wait != METRIC_NOT_WAITING))
         wait_end(pair, now, true);
     if (thread->processor != processor) {
-        if (thread->processor != METRIC_NONE) {
+        if (thread->processor != METRIC_NO_PROCESSOR) {
             thread->migrations++;
             pair.process->row.counters.migrations++;
         }
-        thread->processor = processor;
+        thread->processor = (uint16_t)processor;
     }
     thread->state = ETWC_THREAD_RUNNING;
-    thread->is_readied = false;
+    thread->is_readied = 0;
     thread->since = now;
 }
 
@@ -241,7 +246,7 @@ metric_apply_ready(etwc_aggregate *a, const etwc_event *event,
     refresh(a, thread);
     if (thread->state == ETWC_THREAD_RUNNING) {
         /* Its wait was over before it had been switched away. */
-        thread->is_readied = true;
+        thread->is_readied = 1;
         return;
     }
     /* Made ready twice: once its stack or its process had been swapped in. */
@@ -267,8 +272,8 @@ metric_wait_set_state(etwc_aggregate *a, uint32_t row, etwc_thread_state state)
     refresh(a, thread);
     if (thread->wait != METRIC_NOT_WAITING)
         contradict(a, pair);
-    thread->is_readied = false;
-    thread->state = (uint8_t)state;
+    thread->is_readied = 0;
+    state_set(thread, state);
 }
 
 /* ---- Threads whose process is told later --------------------------------------------- */
