@@ -11,15 +11,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import find_traces
 
 pytest.importorskip("click", reason="the command line needs the extra `cli`")
 pytest.importorskip("rich", reason="the command line needs the extra `cli`")
 
+from rich.cells import cell_len
+
 import etwmon
 from etwmon._cli import run
+from etwmon._cli._report import text
+from etwmon._cli._report.blocks import sparkline
 from etwmon._cli._report.model import Report
 from etwmon._cli._report.read import MOST_SLICES, report_of, slice_length
-from etwmon._cli._report.terminal import lines_of, sparkline
+from etwmon._cli._report.terminal import lines_of, screen_of
 
 SECOND_NS = 1_000_000_000
 
@@ -159,9 +164,9 @@ def test_what_a_trace_lacks_has_a_reason_and_no_number(traces: Path) -> None:
     assert "disk events" in report.ranking("disk").reason
     assert not report.series["disk.read"].is_known
     assert "disk events" in report.series["disk.read"].reason
-    text = "\n".join(line.plain for line in lines_of(report, 80))
-    assert "- Disk: the trace has no disk events" in text
-    assert "0 B" not in text
+    shown = "\n".join(line.plain for line in lines_of(report, 80))
+    assert "- Disk: the trace has no disk events" in shown
+    assert "0 B" not in shown
 
 
 def test_a_trace_without_processes_is_reported(traces: Path) -> None:
@@ -219,13 +224,22 @@ def test_json_has_everything_under_its_kind(
 # ---- Terminal --------------------------------------------------------------------------------
 
 
+def busiest_of(demo_trace: Path) -> etwmon.ProcessMetrics:
+    with etwmon.open(demo_trace) as trace:
+        found = [one for one in trace.processes() if one.process.pid]
+    return max(found, key=lambda one: one.cpu.cpu_time_ns or 0)
+
+
+def starting_with(lines: list[str], words: str) -> int:
+    (place,) = (i for i, line in enumerate(lines) if line.startswith(words))
+    return place
+
+
 @pytest.mark.parametrize("width", [60, 80, 100, 160, None])
 def test_every_width_shows_the_busiest_first(
     report: Report, width: int | None, demo_trace: Path
 ) -> None:
-    with etwmon.open(demo_trace) as trace:
-        found = [one for one in trace.processes() if one.process.pid]
-    busiest = max(found, key=lambda one: one.cpu.cpu_time_ns or 0)
+    busiest = busiest_of(demo_trace)
     lines = [line.plain for line in lines_of(report, width)]
     heading = lines.index("Processes by processor time")
     assert lines[heading + 1].split()[:3] == ["PID", "Process", "CPU"]
@@ -235,11 +249,106 @@ def test_every_width_shows_the_busiest_first(
     assert len(lines) < 150
 
 
+@pytest.mark.parametrize("width", [80, 100, 120, 160, 250])
+def test_a_report_is_one_screen(report: Report, width: int, demo_trace: Path) -> None:
+    lines = [line.plain for line in screen_of(report, width)]
+    assert len(lines) <= 50
+    assert max(len(line) for line in lines) <= width
+    busiest = busiest_of(demo_trace).process
+    place = next(i for i, line in enumerate(lines) if "Processes by processor time" in line)
+    begin = lines[place].index("Processes by processor time")
+    assert lines[place + 2][begin:].split()[:2] == [str(busiest.pid), busiest.name]
+    shown = "\n".join(lines)
+    for part in ("quality", "cpu", "Programs by", "Processes by", "Disk ", "Network ", "Waiting"):
+        assert part in shown
+    for part in ("Page faults ", "Waits of threads ", "Images "):
+        assert part in shown
+
+
+def test_a_wide_screen_has_blocks_beside_each_other(report: Report) -> None:
+    lines = [line.plain for line in screen_of(report, 160)]
+    (both,) = (line for line in lines if line.startswith("Programs by processor time"))
+    assert both.index("Processes by processor time") == 81
+    narrow = [line.plain for line in screen_of(report, 80)]
+    (both,) = (line for line in narrow if line.startswith("Disk "))
+    assert both.index("Network ") == 41
+    tall = [line.plain for line in screen_of(report, 60)]
+    assert starting_with(tall, "Network ") > starting_with(tall, "Disk ")
+
+
+@pytest.mark.parametrize(
+    "name", [path.name for path in sorted((find_traces() or Path()).glob("*.etl"))]
+)
+def test_every_real_trace_fits_a_screen(name: str, traces: Path) -> None:
+    with etwmon.open(traces / name) as trace:
+        report = report_of(trace)
+        lines = [line.plain for line in screen_of(report, 80)]
+        assert f"{trace.count():,} event" in lines[1]
+    assert len(lines) <= 52
+    assert max(cell_len(line) for line in lines) <= 80
+    # What is not known is said to be missing, and why with --all.
+    whole = "\n".join(line.plain for line in lines_of(report, None))
+    for ranking in report.rankings:
+        if ranking.reason:
+            assert ranking.title in " ".join(" ".join(lines[-5:]).split())
+            assert ranking.reason in whole
+
+
+def test_the_first_lines_of_a_screen_say_what_is_wrong(tmp_path: Path) -> None:
+    from etwmon._demo import write_demo_trace
+
+    write_demo_trace(tmp_path / "lossy.etl", lossy=True)
+    with etwmon.open(tmp_path / "lossy.etl") as trace:
+        report = report_of(trace)
+        lost = trace.loss.events_lost
+    lines = [line.plain for line in screen_of(report, 80)]
+    assert lines[3] == "quality   lossy: counters and times are lower bounds"
+    assert lines[4].startswith(f"loss      {lost:,} events")
+    assert len(lines) <= 55
+    (note,) = (line for line in lines if line.startswith("~ CPU"))
+    assert "a lower bound" in note
+    programs = starting_with(lines, "Programs by processor time")
+    assert lines[programs + 2].split()[2].startswith("~")
+
+
+def test_processes_that_did_not_end_well_are_named(report: Report, demo_trace: Path) -> None:
+    with etwmon.open(demo_trace) as trace:
+        found = [one.process for one in trace.processes() if one.process.pid]
+    ended = [one for one in found if one.exit_time]
+    failed = [one for one in ended if one.exit_code]
+    began = [one for one in found if one.create_time]
+    (line,) = (line for line in text.lives(report) if line.label == "processes")
+    assert line.text.startswith(
+        f"{len(found)}: {len(began)} began, {len(ended)} ended, {len(failed)} not with 0: "
+    )
+    first = min(
+        (one for one in failed if (one.exit_code or 0) >= 0xC0000000),
+        key=lambda one: str(one.exit_time),
+    )
+    assert f": {first.name} {first.pid} (0x{first.exit_code:08X})" in line.text
+
+
 @pytest.mark.parametrize("top", [1, 3])
 def test_top_is_the_number_of_rows(report: Report, top: int) -> None:
     lines = [line.plain for line in lines_of(report, 80, top)]
     heading = lines.index("Disk")
     assert lines[heading + 2 + top].startswith("and ")
+    screen = [line.plain for line in screen_of(report, 60, top)]
+    assert screen[starting_with(screen, "Disk ") + top + 1] == ""
+    assert screen[starting_with(screen, "Processes by") + top + 2] == ""
+
+
+def test_all_shows_more_than_the_screen(
+    demo_trace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, screen, _ = call(capsys, "report", demo_trace)
+    assert code == 0
+    code, everything, _ = call(capsys, "report", "--all", demo_trace)
+    assert code == 0
+    for part in ("\nProcessors\n", "\nHard faults\n", "\nEvents\n", "Kernel "):
+        assert part in everything
+        assert part not in screen
+    assert call(capsys, "report", "--all", "--html", "x.html", demo_trace)[0] == 2
 
 
 def test_a_sparkline_is_the_mean_of_what_each_cell_spans() -> None:

@@ -24,7 +24,7 @@ from etwmon._cli._report.html import page_of
 from etwmon._cli._report.model import Report
 from etwmon._cli._report.objects import objects_of
 from etwmon._cli._report.read import report_of
-from etwmon._cli._report.terminal import lines_of
+from etwmon._cli._report.terminal import lines_of, screen_of
 from etwmon._redact import MODES
 
 _USAGE = 2
@@ -384,6 +384,7 @@ def intervals(
 
 @cli.command()
 @_files
+@click.option("--all", "everything", is_flag=True, help="Show all of it, on more than a screen.")
 @click.option("--top", type=click.IntRange(min=1), metavar="N", help="Rows of each list.")
 @click.option(
     "--html",
@@ -399,18 +400,20 @@ def report(
     /,
     *,
     files: tuple[Path, ...],
+    everything: bool,
     top: int | None,
     html: Path | None,
     command_lines: str,
     as_json: bool,
 ) -> None:
-    """Show what the machine did, and what is missing.
+    """Show what the machine did, and what is missing, on one screen.
 
-    Processes by processor time, disk, network and faults, waits, processors, images, and all
-    of it over time. Exits with 3 when events are missing or the trace is damaged.
+    Processes by processor time, disk, network and faults, waits, images, and load over time;
+    --json and --html always tell all of it. Exits with 3 when events are missing or the trace
+    is damaged.
     """
-    if html is not None and (as_json or top is not None):
-        raise click.UsageError("--html excludes --json and --top")
+    if html is not None and (as_json or everything or top is not None):
+        raise click.UsageError("--html excludes --json, --all and --top")
     if html is not None and any(_is_same(html, file) for file in files):
         raise click.UsageError(f"{html} is a trace that is to be read")
     out = Output(as_json)
@@ -418,7 +421,7 @@ def report(
         with out.progress("Reading"):
             found = report_of(trace, command_lines)
         if html is None:
-            _report(out, found, top)
+            _report(out, found, top, everything=everything)
         else:
             _page(out, found, html)
         _exit_if_incomplete(ctx, out, found.completeness, is_said=html is None)
@@ -428,12 +431,14 @@ def _is_same(one: Path, other: Path) -> bool:
     return one.exists() and other.exists() and one.samefile(other)
 
 
-def _report(out: Output, found: Report, top: int | None = None) -> None:
+def _report(
+    out: Output, found: Report, top: int | None = None, *, everything: bool = False
+) -> None:
     if out.json:
         for one in objects_of(found):
             out.object(one)
     else:
-        out.lines(lines_of(found, out.width, top))
+        out.lines((lines_of if everything else screen_of)(found, out.width, top))
 
 
 def _read_report(out: Output, trace: etwmon.Trace) -> None:

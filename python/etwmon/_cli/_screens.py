@@ -33,6 +33,7 @@ from etwmon._cli._text import (
 )
 
 _LABEL = 10
+_FIRST_STATUS = 0x40000000
 _MARK = "~"
 """Marks a CPU time that is not exact."""
 
@@ -289,7 +290,7 @@ def _since(moment_ns: int | None, start_ns: int) -> str:
 def _exit_code(code: int | None) -> str:
     if code is None:
         return DASH
-    return f"0x{code:08X}" if code >= 0x80000000 else str(code)
+    return f"0x{code:08X}" if code >= _FIRST_STATUS else str(code)
 
 
 def _time(nanoseconds: int | None, quality: str | None) -> str:

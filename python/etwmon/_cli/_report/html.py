@@ -161,11 +161,12 @@ def _tiles(report: Report) -> Iterator[str]:
     machine = report.machine
     if machine.process_ns is not None:
         shown = text.share(machine.process_ns, machine.available_ns)
-        about = f"{duration(machine.process_ns)} on {plural(machine.processors, 'processor')}"
+        about = (
+            f"{text.total(report, 'cpu.cpu_time_ns')} on {plural(machine.processors, 'processor')}"
+        )
         yield _tile("Processors busy", shown, about)
-    short = sum(1 for one in report.processes if one.start_ns and one.end_ns)
     known = sum(1 for one in report.processes if not one.is_idle)
-    yield _tile("Processes", count(known), f"{count(short)} began and ended in the trace")
+    yield _tile("Processes", count(known), text.began_and_ended(report))
     for title, (first, first_word), (second, second_word) in (
         ("Disk", ("disk.read_bytes", "read"), ("disk.write_bytes", "written")),
         ("Network", ("network.received_bytes", "received"), ("network.sent_bytes", "sent")),
@@ -297,7 +298,7 @@ def _programs(report: Report) -> Section | None:
     for one in report.programs:
         busy = one.values["cpu.cpu_time_ns"]
         cells = [
-            Cell(text.number(quantity.unit, value := one.values[quantity.path]), value)
+            Cell(text.program_cell(report, one, quantity.path), one.values[quantity.path])
             for quantity in found
         ]
         cells.insert(1, Cell(text.share(busy, total), busy))

@@ -1,38 +1,33 @@
-"""A report as lines of text, for terminals of any width and for pipes."""
+"""A report as lines of text: on one screen, or all of it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from rich.cells import cell_len
 from rich.text import Text
 
-from etwmon._cli._report import text
-from etwmon._cli._report.model import (
-    PROGRAM_QUANTITIES,
-    QUANTITIES,
-    ProcessRow,
-    Quantity,
-    Ranking,
-    Report,
-    Statement,
-    sum_of_series,
-)
+from etwmon._cli._report import blocks, text
+from etwmon._cli._report.blocks import WIDE, heading, sparkline
+from etwmon._cli._report.model import QUANTITIES, ProcessRow, Ranking, Report, Statement
 from etwmon._cli._screens import event_label, labelled, side_by_side, title, wrapped
 from etwmon._cli._table import Column, layout
-from etwmon._cli._text import DASH, clean, count, duration, pad, plural, shorten_left
+from etwmon._cli._text import clean, count, duration, plural, shorten_left
 
-_BARS = "\u2581\u2582\u2583\u2584\u2585\u2586\u2587\u2588"
-_GAP_BAR = "\u00b7"
 _STYLES = {"good": "green", "warning": "yellow", "bad": "red", "plain": ""}
-_WIDE = 120
-_PIPED = 100
-_LABEL = 10
-_MOST_PROCESSORS = 32
 _TOP, _TOP_OF_OTHERS = 10, 5
+_TOP_ON_SCREEN, _TOP_OF_OTHERS_ON_SCREEN = 5, 3
+_BESIDE = 72
+"""Cells from which blocks of a screen stand beside each other."""
+_DETAILED = 70
+"""Cells from which such a block has room for more than one number."""
+_MORE = 4
+_BLOCKS = 6
+_RANKINGS = ("disk", "network", "ready", "page_faults", "hard_faults")
 
 
 def lines_of(report: Report, width: int | None, top: int | None = None) -> Iterator[Text]:
-    """Yield a report.
+    """Yield all of a report.
 
     Args:
         report: what to show.
@@ -43,320 +38,245 @@ def lines_of(report: Report, width: int | None, top: int | None = None) -> Itera
     yield title(text.title(report), width)
     for statement in (*text.head(report), *text.completeness(report)):
         yield from _statement(statement, width)
-    yield from _over_time(report, width)
-    yield Text()
-    yield from _top_processes(report, width, _TOP if top is None else top)
-    yield from _programs(report, width, most)
-    yield from _processors(report, width)
-    is_wide = width is not None and width >= _WIDE
-    each = width // 2 - 1 if is_wide and width is not None else width
-    blocks = [
+    yield from blocks.over_time_lines(report, width)
+    yield from blocks.process_lines(report, width, _TOP if top is None else top)
+    yield from blocks.program_lines(report, width, most)
+    yield from blocks.processor_lines(report, width)
+    each = width if width is None or width < WIDE else width // 2 - 1
+    found = [
         block
         for block in (
-            *(_ranking(report, one, each, most) for one in report.rankings if one.name != "cpu"),
-            _waits(report, each, most),
-            _images(report, each, most),
-            _events(report, each, most),
+            *(
+                blocks.ranking_lines(report, one, each, most)
+                for one in report.rankings
+                if one.name != "cpu"
+            ),
+            blocks.wait_lines(report, each, most),
+            blocks.image_lines(report, each, most),
+            blocks.event_lines(report, each, most),
         )
         if block
     ]
-    if is_wide and width is not None:
-        for left, right in zip(blocks[::2], [*blocks[1::2], []], strict=False):
-            yield Text()
-            yield from side_by_side(left, right, width // 2 + 1)
-    else:
-        for block in blocks:
-            yield Text()
-            yield from block
-    yield from _not_there(report, width)
+    yield from _placed(found, width, WIDE)
+    yield from _missing(report, width)
+
+
+def screen_of(report: Report, width: int | None, top: int | None = None) -> Iterator[Text]:
+    """Yield the most telling parts of a report: at most 50 lines, unless `top` asks for more.
+
+    Args:
+        report: what to show.
+        width: cells of the terminal; None: no limit, nothing is cut.
+        top: rows of each list; None: as many as fit a screen.
+    """
+    yield title(text.title(report), width)
+    for statement in text.brief(report):
+        yield from _statement(statement, width)
+    yield from blocks.over_time_lines(report, width)
+    screen = _Screen(report, width, top)
+    yield from _placed(screen.by_processor_time(), width, WIDE)
+    yield from _placed(screen.others(), width, _BESIDE)
+    yield Text()
+    for note in (*text.brief_notes(screen.shown), *text.brief_missing(report)):
+        yield from wrapped(note, width, "dim")
+    yield Text("More: etwmon report --all, and with charts: --html FILE", "dim")
 
 
 def _statement(statement: Statement, width: int | None) -> Iterator[Text]:
     yield from labelled(statement.label, statement.text, width, _STYLES[statement.level])
 
 
-def _heading(words: str) -> Text:
-    return Text(words, "bold underline")
-
-
-# ---- Over time -----------------------------------------------------------------------------
-
-_CHARTS = (
-    ("cpu", ("cpu.processes", "cpu.dpc", "cpu.isr"), "green"),
-    ("disk", ("disk.read", "disk.write"), "magenta"),
-    ("network", ("network.received", "network.sent"), "blue"),
-    ("hard faults", ("memory.hard_faults",), "red"),
-)
-
-
-def sparkline(values: Sequence[float | None], cells: int, highest: float) -> str:
-    """Return bars for a series; each cell is the mean of the slices that it spans.
-
-    A dot is a cell of which nothing is known; 0 is the lowest bar.
-    """
-    shown = []
-    cells = min(cells, len(values))
-    for i in range(cells):
-        part = values[i * len(values) // cells : (i + 1) * len(values) // cells]
-        known = [value for value in part if value is not None]
-        if not known:
-            shown.append(_GAP_BAR)
-            continue
-        level = sum(known) / len(known) / highest if highest > 0 else 0
-        shown.append(_BARS[max(0, min(len(_BARS) - 1, int(level * len(_BARS))))])
-    return "".join(shown)
-
-
-def _over_time(report: Report, width: int | None) -> Iterator[Text]:
-    charts = []
-    for label, names, style in _CHARTS:
-        found = [report.series[name] for name in names if report.series[name].is_known]
-        if found:
-            charts.append(
-                (label, sum_of_series([one.values for one in found]), found[0].unit, style)
-            )
-    if not charts or report.length_ns <= 0:
+def _placed(found: Sequence[list[Text]], width: int | None, beside: int) -> Iterator[Text]:
+    """Put blocks below each other, or by two when the terminal has so many cells."""
+    if width is None or width < beside:
+        for block in found:
+            yield Text()
+            yield from block
         return
-    yield Text()
-    notes = [
-        f"up to {text.number(unit, max(value for value in values if value is not None))}"
-        for _, values, unit, _ in charts
-    ]
-    room = (width or _PIPED) - _LABEL - 2 - max(len(note) for note in notes) - 2
-    cells = max(8, min(room, len(report.slices.ends_ns)))
-    for (label, values, unit, style), note in zip(charts, notes, strict=True):
-        known = [value for value in values if value is not None]
-        highest = 100.0 if unit == "percent" else max(known)
-        bars = sparkline(values, cells, highest)
-        yield Text.assemble(
-            (pad(label, _LABEL + 2), "dim"), (bars, style), "  ", (note, "dim"), no_wrap=True
-        )
-    begin, end = "0 s", duration(report.length_ns)
-    axis = begin + pad(end, max(len(end) + 1, cells - len(begin)), right=True)
-    yield Text(" " * (_LABEL + 2) + axis, "dim")
+    for left, right in zip(found[::2], [*found[1::2], []], strict=False):
+        yield Text()
+        yield from side_by_side(left, right, width // 2 + 1)
 
 
-# ---- Processes -----------------------------------------------------------------------------
-
-
-def _top_processes(report: Report, width: int | None, most: int) -> Iterator[Text]:
-    ranking = report.ranking("cpu")
-    yield _heading("Processes by processor time")
-    if ranking.reason:
-        yield from wrapped(f"{DASH} {ranking.reason}", width, "dim")
-        return
-    rows = [report.processes[i] for i in ranking.processes[:most]]
-    found = text.quantities(ranking.columns, rows)
-    cells = 24 if width is None or width >= _WIDE else 12
-    ranks = {"cpu.ready_time_ns": 1, "cpu.context_switches": 4}
-    columns = [
-        Column("PID", right=True, style="bold"),
-        Column("Process", style="cyan", elastic=True, most=50),
-        Column("CPU", right=True),
-        Column("Share", right=True),
-        *(Column(one.title, right=True, rank=ranks.get(one.path, 3)) for one in found),
-        Column("Start s", right=True, rank=5),
-        Column("End s", right=True, rank=5),
-        Column("Peak", right=True, rank=2),
-        Column("Over time", style="green", rank=2),
-    ]
-    table = [
-        (
-            str(row.pid),
-            text.name_of(row),
-            text.cell(row, ranking.by),
-            text.share(row.values[ranking.by], ranking.total),
-            *(text.cell(row, one.path) for one in found),
-            text.since(row.start_ns, report),
-            text.since(row.end_ns, report),
-            text.peak(row),
-            sparkline(row.cpu_series, cells, _highest(row.cpu_series)),
-        )
-        for row in rows
-    ]
-    yield from layout(columns, table, width)
-    yield from _rest(report, ranking, len(rows))
-    for note in text.notes([ranking.by, *(one.path for one in found)], rows):
+def _missing(report: Report, width: int | None) -> Iterator[Text]:
+    found = list(text.missing(report))
+    if found:
+        yield Text()
+    for note in found:
         yield from wrapped(note, width, "dim")
 
 
-_IN_PROGRAMS = {"disk.read_bytes": "Disk read", "disk.write_bytes": "Disk written"}
+class _Screen:
+    """The lists of a screen.
 
+    Attributes:
+        shown: the quantities of processes that stand in a list, for what must be said of them.
+    """
 
-def _programs(report: Report, width: int | None, most: int) -> Iterator[Text]:
-    """Many short processes of one name hide among others: show them together."""
-    if all(len(program.processes) == 1 for program in report.programs):
-        return
-    programs = report.programs[:most]
-    found = [
-        QUANTITIES[path]
-        for path in PROGRAM_QUANTITIES
-        if any(one.values[path] is not None for one in programs)
-    ]
-    columns = [
-        Column("Processes", right=True),
-        Column("Program", style="cyan", elastic=True, most=50),
-        *(
-            Column(_IN_PROGRAMS.get(one.path, one.title), right=True, rank=rank)
-            for rank, one in enumerate(found)
-        ),
-        Column("Over time", style="green", rank=1),
-    ]
-    cells = 24 if width is None or width >= _WIDE else 12
-    rows = [
-        (
-            count(len(one.processes)),
-            clean(one.name) if one.name else DASH,
-            *(text.number(quantity.unit, one.values[quantity.path]) for quantity in found),
-            sparkline(one.cpu_series, cells, _highest(one.cpu_series)),
-        )
-        for one in programs
-    ]
-    yield Text()
-    yield _heading("Programs by processor time")
-    yield from layout(columns, rows, width)
-    more = len(report.programs) - len(programs)
-    if more > 0:
-        yield Text(f"and {plural(more, 'program')} more", "dim")
+    def __init__(self, report: Report, width: int | None, top: int | None) -> None:
+        self._report = report
+        self._width = width
+        self._is_wide = width is not None and width >= WIDE
+        others = _TOP_ON_SCREEN if self._is_wide else _TOP_OF_OTHERS_ON_SCREEN
+        self._most = _TOP_ON_SCREEN if top is None else top
+        self._most_of_others = others if top is None else top
+        self.shown: list[tuple[str, ProcessRow]] = []
 
+    # ---- Processor time --------------------------------------------------------------------
 
-def _highest(values: Sequence[float | None]) -> float:
-    return max((value for value in values if value is not None), default=0.0)
+    def by_processor_time(self) -> list[list[Text]]:
+        """Return the programs and the processes that used processors most."""
+        each = self._width
+        if each is not None and self._is_wide:
+            each = each // 2 - 1
+        return [block for block in (self._programs(each), self._processes(each)) if block]
 
+    def _programs(self, width: int | None) -> list[Text]:
+        lines = list(blocks.program_lines(self._report, width, self._most))[2:]
+        if not lines:
+            return []
+        total = plural(len(self._report.programs), "program")
+        if len(self._report.programs) > self._most:
+            del lines[-1]  # which says how many there are more
+        return [_headed("Programs by processor time", total, "", width), *lines]
 
-def _rest(report: Report, ranking: Ranking, shown: int) -> Iterator[Text]:
-    rest = [report.processes[i].values[ranking.by] for i in ranking.processes[shown:]]
-    if rest:
-        unit = QUANTITIES[ranking.by].unit
-        total = text.number(unit, sum(value for value in rest if value is not None))
-        yield Text(f"and {plural(len(rest), 'process', 'processes')} more with {total}", "dim")
-
-
-def _ranking(report: Report, ranking: Ranking, width: int | None, most: int) -> list[Text]:
-    """Lines of one ranking; none when the trace cannot give it or has nothing of it."""
-    if ranking.reason or not ranking.processes:
-        return []
-    rows: list[ProcessRow] = [report.processes[i] for i in ranking.processes[:most]]
-    found: list[Quantity] = text.quantities((ranking.by, *ranking.columns), rows)
-    columns = [
-        Column("PID", right=True, style="bold"),
-        Column("Process", style="cyan", elastic=True, most=40),
-        *(Column(one.title, right=True, rank=rank) for rank, one in enumerate(found)),
-    ]
-    table = [
-        (str(row.pid), text.name_of(row), *(text.cell(row, one.path) for one in found))
-        for row in rows
-    ]
-    lines = [_heading(ranking.title), *layout(columns, table, width)]
-    lines += _rest(report, ranking, len(rows))
-    for note in text.notes([one.path for one in found], rows):
-        lines += wrapped(note, width, "dim")
-    return lines
-
-
-# ---- The machine ---------------------------------------------------------------------------
-
-
-def _processors(report: Report, width: int | None) -> Iterator[Text]:
-    if not report.processors:
-        return
-    yield Text()
-    yield _heading("Processors")
-    cells = 60 if width is None or width >= _WIDE else 24
-    columns = [
-        Column("CPU", right=True, style="bold"),
-        Column("Busy", right=True),
-        Column("DPC", right=True),
-        Column("ISR", right=True),
-        Column("Idle", right=True, rank=1),
-        Column("Unknown", right=True, rank=3),
-        Column("Switches", right=True, rank=2),
-        Column("Over time", style="green", rank=1),
-    ]
-    rows = [
-        (
-            str(one.number),
-            text.share(one.busy_ns, one.wall_ns),
-            text.share(one.dpc_ns, one.wall_ns),
-            text.share(one.isr_ns, one.wall_ns),
-            text.share(one.idle_ns, one.wall_ns),
-            text.share(one.unknown_ns, one.wall_ns),
-            count(one.context_switches),
-            sparkline(one.busy_series, cells, 100.0),
-        )
-        for one in report.processors[:_MOST_PROCESSORS]
-    ]
-    yield from layout(columns, rows, width)
-    more = len(report.processors) - len(rows)
-    if more:
-        yield Text(f"and {plural(more, 'processor')} more", "dim")
-
-
-def _waits(report: Report, width: int | None, most: int) -> list[Text]:
-    if not report.waits:
-        return []
-    columns = [
-        Column("Reason", style="cyan"),
-        Column("Waited", right=True),
-        Column("Most of it", elastic=True, rank=1),
-    ]
-    rows = []
-    for wait in report.waits[:most]:
-        place, time_ns = wait.processes[0]
-        first = report.processes[place]
-        rows.append(
+    def _processes(self, width: int | None) -> list[Text]:
+        report, ranking = self._report, self._report.ranking("cpu")
+        rows = [report.processes[i] for i in ranking.processes[: self._most]]
+        if not rows:
+            return []
+        paths = [one.path for one in text.quantities(("cpu.ready_time_ns",), rows)]
+        self._remember([ranking.by, *paths], rows)
+        cells = 12 if width is not None and width < _DETAILED else 16
+        columns = [
+            Column("PID", right=True, style="bold"),
+            Column("Process", style="cyan", elastic=True, most=50),
+            Column("CPU", right=True),
+            Column("Share", right=True),
+            *(Column(QUANTITIES[path].title, right=True, rank=2) for path in paths),
+            Column("Peak", right=True, rank=2),
+            Column("Over time", style="green", rank=1),
+        ]
+        table = [
             (
-                clean(wait.reason),
-                duration(wait.time_ns),
-                f"{text.name_of(first)} {first.pid}: {duration(time_ns)}",
+                str(row.pid),
+                text.name_of(row),
+                text.cell(row, ranking.by),
+                text.share(row.values[ranking.by], ranking.total),
+                *(text.cell(row, path) for path in paths),
+                text.peak(row),
+                sparkline(row.cpu_series, cells, blocks.highest(row.cpu_series)),
             )
-        )
-    lines = [_heading("Waits of threads by reason"), *layout(columns, rows, width)]
-    more = len(report.waits) - len(rows)
-    if more > 0:
-        lines.append(Text(f"and {plural(more, 'reason')} more", "dim"))
-    return lines
+            for row in rows
+        ]
+        many = plural(len(ranking.processes), "process", "processes")
+        total = text.total(report, ranking.by)
+        head = _headed("Processes by processor time", total, f"in {many}", width)
+        return [head, *layout(columns, table, width)]
+
+    # ---- The others ------------------------------------------------------------------------
+
+    def others(self) -> list[list[Text]]:
+        """Return the other lists that the trace can give, at most six; events if there is room."""
+        report = self._report
+        each = self._width
+        if each is not None and each >= _BESIDE:
+            each = each // 2 - 1
+        rankings = [self._ranking(report.ranking(name), each) for name in _RANKINGS]
+        # Of the two kinds of faults one is enough: the first that there is.
+        found = [*rankings[:3], rankings[3] or rankings[4], self._waits(each), self._images(each)]
+        found = [block for block in found if block]
+        if not found:
+            found.append(self._events(self._width, 2 * self._most))
+        elif len(found) < _BLOCKS:
+            found.append(self._events(each, self._most_of_others))
+        return [block for block in found if block]
+
+    def _remember(self, paths: Sequence[str], rows: Sequence[ProcessRow]) -> None:
+        self.shown += [(path, row) for path in paths for row in rows]
+
+    def _ranking(self, ranking: Ranking, width: int | None) -> list[Text]:
+        report = self._report
+        if ranking.reason or not ranking.processes:
+            return []
+        rows = [report.processes[i] for i in ranking.processes[: self._most_of_others]]
+        is_detailed = width is None or width >= _DETAILED
+        found = text.quantities((ranking.by, *ranking.columns[: _MORE if is_detailed else 0]), rows)
+        self._remember([one.path for one in found], rows)
+        columns = [
+            Column("PID", right=True, style="bold"),
+            Column("Process", style="cyan", elastic=True, most=40),
+            *(Column(one.title, right=True, rank=rank) for rank, one in enumerate(found)),
+            Column("Share", right=True, rank=1),
+        ]
+        table = [
+            (
+                str(row.pid),
+                text.name_of(row),
+                *(text.cell(row, one.path) for one in found),
+                text.share(row.values[ranking.by], ranking.total),
+            )
+            for row in rows
+        ]
+        total = text.total(report, ranking.by)
+        many = plural(len(ranking.processes), "process", "processes")
+        head = _headed(ranking.title, total, f"in {many}", width)
+        return [head, *layout(columns, table, width, heading=is_detailed)]
+
+    def _waits(self, width: int | None) -> list[Text]:
+        report = self._report
+        is_detailed = width is None or width >= _DETAILED
+        rows = []
+        for wait in report.waits[: self._most_of_others]:
+            place, time_ns = wait.processes[0]
+            first = report.processes[place]
+            most = text.name_of(first)
+            if is_detailed:
+                most += f" {first.pid}: {duration(time_ns)}"
+            rows.append((clean(wait.reason), duration(wait.time_ns), most))
+        columns = [
+            Column("Reason", style="cyan"),
+            Column("Waited", right=True),
+            Column("Most of it", elastic=True, rank=1, least=8),
+        ]
+        if not rows:
+            return []
+        total = plural(len(report.waits), "reason")
+        return [
+            _headed("Waits of threads", total, "", width),
+            *layout(columns, rows, width, heading=is_detailed),
+        ]
+
+    def _images(self, width: int | None) -> list[Text]:
+        found = self._report.images or []
+        if not found:
+            return []
+        room = None if width is None else width - len(count(found[0][1])) - 2
+        rows = [
+            (count(loads), shorten_left(clean(name), room))
+            for name, loads in found[: self._most_of_others]
+        ]
+        columns = [Column("", right=True), Column("", style="cyan")]
+        head = _headed("Images", f"{count(len(found))} loaded", "", width)
+        return [head, *layout(columns, rows, width, heading=False)]
+
+    def _events(self, width: int | None, most: int) -> list[Text]:
+        ordered = sorted(self._report.classes, key=lambda one: -one.count)[:most]
+        if not ordered:
+            return []
+        room = None if width is None else width - len(count(ordered[0].count)) - 2
+        rows = [(count(one.count), shorten_left(event_label(one), room)) for one in ordered]
+        columns = [Column("", right=True), Column("", style="cyan")]
+        total = plural(len(self._report.classes), "kind")
+        head = _headed("Events", count(self._report.events), f"of {total}", width)
+        return [head, *layout(columns, rows, width, heading=False)]
 
 
-def _images(report: Report, width: int | None, most: int) -> list[Text]:
-    """Images by the number of processes that load them; of a long path the end is shown."""
-    if not report.images:
-        return []
-    columns = [Column("Processes", right=True), Column("Image", style="cyan")]
-    room = None if width is None else width - 11
-    found = report.images
-    rows = [(count(loads), shorten_left(clean(name), room)) for name, loads in found[:most]]
-    lines = [_heading("Images"), *layout(columns, rows, width)]
-    if len(found) > most:
-        lines.append(Text(f"and {plural(len(found) - most, 'image')} more", "dim"))
-    return lines
-
-
-def _events(report: Report, width: int | None, most: int) -> list[Text]:
-    if not report.classes:
-        return []
-    columns = [Column("Events", right=True), Column("Event", style="cyan", elastic=True)]
-    ordered = sorted(report.classes, key=lambda facts: -facts.count)
-    rows = [(count(facts.count), event_label(facts)) for facts in ordered[:most]]
-    lines = [_heading("Events"), *layout(columns, rows, width)]
-    if len(ordered) > most:
-        rest = sum(facts.count for facts in ordered[most:])
-        more = plural(len(ordered) - most, "kind")
-        lines.append(Text(f"and {more} more with {plural(rest, 'event')}", "dim"))
-    return lines
-
-
-def _not_there(report: Report, width: int | None) -> Iterator[Text]:
-    """Say which parts the trace cannot give."""
-    reasons: dict[str, list[str]] = {}
-    for ranking in report.rankings:
-        if ranking.reason and ranking.name != "cpu":
-            reasons.setdefault(ranking.reason, []).append(ranking.title)
-    if report.waits_reason:
-        reasons.setdefault(report.waits_reason, []).append("Waits")
-    if not report.processors:
-        reasons.setdefault(report.processors_reason, []).append("Processors")
-    if reasons:
-        yield Text()
-    for reason, titles in reasons.items():
-        yield from wrapped(f"{DASH} {', '.join(titles)}: {clean(reason)}", width, "dim")
+def _headed(name: str, total: str, more: str, width: int | None) -> Text:
+    """Return a heading with what is known of the whole, as far as there is room for it."""
+    head = heading(name)
+    for part in (total, more):
+        if not part or (width is not None and head.cell_len + 2 + cell_len(part) > width):
+            break
+        head.append(f"  {part}" if part is total else f" {part}", "dim not underline not bold")
+    return head

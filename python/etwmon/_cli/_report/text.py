@@ -8,6 +8,7 @@ from etwmon._cli._report.model import (
     QUANTITIES,
     Number,
     ProcessRow,
+    Program,
     Quantity,
     Report,
     Statement,
@@ -24,6 +25,10 @@ _QUALITIES = {
     "lossy": "events were lost: a lower bound",
 }
 _LEAST_PROCESSOR_SHARE = 0.05
+_NOTABLE = 0.01
+"""The share of processor time from which a line on a screen is worth it."""
+_MOST_FAILED = 3
+_FIRST_STATUS = 0x40000000
 
 
 def number(unit: Unit, value: Number) -> str:
@@ -57,6 +62,21 @@ def cell(row: ProcessRow, path: str) -> str:
     return MARK + text if value is not None and path in row.qualities else text
 
 
+def program_cell(report: Report, program: Program, path: str) -> str:
+    """Return a sum over the processes of a program, marked when a part is not exact."""
+    value = program.values[path]
+    text = number(QUANTITIES[path].unit, value)
+    rows = (report.processes[place] for place in program.processes)
+    return MARK + text if value is not None and any(path in row.qualities for row in rows) else text
+
+
+def total(report: Report, path: str) -> str:
+    """Return a sum over all processes but Idle, marked when a part is not exact."""
+    text = number(QUANTITIES[path].unit, report.total(path))
+    rows = (row for row in report.processes if not row.is_idle)
+    return MARK + text if any(path in row.qualities for row in rows) else text
+
+
 def name_of(row: ProcessRow) -> str:
     """Return the name of a process."""
     return clean(row.name) if row.name else DASH
@@ -65,7 +85,9 @@ def name_of(row: ProcessRow) -> str:
 def peak(row: ProcessRow) -> str:
     """Return the highest load of a slice, in percent of one processor."""
     known = [value for value in row.cpu_series if value is not None]
-    return percent(max(known)) if known else DASH
+    if not known:
+        return DASH
+    return (MARK if "cpu.cpu_time_ns" in row.qualities else "") + percent(max(known))
 
 
 def since(moment_ns: int | None, report: Report) -> str:
@@ -77,7 +99,7 @@ def exit_code(code: int | None) -> str:
     """Return an exit code: large ones, which are statuses, in hexadecimal."""
     if code is None:
         return DASH
-    return f"0x{code:08X}" if code >= 0x80000000 else str(code)
+    return f"0x{code:08X}" if code >= _FIRST_STATUS else str(code)
 
 
 def share(value: Number, total: Number) -> str:
@@ -112,6 +134,48 @@ def notes(paths: Sequence[str], rows: Sequence[ProcessRow]) -> Iterator[str]:
         yield f"{DASH} {', '.join(found)}: {clean(reason)}"
 
 
+def brief_notes(shown: Iterable[tuple[str, ProcessRow]]) -> Iterator[str]:
+    """Yield what the marks and the dashes of these cells mean, in few lines."""
+    marked: dict[str, dict[str, None]] = {}
+    dashed: dict[str, dict[str, None]] = {}
+    for path, row in shown:
+        title = QUANTITIES[path].title
+        if row.values.get(path) is None:
+            dashed.setdefault(row.reasons.get(path) or "not known", {})[title] = None
+        elif path in row.qualities:
+            marked.setdefault(row.qualities[path], {})[title] = None
+    for quality, found in marked.items():
+        yield f"{MARK} {', '.join(found)}: {_QUALITIES.get(quality, quality)}"
+    for reason, found in dashed.items():
+        yield f"{DASH} {', '.join(found)}: {clean(reason)}"
+
+
+def missing(report: Report) -> Iterator[str]:
+    """Yield which lists the trace cannot give, and why."""
+    for reason, titles in _missing(report).items():
+        yield f"{DASH} {', '.join(titles)}: {clean(reason)}"
+
+
+def brief_missing(report: Report) -> Iterator[str]:
+    """Yield in one line which lists the trace cannot give."""
+    titles = [title for titles in _missing(report).values() for title in titles]
+    if titles:
+        yield f"{DASH} not in the trace: {', '.join(titles)} (--all says why)"
+
+
+def _missing(report: Report) -> dict[str, list[str]]:
+    """Return the lists that the trace cannot give, by their reason."""
+    reasons: dict[str, list[str]] = {}
+    for ranking in report.rankings:
+        if ranking.reason:
+            reasons.setdefault(ranking.reason, []).append(ranking.title)
+    if report.waits_reason:
+        reasons.setdefault(report.waits_reason, []).append("Waits")
+    if not report.processors:
+        reasons.setdefault(report.processors_reason, []).append("Processors")
+    return reasons
+
+
 # ---- Statements ----------------------------------------------------------------------------
 
 
@@ -134,6 +198,28 @@ def head(report: Report) -> Iterator[Statement]:
     load = processor_load(report)
     if load:
         yield Statement("cpu", load)
+    yield from _amounts(report)
+    yield from lives(report)
+
+
+def brief(report: Report) -> Iterator[Statement]:
+    """Yield what is most telling of `head` and `completeness`, one line each where it fits."""
+    yield next(head(report))
+    yield Statement("machine", _brief_machine(report))
+    faults = [one for one in completeness(report) if one.level in {"bad", "warning"}]
+    if faults:
+        yield from faults
+    else:
+        check = "; processor times add up" if report.machine.self_check_ns == 0 else ""
+        yield Statement("quality", f"complete: nothing lost, nothing damaged{check}", "good")
+    load = _brief_load(report)
+    if load:
+        yield Statement("cpu", load)
+    yield from _amounts(report)
+    yield from lives(report)
+
+
+def _amounts(report: Report) -> Iterator[Statement]:
     for label, parts in (
         ("disk", (("disk.read_bytes", "read"), ("disk.write_bytes", "written"))),
         ("network", (("network.sent_bytes", "sent"), ("network.received_bytes", "received"))),
@@ -157,6 +243,43 @@ def head(report: Report) -> Iterator[Statement]:
         yield Statement("faults", ", ".join(faults))
 
 
+def began_and_ended(report: Report) -> str:
+    """Return how many processes began and ended; "" when the trace does not tell."""
+    if not any(one.name == "process" and one.is_recorded for one in report.sources):
+        return ""
+    began = sum(row.start_ns is not None for row in report.processes if not row.is_idle)
+    ended = _ended(report)
+    failed = sum(bool(row.exit_code) for row in ended)
+    text = f"{count(began)} began, {count(len(ended))} ended"
+    return text + (f", {count(failed)} not with 0" if failed else "")
+
+
+def _ended(report: Report) -> list[ProcessRow]:
+    return [row for row in report.processes if not row.is_idle and row.end_ns is not None]
+
+
+def lives(report: Report) -> Iterator[Statement]:
+    """Yield how many processes began and ended, and which did not end well."""
+    text = began_and_ended(report)
+    if not text:
+        return
+    # Crashes end with a status, which is large; of the others the first may have led to more.
+    failed = sorted(
+        (row for row in _ended(report) if row.exit_code),
+        key=lambda row: ((row.exit_code or 0) < _FIRST_STATUS, row.end_ns or 0),
+    )
+    known = sum(not row.is_idle for row in report.processes)
+    text = f"{count(known)}: {text}"
+    if failed:
+        text += ": " + ", ".join(
+            f"{name_of(row)} {row.pid} ({exit_code(row.exit_code)})"
+            for row in failed[:_MOST_FAILED]
+        )
+        if len(failed) > _MOST_FAILED:
+            text += f", {count(len(failed) - _MOST_FAILED)} more"
+    yield Statement("processes", text)
+
+
 def machine(report: Report) -> str:
     """Return which machine it was."""
     one = report.machine
@@ -170,13 +293,51 @@ def machine(report: Report) -> str:
     return text + (f", {size(one.memory_bytes)} of memory" if one.memory_bytes else "")
 
 
+def _brief_machine(report: Report) -> str:
+    one = report.machine
+    parts = [clean(one.computer)] if one.computer else []
+    speed = f" at {one.cpu_mhz:,} MHz" if one.cpu_mhz else ""
+    parts.append(f"Windows {one.os_version}.{one.os_build}")
+    parts.append(plural(one.processors, "processor") + speed)
+    if one.memory_bytes:
+        parts.append(size(one.memory_bytes))
+    return ", ".join(parts)
+
+
+def _brief_load(report: Report) -> str:
+    """Return how busy the processors were; "" when nothing is known of it."""
+    one = report.machine
+    if one.process_ns is None:
+        return ""
+    known = [row for row in report.processes if not row.is_idle]
+    text = f"{_process_time(report)} in {plural(len(known), 'process', 'processes')}"
+    if one.available_ns > 0:
+        busy = share(one.process_ns, one.available_ns)
+        text = f"{busy} of {plural(one.processors, 'processor')}: {text}"
+    for name, value in (
+        ("DPCs", one.dpc_ns),
+        ("interrupts", one.isr_ns),
+        ("unknown", one.unknown_ns),
+    ):
+        if value and one.available_ns > 0 and value / one.available_ns >= _NOTABLE:
+            text += f"; {name} {share(value, one.available_ns)}"
+    loads = [100 * row.busy_ns / row.wall_ns for row in report.processors if row.wall_ns > 0]
+    if len(loads) > 1:
+        text += f"; each {percent(min(loads))} to {percent(max(loads))}"
+    return text
+
+
+def _process_time(report: Report) -> str:
+    return total(report, "cpu.cpu_time_ns")
+
+
 def processor_load(report: Report) -> str:
     """Return where the time of the processors went, or "" when nothing is known of it."""
     one = report.machine
     if one.process_ns is None:
         return ""
     known = [row for row in report.processes if not row.is_idle]
-    text = f"{duration(one.process_ns)} in {plural(len(known), 'process', 'processes')}"
+    text = f"{_process_time(report)} in {plural(len(known), 'process', 'processes')}"
     if one.available_ns > 0:
         busy = share(one.process_ns, one.available_ns)
         text += f", {busy} of {plural(one.processors, 'processor')}"
