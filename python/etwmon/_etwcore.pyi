@@ -275,6 +275,7 @@ class MachineFacts(TypedDict):
     switch_mismatches: int
     waits_dropped: int
     gaps: int
+    gaps_open: int
     negative_intervals: int
     expired_processes: int
     expired_threads: int
@@ -404,6 +405,8 @@ class Aggregate:
     ) -> Self: ...
     @property
     def begin_filetime(self) -> int: ...
+    @property
+    def is_loss_located(self) -> bool: ...
     @property
     def at_end(self) -> bool: ...
     @property

@@ -373,10 +373,17 @@ class LossReport:
         missing_buffers: buffers that the header claims and the file does not have.
         dropped: events that found no room in our own ring; metrics never depend on it.
         filtered: events that were not kept on purpose; they are in the metrics all the same.
-        undecoded: records that metrics need and that were too short to be used.
+        undecoded: records that filled metrics need and that were too short to be used.
+        undecoded_other: such records that no filled metric needs; they do not touch the quality.
         damaged: places in the file where events could not be read.
         contradictions: context switches that show that others are missing.
         lost_records: records of a real-time session that say that events were lost.
+        gaps: times of a processor in which events are missing, of those that touch the interval.
+            Where all that is missing lies in such times, the counts of the session and the file
+            are 0 in an interval that none of them touches; in others they are those of the
+            whole file, for nobody counts what is lost in each.
+        earlier_losses: gaps and `lost_records` before the interval. What was lost then can be
+            missing from what is carried on: who runs, who owns a thread, how many there are.
         expired: processes that left a monitor's full table before all its consumers had been
             told their end; see `ETWMonitorConfig.max_processes`.
         refused: processes, threads and images that found no place among the living: what they
@@ -396,6 +403,9 @@ class LossReport:
     lost_records: int | None = None
     expired: int | None = None
     refused: int | None = None
+    gaps: int | None = None
+    earlier_losses: int | None = None
+    undecoded_other: int | None = None
 
     @property
     def is_known(self) -> bool:
@@ -416,14 +426,19 @@ class LossReport:
             or self.lost_records
             or self.expired
             or self.refused
+            or self.gaps
         )
 
     @property
     def quality(self) -> str:
-        """What can be said of numbers: "complete", "estimated" or "lossy"."""
+        """What can be said of numbers: "complete", "estimated" or "lossy".
+
+        "lossy": events of the interval are missing. "estimated": none that anybody knows of, but
+        the file does not know what was lost, or something was lost before the interval.
+        """
         if self.is_lossy:
             return "lossy"
-        return "complete" if self.is_known else "estimated"
+        return "complete" if self.is_known and not self.earlier_losses else "estimated"
 
     def __bool__(self) -> bool:
         return self.is_lossy or not self.is_known

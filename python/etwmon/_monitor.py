@@ -451,7 +451,8 @@ class ETWMonitor(BaseMonitor[MetricSample, ProcessMetrics]):
         trace, reader, _ = self._running("loss")
         aggregate = reader.aggregate
         machines = [snapshot.machine for snapshot in aggregate.snapshot()]
-        return loss_between(trace.loss, aggregate.damage, machines, ())
+        is_located = aggregate.is_loss_located
+        return loss_between(trace.loss, aggregate.damage, machines, (), is_located=is_located)
 
     # ---- Of a session ------------------------------------------------------------------
 

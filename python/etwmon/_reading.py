@@ -126,6 +126,7 @@ class Reader:
                 self._session,
                 damage,
                 is_whole=False,
+                is_loss_located=self.aggregate.is_loss_located,
                 command_line=self.config.command_line,
             )
             for timeline, snapshot in enumerate(self.aggregate.snapshot(self.moment))

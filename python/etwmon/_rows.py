@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, Literal
 
 from etwmon._etwcore import ROW_COLUMNS
 from etwmon._info import LossReport, filetime_to_datetime
@@ -26,7 +26,6 @@ from etwmon._metrics import (
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import Literal
 
     from etwmon._etwcore import MachineFacts, Snapshot
 
@@ -71,11 +70,7 @@ _LOSING_DAMAGE = frozenset(
 )
 
 
-_REFUSED: tuple[Literal["refused_processes", "refused_threads", "refused_images"], ...] = (
-    "refused_processes",
-    "refused_threads",
-    "refused_images",
-)
+_REFUSED: Final = ("refused_processes", "refused_threads", "refused_images")
 
 
 def loss_between(
@@ -83,15 +78,20 @@ def loss_between(
     damage: dict[str, int],
     now: Sequence[MachineFacts],
     before: Sequence[MachineFacts],
+    *,
+    is_located: bool,
 ) -> LossReport:
     """Return the loss of an interval, from the facts of each timeline at its ends.
 
-    Where the session lost events is not known, nor where the file is damaged: both count for
-    every interval.
+    What the session lost and what is damaged counts for every interval unless its places are
+    known (`is_located`): then for those that a gap touches.
     """
-    undecoded = _sum(now, "undecoded") - _sum(before, "undecoded")
-    contradictions = _sum(now, "switch_mismatches") - _sum(before, "switch_mismatches")
-    lost_records = _sum(now, "lost_records") - _sum(before, "lost_records")
+    still_open = _sum(before, "gaps_open")
+    gaps = _grown("gaps", now, before) + still_open
+    earlier = _sum(before, "gaps") - still_open + _sum(before, "lost_records")
+    needed, other = _undecoded(now, before)
+    if is_located and not gaps:
+        session, damage = _without_counts(session), {}
     return LossReport(
         events_lost=session.events_lost,
         buffers_lost=session.buffers_lost,
@@ -100,28 +100,74 @@ def loss_between(
         missing_buffers=session.missing_buffers,
         dropped=0,  # a file is read without a ring,
         filtered=0,  # and metrics take all of it
-        undecoded=undecoded,
+        undecoded=needed,
+        undecoded_other=other,
         damaged=sum(count for name, count in damage.items() if name in _LOSING_DAMAGE),
-        contradictions=contradictions,
-        lost_records=lost_records,
-        expired=_sum(now, "expired_early") - _sum(before, "expired_early"),
-        refused=sum(_sum(now, name) - _sum(before, name) for name in _REFUSED),
+        contradictions=_grown("switch_mismatches", now, before),
+        lost_records=_grown("lost_records", now, before),
+        expired=_grown("expired_early", now, before),
+        refused=sum(_grown(name, now, before) for name in _REFUSED),
+        gaps=gaps,
+        earlier_losses=max(earlier, 0),
     )
 
 
-def _sum(
-    machines: Sequence[MachineFacts],
-    name: Literal[
-        "undecoded",
-        "switch_mismatches",
-        "lost_records",
-        "expired_early",
-        "refused_processes",
-        "refused_threads",
-        "refused_images",
-    ],
-) -> int:
+def _without_counts(session: LossReport) -> LossReport:
+    return replace(
+        session,
+        events_lost=None if session.events_lost is None else 0,
+        buffers_lost=None if session.buffers_lost is None else 0,
+        flagged_buffers=0,
+        first_loss=None,
+        missing_buffers=0,
+    )
+
+
+_Counted = Literal[
+    "undecoded",
+    "switch_mismatches",
+    "lost_records",
+    "expired_early",
+    "refused_processes",
+    "refused_threads",
+    "refused_images",
+    "gaps",
+    "gaps_open",
+]
+
+
+def _sum(machines: Sequence[MachineFacts], name: _Counted) -> int:
     return sum(machine[name] for machine in machines)
+
+
+def _grown(name: _Counted, now: Sequence[MachineFacts], before: Sequence[MachineFacts]) -> int:
+    return _sum(now, name) - _sum(before, name)
+
+
+# What tells whose an event is, whatever it is of.
+_IDENTITY = frozenset({"process", "thread"})
+# Of which events another source's numbers are a part.
+_PARTS = {"interrupts": ("switches",), "file_ends": ("file_reads", "file_writes")}
+
+
+def _is_needed(source: str, presence: dict[str, int]) -> bool:
+    """Tell whether a metric that the trace can fill needs the events of a source."""
+    owners = (source, *_PARTS.get(source, ()))
+    return source in _IDENTITY or any(presence[one] for one in owners)
+
+
+def _undecoded(now: Sequence[MachineFacts], before: Sequence[MachineFacts]) -> tuple[int, int]:
+    """Return how many records could not be used that a filled metric needs, and others."""
+    total = _grown("undecoded", now, before)
+    needed = 0
+    for i, machine in enumerate(now if total else ()):
+        had = before[i]["undecoded_by"] if before else {}
+        needed += sum(
+            count - had.get(source, 0)
+            for source, count in machine["undecoded_by"].items()
+            if _is_needed(source, machine["presence"])
+        )
+    return needed, total - needed
 
 
 class Interval:
@@ -132,6 +178,7 @@ class Interval:
 
     __slots__ = (
         "_damage",
+        "_is_loss_located",
         "_loss",
         "_machine",
         "_presence",
@@ -153,6 +200,7 @@ class Interval:
         damage: dict[str, int],
         *,
         is_whole: bool,
+        is_loss_located: bool,
         command_line: str = "mask",
     ) -> None:
         self.snapshot = snapshot
@@ -163,6 +211,7 @@ class Interval:
         self.command_line = command_line
         self._session = session
         self._damage = damage
+        self._is_loss_located = is_loss_located
         self._machine: MachineFacts | None = None
         self._loss: LossReport | None = None
         self._presence: dict[str, int] | None = None
@@ -179,7 +228,13 @@ class Interval:
         """What was lost."""
         if self._loss is None:
             before = [] if self.base is None else [self.base.machine]
-            self._loss = loss_between(self._session, self._damage, [self.machine], before)
+            self._loss = loss_between(
+                self._session,
+                self._damage,
+                [self.machine],
+                before,
+                is_located=self._is_loss_located,
+            )
         return self._loss
 
     @property
@@ -537,14 +592,17 @@ def _reason(path: str, machine: MachineFacts) -> str:
     return missing if len(absent) == len(names) else f"{missing}; {why}"
 
 
-# Besides its own source: what tells whose an event is, and what is a part of the number.
-_IDENTITY = frozenset({"process", "thread"})
-_PARTS = {
+# What is a part of the number besides its own source.
+_PARTS_OF = {
     "io.read_bytes": "file_ends",
     "io.write_bytes": "file_ends",
     "cpu.cpu_time_ns": "interrupts",
     "cpu.cpu_percent": "interrupts",
+    "threads.thread_states": "ready",
+    "threads.suspended_threads": "ready",
 }
+# Sources that no record is counted for by that name.
+_RECORDS_OF = {"single_switches": "switches"}
 
 
 def _quality(path: str, source: str, interval: Interval) -> str:
@@ -561,7 +619,10 @@ def _quality(path: str, source: str, interval: Interval) -> str:
         for name, count in interval.machine["undecoded_by"].items()
         if count != before.get(name, 0)
     }
-    if undecoded & (_IDENTITY | {source, _PARTS.get(path, source)}):
+    wanted = {_RECORDS_OF.get(source, source), _PARTS_OF.get(path, source)}
+    if source == "ready":
+        wanted.add("switches")  # they end what it begins
+    if undecoded & (_IDENTITY | wanted):
         return loss.quality
     return replace(loss, undecoded=0).quality
 

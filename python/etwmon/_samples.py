@@ -389,6 +389,7 @@ def whole_intervals(
             session,
             damage,
             is_whole=True,
+            is_loss_located=aggregate.is_loss_located,
             command_line=command_line,
         )
         for snapshot in aggregate.snapshot(moment, True)

@@ -146,38 +146,6 @@ probe_file_ends(pyetw_trace *trace, const pyetw_file *file,
 
 /* ---- Making one ---------------------------------------------------------------------- */
 
-/* The gaps of all files that are read into the aggregate of one of them; owned. */
-static int
-find_gaps(const pyetw_trace *trace, size_t timeline, etwc_gap **out, size_t *out_count)
-{
-    void *all = NULL;
-    size_t capacity = 0, count = 0;
-    for (size_t i = timeline; i < trace->file_count; i++) {
-        if (trace->files[i].timeline != timeline)
-            continue;
-        etwc_gap *gaps;
-        size_t more;
-        etwc_error err;
-        bool is_ok =
-            etwc_etl_find_gaps(trace->files[i].etl, &gaps, &more, &err) == ETWC_OK;
-        if (is_ok && more != 0) {
-            is_ok = etwc_grow(&all, &capacity, count + more, sizeof *gaps);
-            if (is_ok)
-                memcpy((etwc_gap *)all + count, gaps, more * sizeof *gaps);
-            count += more;
-            etwc_free(gaps);
-        }
-        if (!is_ok) {
-            etwc_free(all);
-            PyErr_NoMemory();
-            return -1;
-        }
-    }
-    *out = all;
-    *out_count = count;
-    return 0;
-}
-
 static int
 open_aggregates(pyetw_aggregate *self)
 {
@@ -203,6 +171,8 @@ open_aggregates(pyetw_aggregate *self)
             .max_processes = self->limits[0],
             .max_threads = self->limits[1],
             .max_images = self->limits[2],
+            .gaps = file->gaps,
+            .gap_count = file->gap_count,
         };
         if (probe(trace, file, ETWC_CLASS_THREAD, SWITCH_OPCODE, SWITCH_BIT,
                   &options.present[ETWC_SOURCE_switches]) < 0 ||
@@ -220,12 +190,7 @@ open_aggregates(pyetw_aggregate *self)
         options.present[ETWC_SOURCE_switches] |= options.has_packed_switches;
         if (!pyetw_trace_check_open(trace))
             return -1;
-        etwc_gap *gaps;
-        if (find_gaps(trace, i, &gaps, &options.gap_count) < 0)
-            return -1;
-        options.gaps = gaps;
         self->aggregates[i] = etwc_aggregate_new(&options);
-        etwc_free(gaps);
         if (self->aggregates[i] == NULL) {
             PyErr_NoMemory();
             return -1;
@@ -507,6 +472,22 @@ aggregate_get_begin(PyObject *op, void *unused)
     return PyLong_FromLongLong(begin);
 }
 
+PyDoc_STRVAR(is_loss_located_doc,
+             "True when all that the trace lacks, as far as it knows, is missing in\n"
+             "the gaps that the machine's facts count.");
+
+static PyObject *
+aggregate_get_is_loss_located(PyObject *op, void *unused)
+{
+    const pyetw_aggregate *self = (pyetw_aggregate *)op;
+    bool is_located = true;
+    (void)unused;
+    for (size_t i = 0; i < self->file_count; i++)
+        if (self->aggregates[i] != NULL)
+            is_located &= self->trace->files[i].is_loss_located;
+    return PyBool_FromLong(is_located);
+}
+
 PyDoc_STRVAR(at_end_doc, "True once everything was fed.");
 
 static PyObject *
@@ -560,6 +541,7 @@ static PyMethodDef aggregate_methods[] = {
 
 static PyGetSetDef aggregate_getset[] = {
     {"begin_filetime", aggregate_get_begin, NULL, begin_doc, NULL},
+    {"is_loss_located", aggregate_get_is_loss_located, NULL, is_loss_located_doc, NULL},
     {"at_end", aggregate_get_at_end, NULL, at_end_doc, NULL},
     {"position", aggregate_get_position, NULL, position_doc, NULL},
     {"damage", aggregate_get_damage, NULL, damage_doc, NULL},

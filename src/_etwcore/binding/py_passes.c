@@ -50,9 +50,40 @@ feed_lifetimes(void *context, const etwc_event *events, size_t count, etwc_error
     return ETWC_OK;
 }
 
-/* What happened to the processes and threads of one timeline; NULL on failure. */
-static etwc_lifetimes *
-read_lifetimes(pyetw_trace *trace, uint32_t timeline)
+/* What one pass over a timeline finds out. */
+typedef struct first_pass {
+    etwc_lifetimes *lifetimes; /* owned */
+    etwc_gap *gaps;            /* owned */
+    size_t gap_count;
+    bool is_loss_located;
+} first_pass;
+
+static void
+first_pass_reset(first_pass *pass)
+{
+    etwc_lifetimes_free(pass->lifetimes);
+    etwc_free(pass->gaps);
+    *pass = (first_pass){0};
+}
+
+static int
+scan_first(pyetw_trace *trace, etwc_cursor *cursor, first_pass *pass)
+{
+    etwc_error err;
+    if (pyetw_trace_scan(trace, cursor, trace->file_count == 1, feed_lifetimes,
+                         pass->lifetimes) < 0)
+        return -1;
+    if (etwc_cursor_find_gaps(cursor, &pass->gaps, &pass->gap_count,
+                              &pass->is_loss_located, &err) == ETWC_OK)
+        return 0;
+    pyetw_trace_raise(trace, &err);
+    return -1;
+}
+
+/* What happened to the processes and threads of one timeline, and where something is
+ * missing. 0, or -1 with an error set. */
+static int
+read_first(pyetw_trace *trace, uint32_t timeline, first_pass *pass)
 {
     /* Of processes and threads begin, end, rundown, defunct and name; of the session
      * the group masks, sample intervals and the machine's page size: no context
@@ -76,21 +107,21 @@ read_lifetimes(pyetw_trace *trace, uint32_t timeline)
         .opcodes = opcodes,
         .opcode_count = sizeof opcodes,
     };
-    etwc_lifetimes *lifetimes = etwc_lifetimes_new();
-    if (lifetimes == NULL)
-        return (void *)PyErr_NoMemory();
-    etwc_lifetimes_set_limit(lifetimes, trace->memory_limit);
+    *pass = (first_pass){.lifetimes = etwc_lifetimes_new()};
+    if (pass->lifetimes == NULL) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    etwc_lifetimes_set_limit(pass->lifetimes, trace->memory_limit);
     etwc_cursor *cursor = open_cursor_of_group(trace, timeline, false, &selection);
     int result = -1;
     if (cursor != NULL) {
-        result = pyetw_trace_scan(trace, cursor, trace->file_count == 1, feed_lifetimes,
-                                  lifetimes);
+        result = scan_first(trace, cursor, pass);
         etwc_cursor_close(cursor);
     }
-    if (result == 0)
-        return lifetimes;
-    etwc_lifetimes_free(lifetimes);
-    return NULL;
+    if (result < 0)
+        first_pass_reset(pass);
+    return result;
 }
 
 int
@@ -100,13 +131,17 @@ pyetw_trace_need_lifetimes(pyetw_trace *trace)
         pyetw_file *file = &trace->files[i];
         if (file->timeline != i || file->lifetimes != NULL)
             continue;
-        etwc_lifetimes *lifetimes = read_lifetimes(trace, file->timeline);
-        if (lifetimes == NULL)
+        first_pass pass;
+        if (read_first(trace, file->timeline, &pass) < 0)
             return -1;
-        if (file->lifetimes == NULL)
-            file->lifetimes = lifetimes;
-        else /* another thread was faster */
-            etwc_lifetimes_free(lifetimes);
+        if (file->lifetimes != NULL) { /* another thread was faster */
+            first_pass_reset(&pass);
+            continue;
+        }
+        file->lifetimes = pass.lifetimes;
+        file->gaps = pass.gaps;
+        file->gap_count = pass.gap_count;
+        file->is_loss_located = pass.is_loss_located;
     }
     trace->has_lifetimes = true;
     return 0;

@@ -636,6 +636,7 @@ machine_dict(const etwc_machine_row *m)
     ETWC_MACHINE_COUNTER_LIST(PUT_I64)
     PUT_I64(self_check_ticks)
     PUT_U64(processors)
+    PUT_U64(gaps_open)
     PUT_U64(sample_interval_100ns)
 #undef PUT_I64
 #undef PUT_U64

@@ -386,6 +386,7 @@ trace_dealloc(PyObject *op)
         Py_XDECREF(trace->files[i].path);
         etwc_images_free(trace->files[i].images);
         etwc_lifetimes_free(trace->files[i].lifetimes);
+        etwc_free(trace->files[i].gaps);
         etwc_stacks_free(trace->files[i].stacks);
     }
     etwc_free(trace->files);

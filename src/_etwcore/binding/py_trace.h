@@ -25,9 +25,13 @@ typedef struct pyetw_file {
     /* Who was who on this file's timeline; NULL until somebody asked. Only the
      * first file of a timeline owns one. */
     etwc_lifetimes *lifetimes;
-    etwc_images *images; /* likewise: what lay at which address */
-    uint32_t sequence;   /* files with the same number are one NEWFILE sequence */
-    etwc_stacks *stacks; /* as lifetimes, of the first file of a sequence */
+    /* Found in the same pass, of all files of the timeline. */
+    etwc_gap *gaps;
+    size_t gap_count;
+    bool is_loss_located; /* nothing is missing outside of them */
+    etwc_images *images;  /* likewise: what lay at which address */
+    uint32_t sequence;    /* files with the same number are one NEWFILE sequence */
+    etwc_stacks *stacks;  /* as lifetimes, of the first file of a sequence */
 } pyetw_file;
 
 typedef struct pyetw_trace {

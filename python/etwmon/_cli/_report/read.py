@@ -222,6 +222,7 @@ class _Reading:
                     session,
                     aggregate.damage,
                     is_whole=False,
+                    is_loss_located=aggregate.is_loss_located,
                 )
                 for i, snapshot in enumerate(snapshots)
             ]

@@ -356,6 +356,30 @@ etwc_cursor_get_damage(const etwc_cursor *cursor, etwc_damage *out)
     }
 }
 
+etwc_status
+etwc_cursor_find_gaps(const etwc_cursor *cursor, etwc_gap **out, size_t *out_count,
+                      bool *out_is_located, etwc_error *err)
+{
+    etl_gap_list all = {0};
+    etwc_status st = ETWC_OK;
+    for (size_t i = 0; i < cursor->file_count && st == ETWC_OK; i++) {
+        const etl_gap_list *met = etl_merge_gaps(cursor->files[i].merge);
+        st = etl_file_find_gaps(cursor->files[i].etl, &all, err);
+        all.is_partial |= met->is_partial;
+        for (size_t j = 0; j < met->count && st == ETWC_OK; j++)
+            if (!etl_gap_add(&all, met->gaps[j]))
+                st = etwc_fail(err, ETWC_E_NOMEM, "etl.gaps");
+    }
+    if (st != ETWC_OK) {
+        etl_gap_list_reset(&all);
+        return st;
+    }
+    *out = all.gaps;
+    *out_count = all.count;
+    *out_is_located = !all.is_partial;
+    return ETWC_OK;
+}
+
 uint64_t
 etwc_cursor_get_position(const etwc_cursor *cursor)
 {

@@ -5,6 +5,7 @@
 #ifndef ETL_FILE_H
 #define ETL_FILE_H
 
+#include "etl_gaps.h"
 #include "etl_record.h"
 #include "etwc_atomic.h"
 #include "etwc_etl.h"
@@ -36,9 +37,19 @@ typedef struct etl_index_stream {
     size_t sequence_capacity;
 } etl_index_stream;
 
+/* One or more buffers that were stepped over, with none between them. */
+typedef struct etl_hole {
+    uint64_t offset; /* of the first, in the file */
+    uint32_t buffers;
+    bool is_empty;       /* zeros: as a rule nothing was ever there */
+    uint64_t bad_before; /* holes before it that are not */
+} etl_hole;
+
 typedef struct etl_index {
     etl_index_stream *streams; /* owned; the header's first, then by processor */
     size_t count, capacity;
+    etl_hole *holes; /* owned; in the order of the file */
+    size_t hole_count, hole_capacity;
     uint64_t charged_bytes;
 } etl_index;
 
@@ -63,6 +74,9 @@ ETWC_NODISCARD etwc_status etl_file_read_header(etwc_etl *etl, etwc_error *err);
 ETWC_NODISCARD etwc_status etl_index_build(etwc_etl *etl, const etwc_pause *pause,
                                            etwc_error *err);
 void etl_index_reset(etwc_etl *etl);
+/* Adds what the index and the header tell (etl_gaps.c). */
+ETWC_NODISCARD etwc_status etl_file_find_gaps(const etwc_etl *etl, etl_gap_list *list,
+                                              etwc_error *err);
 
 /* A buffer in memory: the image that records are walked in. */
 typedef struct etl_buffer {

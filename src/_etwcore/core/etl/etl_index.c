@@ -40,6 +40,8 @@ typedef struct index_builder {
     uint8_t bytes[READ_BYTES];
     /* Stream of each processor + 1, 0 where there is none yet. */
     uint32_t *stream_of; /* owned */
+    uint64_t entries;    /* so far; and when the last hole was added */
+    uint64_t entries_at_hole;
 } index_builder;
 
 static void
@@ -163,6 +165,31 @@ add_entry(index_builder *b, const buffer_header *h, const etl_entry *entry,
         stream->sequences[stream->count] = h->sequence;
     }
     stream->entries[stream->count++] = *entry;
+    b->entries++;
+    return ETWC_OK;
+}
+
+/* Notes that there is no buffer to read at `b->position`. */
+static etwc_status
+add_hole(index_builder *b, bool is_empty, etwc_error *err)
+{
+    etl_index *index = &b->etl->index;
+    etl_hole *last = index->hole_count ? &index->holes[index->hole_count - 1] : NULL;
+    if (last != NULL && b->entries == b->entries_at_hole &&
+        last->is_empty == is_empty && last->buffers != UINT32_MAX) {
+        last->buffers++;
+        return ETWC_OK;
+    }
+    uint64_t bad_before = last != NULL ? last->bad_before + !last->is_empty : 0;
+    void *holes = index->holes;
+    etwc_status st = grow_charged(b->etl, &holes, &index->hole_capacity,
+                                  index->hole_count + 1, sizeof *index->holes, err);
+    index->holes = holes;
+    if (st != ETWC_OK)
+        return st;
+    index->holes[index->hole_count++] =
+        (etl_hole){b->position, 1, is_empty, bad_before};
+    b->entries_at_hole = b->entries;
     return ETWC_OK;
 }
 
@@ -370,23 +397,31 @@ index_one(index_builder *b, etwc_error *err)
     parse_buffer_header(b->bytes, &h);
     if (is_zero(b->bytes, ETL_BUFFER_HEADER_BYTES)) {
         etl->index_damage.zero_buffers++;
-        return step_over(b, err);
+        etwc_status st = add_hole(b, true, err);
+        return st != ETWC_OK ? st : step_over(b, err);
     }
     if (!is_buffer(&h)) {
         etl->index_damage.bad_buffers++;
-        return step_over(b, err);
+        etwc_status st = add_hole(b, false, err);
+        return st != ETWC_OK ? st : step_over(b, err);
     }
     uint64_t rest = etl->source.size - b->position;
     if (has_bad_compressed_offset(etl, &h)) {
         etl->index_damage.bad_buffers++;
         etl->index_damage.bytes_skipped += h.size < rest ? h.size : rest;
+        etwc_status st = add_hole(b, false, err);
+        if (st != ETWC_OK)
+            return st;
     } else {
+        uint64_t skipped = etl->index_damage.skipped_buffers;
         count_buffer(etl, &h);
-        if (make_entry(b, &h, &entry)) {
-            etwc_status st = add_entry(b, &h, &entry, err);
-            if (st != ETWC_OK)
-                return st;
-        }
+        etwc_status st = ETWC_OK;
+        if (make_entry(b, &h, &entry))
+            st = add_entry(b, &h, &entry, err);
+        else if (skipped != etl->index_damage.skipped_buffers)
+            st = add_hole(b, false, err);
+        if (st != ETWC_OK)
+            return st;
     }
     b->position += h.size < rest ? h.size : rest;
     return ETWC_OK;
@@ -573,6 +608,7 @@ etl_index_reset(etwc_etl *etl)
         etwc_free(etl->index.streams[i].sequences);
     }
     etwc_free(etl->index.streams);
+    etwc_free(etl->index.holes);
     if (etl->pool != NULL)
         etwc_pool_discharge(etl->pool, etl->index.charged_bytes);
     etl->index = (etl_index){0};

@@ -44,6 +44,8 @@ bool etl_merge_is_holding_much(const etl_merge *merge);
 
 /* Damage met in buffers, and bytes of the file that were read. */
 const etwc_damage *etl_merge_damage(const etl_merge *merge);
+/* Where records of buffers are missing, of those that were read. */
+const etl_gap_list *etl_merge_gaps(const etl_merge *merge);
 uint64_t etl_merge_position(const etl_merge *merge);
 
 /* Bytes of buffers that were loaded. Few records may take many of them, so that

@@ -424,6 +424,12 @@ etl_merge_damage(const etl_merge *m)
     return &m->set.damage;
 }
 
+const etl_gap_list *
+etl_merge_gaps(const etl_merge *m)
+{
+    return &m->set.gaps;
+}
+
 uint64_t
 etl_merge_position(const etl_merge *m)
 {

@@ -89,6 +89,43 @@ reserve_window(etl_stream_set *set, etl_stream *s, etwc_error *err)
     return ETWC_OK;
 }
 
+/* Records of the loaded buffer are missing from `begin` on. What finds no room in the
+ * list is of unknown place; there are as many gaps as buffers at most. */
+static void
+note_gap(etl_stream_set *set, const etl_stream *s, int64_t begin)
+{
+    etl_gap_list *gaps = &set->gaps;
+    size_t had = gaps->capacity;
+    etwc_gap gap = {begin, etl_time_from(s->index, s->next_entry), s->index->processor};
+    bool is_header = s->index == &set->etl->index.streams[0];
+    if (gaps->is_partial || is_header || !etl_gap_add(gaps, gap)) {
+        gaps->is_partial = true;
+        return;
+    }
+    uint64_t bytes = (uint64_t)(gaps->capacity - had) * sizeof gap;
+    if (bytes == 0)
+        return;
+    if (etwc_pool_charge(set->etl->pool, bytes, NULL) == ETWC_OK)
+        set->charged_bytes += bytes;
+    else
+        gaps->is_partial = true;
+}
+
+static uint64_t
+records_damaged(const etl_stream_set *set)
+{
+    return set->damage.bad_records + set->damage.truncated_records;
+}
+
+static void
+scan_records(etl_stream_set *set, etl_stream *s)
+{
+    uint64_t before = records_damaged(set);
+    s->count = etl_records_scan(&s->records, s->refs, ETL_WINDOW_RECORDS, &set->damage);
+    if (ETWC_UNLIKELY(records_damaged(set) != before))
+        note_gap(set, s, s->records.last_raw_time);
+}
+
 static etwc_status
 load_next_buffer(etl_stream_set *set, etl_stream *s, etwc_error *err)
 {
@@ -104,6 +141,8 @@ load_next_buffer(etl_stream_set *set, etl_stream *s, etwc_error *err)
         s->buffer.block != NULL ? etwc_block_size(s->buffer.block) : entry->read_bytes;
     s->is_buffer_seen = false;
     s->next_entry++;
+    if (s->buffer.block == NULL) /* it could not be decompressed */
+        note_gap(set, s, etl_time_before(s->index, s->next_entry - 1));
     return ETWC_OK;
 }
 
@@ -114,8 +153,7 @@ etl_stream_refill(etl_stream_set *set, etl_stream *s, etwc_error *err)
     s->count = 0;
     for (int loaded = 0;; loaded++) {
         if (s->buffer.block != NULL)
-            s->count = etl_records_scan(&s->records, s->refs, ETL_WINDOW_RECORDS,
-                                        &set->damage);
+            scan_records(set, s);
         if (s->count != 0) {
             s->is_buffer_seen = true;
             return ETWC_OK;
@@ -158,6 +196,7 @@ etl_stream_set_reset(etl_stream_set *set)
     etl_stream_set_release_retired(set);
     etwc_free(set->retired);
     etl_scratch_reset(set->etl, &set->scratch);
+    etl_gap_list_reset(&set->gaps);
     etwc_pool_discharge(set->etl->pool, set->charged_bytes);
     *set = (etl_stream_set){0};
 }

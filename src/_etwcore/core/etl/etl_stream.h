@@ -19,6 +19,7 @@ typedef struct etl_stream_set {
     size_t retired_count, retired_capacity;
     uint64_t retired_bytes;
     etwc_damage damage;
+    etl_gap_list gaps;      /* of buffers whose records could not all be read */
     uint64_t position;      /* bytes of the file that were loaded */
     uint64_t loaded_bytes;  /* and of the images that these became */
     uint64_t charged_bytes; /* of windows */

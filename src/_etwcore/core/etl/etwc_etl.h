@@ -150,13 +150,6 @@ const etwc_clock *etwc_etl_get_clock(const etwc_etl *etl);
 /* Damage that the index alone shows; cursors add what they meet inside. */
 const etwc_damage *etwc_etl_get_index_damage(const etwc_etl *etl);
 
-/* The times in which events may be missing by the loss flags of buffers. Events that
- * were lost while a buffer was current may belong between any two of its records, and
- * to both of its edges, so a gap reaches from the first record of the buffer before
- * to that of the buffer after. Owned: etwc_free; NULL when there are none. */
-ETWC_NODISCARD etwc_status etwc_etl_find_gaps(const etwc_etl *etl, etwc_gap **out,
-                                              size_t *out_count, etwc_error *err);
-
 /* ---- A position --------------------------------------------------------------- */
 
 typedef struct etwc_cursor etwc_cursor;
@@ -191,6 +184,20 @@ void etwc_cursor_set_budget(etwc_cursor *cursor, uint64_t records);
  * returned and the selection leaves out no time and no processor, for their buffers
  * need not be read. */
 void etwc_cursor_get_damage(const etwc_cursor *cursor, etwc_damage *out);
+/* The times in which events of the cursor's files may be missing. Complete when the
+ * damage is.
+ *
+ * By the loss flags of buffers: events that were lost while a buffer was current may
+ * belong between any two of its records, and to both of its edges, so a gap reaches
+ * from the first record of the buffer before to that of the buffer after. By buffers
+ * that cannot be read: between their neighbours, for every processor where nothing
+ * says whose they were. By records that end a buffer early: up to the next buffer.
+ *
+ * Not *out_is_located: more is missing than that, and nobody knows where. *out is
+ * owned (etwc_free), and NULL when there are none. */
+ETWC_NODISCARD etwc_status etwc_cursor_find_gaps(const etwc_cursor *cursor,
+                                                 etwc_gap **out, size_t *out_count,
+                                                 bool *out_is_located, etwc_error *err);
 /* Bytes of the files that the cursor has passed, for progress. */
 uint64_t etwc_cursor_get_position(const etwc_cursor *cursor);
 

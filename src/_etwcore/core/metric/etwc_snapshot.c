@@ -256,6 +256,7 @@ fill_machine(const etwc_aggregate *a, int64_t now, etwc_machine_row *machine)
         .udp_fails = a->udp_fails,
         .file_ends_missing = a->pending.dropped,
         .processors = (uint32_t)a->processor_count,
+        .gaps_open = metric_gaps_open(a),
         .sample_interval_100ns = a->sample_interval_100ns,
     };
     if (machine->sample_interval_100ns == 0)

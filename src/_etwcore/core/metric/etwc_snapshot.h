@@ -492,6 +492,7 @@ typedef struct etwc_machine_row {
     uint64_t undecoded_by[ETWC_SOURCE_COUNT];
     uint64_t partial_by[ETWC_SOURCE_COUNT];
     uint32_t processors;
+    uint32_t gaps_open; /* processors in a gap, or not switched since its end */
     uint32_t sample_interval_100ns;      /* latest; 0 when unknown */
     uint8_t presence[ETWC_SOURCE_COUNT]; /* etwc_presence */
 } etwc_machine_row;

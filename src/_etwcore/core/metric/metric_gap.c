@@ -73,6 +73,7 @@ edge_pass(etwc_aggregate *a, const metric_gap_edge *edge, int64_t now)
     if (p->gap_count++ != 0)
         return;
     a->gaps++;
+    p->has_had_gap = true;
     metric_run_forget(a, edge->processor, now);
     if (a->open_gap_count++ == 0)
         epoch_end(a, now);
@@ -90,6 +91,19 @@ metric_gaps_pass(etwc_aggregate *a, int64_t now)
     }
     a->next_edge_raw_time =
         a->next_edge < a->edge_count ? a->edges[a->next_edge].raw_time : INT64_MAX;
+}
+
+uint32_t
+metric_gaps_open(const etwc_aggregate *a)
+{
+    uint32_t count = 0;
+    for (size_t i = 0; i < a->processor_count; i++) {
+        const metric_processor *p = &a->processors[i];
+        bool has_stopped =
+            p->thread == METRIC_NONE && a->seen[ETWC_SOURCE_switches] != 0;
+        count += p->gap_count != 0 || (p->has_had_gap && has_stopped);
+    }
+    return count;
 }
 
 void

@@ -110,7 +110,8 @@ typedef struct metric_processor {
     uint64_t run_interrupted; /* ticks of interrupts since run_begin */
     uint64_t process_ticks, idle_ticks, unknown_ticks, dpc_ticks, isr_ticks;
     uint64_t context_switches, dpcs, isrs, samples;
-    uint32_t gap_count;          /* gaps that are open: its records may have holes */
+    uint32_t gap_count; /* gaps that are open: its records may have holes */
+    bool has_had_gap;
     bool is_packed;              /* run_begin is when the latest packed switch was */
     metric_interval *interrupts; /* owned; since run_begin */
     size_t interrupt_count, interrupt_capacity;
@@ -353,6 +354,8 @@ ETWC_NODISCARD bool metric_gaps_init(etwc_aggregate *a, const etwc_gap *gaps,
                                      size_t count);
 /* To be called before what happens at or after next_edge_raw_time. */
 void metric_gaps_pass(etwc_aggregate *a, int64_t now);
+/* Processors in a gap, or whose state machines have not begun anew since one. */
+uint32_t metric_gaps_open(const etwc_aggregate *a);
 /* A live session says that something was lost, but not where. */
 void metric_apply_lost(etwc_aggregate *a, int64_t now);
 
