@@ -461,6 +461,40 @@ def test_a_record_that_is_too_short_spoils_only_what_needs_it(tmp_path: Path) ->
     assert one.source("process.name").quality == "exact"
 
 
+def test_a_record_that_no_filled_field_needs_spoils_nothing(tmp_path: Path) -> None:
+    script = Script(2)
+    script.fault()
+    script.add(DISK, 10, 3, b"\0\0\0\0")  # the only one of disks: their fields are None
+    script.write(tmp_path / "t.etl", None)
+    with etwmon.open(tmp_path / "t.etl") as trace:
+        one = {one.process.pid: one for one in trace.processes()}[100]
+    assert one.disk.read_operations is None
+    assert (one.loss.undecoded, one.loss.undecoded_other) == (0, 1)
+    assert one.quality == "complete"
+    assert {one.source(path).quality for path in etwmon._metrics.FIELDS} <= {"exact", None}
+
+
+def test_switches_that_cannot_be_read_spoil_all_that_is_made_of_them(tmp_path: Path) -> None:
+    script = Script(2)
+    script.fault()
+    script.add(THREAD, 36, 3, bytes(4))
+    script.write(tmp_path / "t.etl", None)
+    with etwmon.open(tmp_path / "t.etl") as trace:
+        one = {one.process.pid: one for one in trace.processes()}[100]
+    assert one.loss.undecoded == 1
+    spoilt = {path for path in etwmon._metrics.FIELDS if one.source(path).quality == "lossy"}
+    assert {path.partition(".")[0] for path in spoilt} == {"cpu", "threads"}
+    assert {
+        "cpu.cpu_time_ns",
+        "cpu.context_switches",
+        "cpu.voluntary_switches",
+        "cpu.wait_time_ns",
+        "threads.thread_states",
+        "threads.active_threads",
+    } <= spoilt
+    assert one.source("memory.page_faults").quality == "exact"
+
+
 def test_a_field_that_several_sources_give_says_which_one_did(tmp_path: Path) -> None:
     def counters(opcode: int, pid: int) -> None:
         script.add(PROCESS, opcode, 2, struct.pack("<IIII11Q", pid, 1, 2, 0, *range(10, 21)))

@@ -188,14 +188,29 @@ see_source(etwc_aggregate *a, uint8_t type, bool is_classic)
     metric_processes_change(a);
 }
 
+/* What is in want of a record that cannot be used: its source, plus 1, or 0. */
+static uint8_t
+source_in_want(uint8_t type)
+{
+    switch (type) {
+    case ETWC_KERNEL_SAMPLE_INTERVAL:
+        return ETWC_SOURCE_samples + 1;
+    case ETWC_KERNEL_THREAD_PRIORITY:
+    case ETWC_KERNEL_THREAD_AFFINITY:
+        return ETWC_SOURCE_thread + 1;
+    default:
+        return source_of_type[type];
+    }
+}
+
 /* A record that is short, or newer than known. */
 static void
 count_partial(etwc_aggregate *a, const etwc_event *event,
               const etwc_kernel_record *record)
 {
     bool is_usable = record->type != ETWC_KERNEL_NONE;
-    uint8_t source = source_of_type[is_usable ? (etwc_kernel_type)record->type
-                                              : etwc_kernel_type_of(event)];
+    uint8_t source =
+        source_in_want(is_usable ? record->type : (uint8_t)etwc_kernel_type_of(event));
     *(is_usable ? &a->partial : &a->undecoded) += 1;
     if (source != 0)
         (is_usable ? a->partial_by : a->undecoded_by)[source - 1]++;
