@@ -370,9 +370,10 @@ apply_manifest_record(etwc_aggregate *a, const etwc_event *event,
     default:
         break;
     }
-    see_source(a, record->type, false);
-    if (!is_twice)
+    if (!is_twice) {
+        see_source(a, record->type, false);
         status = apply_other(a, event, record, err);
+    }
     if (record->type == ETWC_KERNEL_PROCESS_END) {
         a->seen[ETWC_SOURCE_exits] = 1;
         metric_apply_exit(a, event, record);

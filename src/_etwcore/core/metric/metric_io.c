@@ -3,6 +3,23 @@
 
 #include "metric_owner.h"
 
+/* A record header that carries the thread tells its process, too: sessions of manifest
+ * providers have no list of the threads that were there before them. */
+static uint32_t
+owner_by_thread(etwc_aggregate *a, const etwc_event *event, uint32_t thread_id,
+                uint32_t *out_thread)
+{
+    *out_thread = metric_thread_row(a, thread_id, event->raw_time);
+    if (*out_thread == METRIC_NONE)
+        return METRIC_NONE;
+    uint32_t process = a->threads[*out_thread].process;
+    if (a->processes[process].number != METRIC_NONE ||
+        !metric_header_is_of(event, thread_id))
+        return process;
+    *out_thread = METRIC_NONE;
+    return metric_process_row(a, event->process_id, event->raw_time);
+}
+
 /* The row of the process that a record belongs to and, when a thread led there, the
  * row of the thread. METRIC_NONE: nobody can be found, or memory is out. */
 static uint32_t
@@ -18,9 +35,7 @@ owner_of(etwc_aggregate *a, const etwc_event *event, const etwc_kernel_record *r
         a->unowned_records++;
         return METRIC_NONE;
     default:
-        *out_thread = metric_thread_row(a, subject.id, event->raw_time);
-        return *out_thread == METRIC_NONE ? METRIC_NONE
-                                          : a->threads[*out_thread].process;
+        return owner_by_thread(a, event, subject.id, out_thread);
     }
 }
 

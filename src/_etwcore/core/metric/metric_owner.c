@@ -154,16 +154,28 @@ subject_of_event(const etwc_event *event)
     return metric_subject_of(event, &record);
 }
 
-static const etwc_process_life *
-process_of_subject(const etwc_lifetimes *lifetimes, metric_subject subject, int64_t now)
+bool
+metric_header_is_of(const etwc_event *event, uint32_t thread_id)
 {
+    return event->thread_id == thread_id && event->process_id != ETWC_NO_ID;
+}
+
+static const etwc_process_life *
+process_of_subject(const etwc_lifetimes *lifetimes, metric_subject subject,
+                   const etwc_event *event)
+{
+    int64_t now = event->raw_time;
     if (subject.by == METRIC_BY_LIVE_THREAD && subject.id != 0) {
         const etwc_thread_life *thread =
             etwc_lifetimes_thread(lifetimes, subject.id, now);
         if (thread == NULL || thread->end_raw_time < now)
             return NULL;
     }
-    return etwc_lifetimes_process_of_thread(lifetimes, subject.id, now);
+    const etwc_process_life *life =
+        etwc_lifetimes_process_of_thread(lifetimes, subject.id, now);
+    if (life == NULL && metric_header_is_of(event, subject.id))
+        life = etwc_lifetimes_process(lifetimes, event->process_id, now);
+    return life;
 }
 
 const etwc_process_life *
@@ -176,7 +188,7 @@ etwc_lifetimes_owner(const etwc_lifetimes *lifetimes, const etwc_event *event)
     case METRIC_BY_NOBODY:
         return NULL;
     default:
-        return process_of_subject(lifetimes, subject, event->raw_time);
+        return process_of_subject(lifetimes, subject, event);
     }
 }
 
@@ -191,7 +203,10 @@ etwc_lifetimes_owner_id(const etwc_lifetimes *lifetimes, const etwc_event *event
     /* Thread 0 is the idle thread of a processor, whatever the trace says. */
     if (subject.id == 0)
         return 0;
-    const etwc_process_life *life =
-        process_of_subject(lifetimes, subject, event->raw_time);
-    return life == NULL ? ETWC_NO_ID : life->process_id;
+    const etwc_process_life *life = process_of_subject(lifetimes, subject, event);
+    if (life != NULL)
+        return life->process_id;
+    return subject.by == METRIC_BY_THREAD && metric_header_is_of(event, subject.id)
+               ? event->process_id
+               : ETWC_NO_ID;
 }

@@ -22,5 +22,8 @@ typedef struct metric_subject {
 /* `record` is what etwc_kernel_decode made of the event. */
 metric_subject metric_subject_of(const etwc_event *event,
                                  const etwc_kernel_record *record);
+/* Whether a record that names this thread in its payload was logged by it, so that its
+ * header names the process when no other record tells of the thread. */
+bool metric_header_is_of(const etwc_event *event, uint32_t thread_id);
 
 #endif
