@@ -16,7 +16,7 @@ import etwmon
 from etwmon import _etwcore
 from etwmon._workload import ALL_FLAGS, Recording, Rule, ns, physical, random_loss
 from support.truth import EXPECTED_COLUMNS, expected_row, expected_rows, rows_of, without_empty
-from support.workload import Scenario, independent_file, scenarios
+from support.workload import Scenario, filetime_of, independent_file, raw_time_of, scenarios
 
 quick = settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 BUSY = Scenario(seed=51, processors=3, processes=8, churn=3, duration_ms=250)
@@ -26,19 +26,6 @@ BUSY = Scenario(seed=51, processors=3, processes=8, churn=3, duration_ms=250)
 LOSS_CAN_ADD_TO = {"wait_ticks", "ready_ticks", "sample_kernel_100ns", "sample_user_100ns"}
 
 flag_sets = st.frozensets(st.sampled_from(sorted(ALL_FLAGS)))
-
-
-def _filetime_of(recording: Recording, time: int) -> int:
-    machine = recording.machine
-    passed = (time - recording.start) * 10_000_000 // machine.frequency
-    return machine.filetime(recording.start) + passed
-
-
-def _raw_of(recording: Recording, filetime: int) -> int:
-    """The first session clock time that has at least this FILETIME."""
-    machine = recording.machine
-    passed = filetime - machine.filetime(recording.start)
-    return recording.start - (-passed * machine.frequency // 10_000_000)
 
 
 def _rows(snapshot: Any) -> dict[tuple[int, int], dict[str, int]]:
@@ -104,8 +91,8 @@ def test_identity_and_texts_equal_the_ledger() -> None:
         index = order.index((life.key, life.pid))
         assert row["parent_id"] == life.parent_pid
         assert row["logon_session_id"] == life.session_id
-        begin = 0 if life.begin is None else _filetime_of(recording, life.begin)
-        end = life.exit_filetime if life.end is None else _filetime_of(recording, life.end)
+        begin = 0 if life.begin is None else filetime_of(recording, life.begin)
+        end = life.exit_filetime if life.end is None else filetime_of(recording, life.end)
         assert (row["begin_filetime"], row["end_filetime"]) == (begin, end)
         if life.exit_code is not None:
             assert row["exit_status"] == life.exit_code
@@ -149,9 +136,9 @@ def test_run_time_in_ns_is_what_physically_happened() -> None:
 def test_every_slicing_equals_the_ledger(scenario: Scenario, shares: list[float]) -> None:
     recording = scenario.record()
     begin = recording.machine.filetime(recording.start)
-    wall = _filetime_of(recording, recording.last) - begin
+    wall = filetime_of(recording, recording.last) - begin
     times = sorted({begin + int(share * wall) for share in shares})
-    cuts = [_raw_of(recording, time) for time in times]
+    cuts = [raw_time_of(recording, time) for time in times]
     rule = Rule(recording, cuts)
     aggregate = _aggregate(recording)
     for number, time in enumerate(times):
@@ -200,7 +187,7 @@ def test_three_hundred_processors_equal_the_ledger() -> None:
     rule = Rule(recording, cuts)
     aggregate = _aggregate(recording)
     for number, cut in enumerate(cuts):
-        time = _filetime_of(recording, cut)
+        time = filetime_of(recording, cut)
         aggregate.advance(time)
         (snapshot,) = aggregate.snapshot(time)
         _check_rows(snapshot, rule, number)

@@ -20,7 +20,7 @@ from etwmon._workload import Recording, Rule
 from etwmon._workload import facts as f
 from etwmon._workload.payloads import VERSIONS, encoders
 from support.event_builder import GROUP_GUIDS
-from support.workload import Scenario, independent_file, scenarios, written_file
+from support.workload import Scenario, filetime_of, independent_file, scenarios, written_file
 
 quick = settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 BUSY = Scenario(seed=51, processors=3, processes=8, churn=3, duration_ms=250)
@@ -38,13 +38,6 @@ def busy_trace(busy: Recording) -> Iterator[etwmon.Trace]:
         yield trace
 
 
-def _filetime(recording: Recording, time: int) -> int:
-    """FILETIME of a raw time by the document: floor of the distance from the header."""
-    machine = recording.machine
-    passed = (time - recording.start) * 10_000_000 // machine.frequency
-    return machine.filetime(recording.start) + passed
-
-
 # ---- Events --------------------------------------------------------------------------------------
 
 
@@ -56,7 +49,7 @@ def _check_events(recording: Recording, trace: etwmon.Trace) -> None:
         time, cpu, hook, header, data = fact
         event = next(events)
         group = 0x14 if hook == f.IMAGE_LOAD else hook >> 8
-        assert event.filetime == _filetime(recording, time)
+        assert event.filetime == filetime_of(recording, time)
         assert (event.cpu, event.opcode) == (cpu, hook & 0xFF)
         assert event.provider_id == GROUP_GUIDS[group]
         assert event.version == VERSIONS.get(hook, 2)
@@ -208,7 +201,7 @@ def test_a_count_with_a_selection_counts_the_facts(
     )
     # The header event was written on processor 0.
     assert busy_trace.count(cpu=1) == sum(fact[1] == 1 for fact in busy.facts)
-    middle = _filetime(busy, (busy.start + busy.last) // 2)
+    middle = filetime_of(busy, (busy.start + busy.last) // 2)
     unix_ns = (middle - 116_444_736_000_000_000) * 100
-    late = sum(_filetime(busy, fact[0]) >= middle for fact in busy.facts)
+    late = sum(filetime_of(busy, fact[0]) >= middle for fact in busy.facts)
     assert busy_trace.count(start=unix_ns) == late

@@ -231,6 +231,8 @@ GAUGES = {
     "memory.shared_commit_bytes": "shared_commit",
     "memory.commit_debt_bytes": "commit_debt",
     "handles.handle_count": "handles",
+    "io.io_priority": "io_priority",
+    "cpu.cpu_cycles": "cycles",
 }
 
 

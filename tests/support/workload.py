@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from etwmon._workload import ALL_FLAGS, Machine, Recording, SessionOptions, record
 from etwmon._workload.random_load import add_random_load
 from support.etl_writer import Header, Trace, fill
-from support.event_builder import Record, perfinfo, system
+from support.event_builder import Record, event, perfinfo, system
 
 START_FILETIME = 133_500_000_000_000_000
 
@@ -56,6 +56,20 @@ class Scenario:
         return record(machine, self.start, self.ticks(self.duration_ms), session)
 
 
+def filetime_of(recording: Recording, time: int) -> int:
+    """FILETIME of a raw time by the document: floor of the distance from the header."""
+    machine = recording.machine
+    passed = (time - recording.start) * 10_000_000 // machine.frequency
+    return machine.filetime(recording.start) + passed
+
+
+def raw_time_of(recording: Recording, filetime: int) -> int:
+    """The first session clock time that has at least this FILETIME."""
+    machine = recording.machine
+    passed = filetime - machine.filetime(recording.start)
+    return recording.start - (-passed * machine.frequency // 10_000_000)
+
+
 def scenarios(**fixed: Any) -> st.SearchStrategy[Scenario]:
     """Scenarios of every kind; `fixed` are values that all of them have."""
     parts: dict[str, st.SearchStrategy[Any]] = {
@@ -86,6 +100,23 @@ class ListSink:
         self.records.append({"raw_time": raw_time, "payload": payload, **fields})
 
 
+def _event(raw_time: int, payload: bytes, fields: dict[str, Any]) -> Record:
+    return event(
+        raw_time,
+        fields["provider"],
+        payload,
+        id=fields["id"],
+        version=fields["version"],
+        opcode=fields["opcode"],
+        keyword=fields["keyword"],
+        pid=fields["pid"],
+        tid=fields["tid"],
+        kernel=fields["kernel_ticks"],
+        user=fields["user_ticks"],
+        wide=fields["pointer_size"] == 8,
+    )
+
+
 class IndependentSink:
     """Takes the records for the independent writer of the tests."""
 
@@ -93,6 +124,9 @@ class IndependentSink:
         self.events: list[tuple[int, Record]] = []
 
     def write(self, raw_time: int, payload: bytes = b"", **fields: Any) -> None:
+        if fields["kind"] == "event":
+            self.events.append((fields["cpu"], _event(raw_time, payload, fields)))
+            return
         group, opcode = fields["group"], fields["opcode"]
         if (group, opcode) == (0x14, 10):
             group = 3  # on the disk the image load is a hook of group 3

@@ -14,11 +14,13 @@ from __future__ import annotations
 from .facts import ALL_FLAGS, Fact
 from .ledger import Physical, ProcessLife, ProcessorTime, Rule, ThreadLife, ns, physical
 from .machine import Machine
+from .manifest import ALL_KEYWORDS
 from .objects import ImageSpec, ProcessSpec
 from .session import Recording, SessionOptions, Sink, random_loss, record
 
 __all__ = [
     "ALL_FLAGS",
+    "ALL_KEYWORDS",
     "Fact",
     "ImageSpec",
     "Machine",

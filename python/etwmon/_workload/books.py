@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,6 +27,7 @@ class Processor:
     first_switch: int | None = None
     interrupt_here: int = 0  # ticks of interrupts since `since`
     counted: list[tuple[int, int]] = field(default_factory=list)
+    counters: Counters = field(default_factory=dict)  # switches, samples, dpcs, isrs
 
     def copy_of_time(self) -> ProcessorTime:
         """Return the time spent so far, without what is under way."""
@@ -42,7 +43,9 @@ class Cut:
     gauges: list[dict[str, Any]]
     threads: list[frozenset[int]]
     thread_rows: list[Counters]
+    thread_gauges: list[dict[str, Any]]
     processors: list[ProcessorTime]
+    processor_rows: list[Counters]
     unowned: Counters
     latencies: list[dict[str, int]]  # how many there are of each kind, by process
 
@@ -50,9 +53,10 @@ class Cut:
 class Books:
     """A recording's lives and counters, as they stand after the record applied last."""
 
-    def __init__(self, recording: Recording) -> None:
+    def __init__(self, recording: Recording, facts: Sequence[Fact]) -> None:
         self.recording = recording
-        self.lives = Lives(recording.facts)
+        self.facts = facts
+        self.lives = Lives(facts)
         self.unowned: Counters = {}
         self.cpus = [
             Processor(index, recording.start) for index in range(len(recording.machine.cpus))
@@ -66,6 +70,13 @@ class Books:
     def counters_of(self, tid: int, position: int) -> Counters:
         """Return the counters of the process of the thread that has this id."""
         return self.counters(self.lives.thread(tid, position), position)
+
+    def counters_of_call(self, fact: Fact, tid: int, position: int) -> Counters:
+        """Return the counters of a caller; one that nobody tells of can be in the header."""
+        life, header = self.lives.thread(tid, position), fact[3]
+        if self.lives.owner(life, position) is None and header is not None and header[1] == tid:
+            return self.counters_of_process(header[0], position)
+        return self.counters(life, position)
 
     def counters_of_process(self, pid: int, position: int) -> Counters:
         """Return the counters of the process that has this id."""

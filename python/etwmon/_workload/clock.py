@@ -13,7 +13,13 @@ from typing import Any
 
 from . import facts as f
 from .facts import Fact, Header
+from .manifest import PLAIN_TWINS
 from .objects import RUNNING, Action, Process, Processor, ProcessSpec, Thread
+
+
+def _header(thread: Thread) -> Header:
+    return thread.process.pid, thread.tid, thread.kernel_ticks, thread.user_ticks
+
 
 # Sample flags: bit 0 in a DPC, bit 1 in an ISR.
 IN_DPC, IN_ISR = 1, 2
@@ -110,18 +116,22 @@ class Clock:
 
     def note(self, hook: int, *data: Any, cpu: Processor | None = None) -> None:
         """Log a record whose header names nobody, now."""
-        self.facts.append((self.now, (cpu or self.cpu).index, hook, None, data))
+        cpu = cpu or self.cpu
+        self.facts.append((self.now, cpu.index, hook, None, data))
+        if hook in PLAIN_TWINS:
+            self.tell(PLAIN_TWINS[hook], *data, cpu=cpu)
 
     def note_as(self, thread: Thread, hook: int, *data: Any) -> None:
         """Log a record whose header carries this thread and its CPU ticks, now."""
         self.settle(self.cpus[thread.last_cpu], self.now)
-        header: Header = (
-            thread.process.pid,
-            thread.tid,
-            thread.kernel_ticks,
-            thread.user_ticks,
-        )
-        self.facts.append((self.now, self.cpu.index, hook, header, data))
+        self.facts.append((self.now, self.cpu.index, hook, _header(thread), data))
+        if hook in PLAIN_TWINS:
+            self.tell(PLAIN_TWINS[hook], *data)
+
+    def tell(self, hook: int, *data: Any, cpu: Processor | None = None) -> None:
+        """Log an event of a manifest provider, now; its header carries who runs."""
+        cpu = cpu or self.cpu
+        self.facts.append((self.now, cpu.index, hook, _header(cpu.thread or cpu.idle), data))
 
     def settle(self, cpu: Processor, now: int) -> None:
         """Take the samples and clock ticks that fell on a processor before now."""
@@ -207,6 +217,7 @@ class Clock:
             hook = f.DPC if isr else f.TIMER_DPC
             append((end, cpu.index, hook, None, (dpc_begin, routine + 0x40)))
         cpu.busy_until = end
+        (cpu.thread or cpu.idle).interrupted += end - begin
         if cpu.thread is not None and cpu.slice_token:
             # The thread stands still: its slice ends that much later.
             cpu.slice_end = max(cpu.slice_end, begin) + (end - begin)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from . import facts as f
+from .manifest import DISK_TWINS
 from .objects import BLOCK, EXECUTIVE, KERNEL_MODE, RUN, Op, Processor, Thread
 from .scheduler import Scheduler
 
@@ -72,6 +73,7 @@ class Disks(Scheduler):
         hook = f.DISK_WRITE if is_write else f.DISK_READ
         response = now - begin
         self.note(hook, *data, response, thread.tid, cpu=cpu)
+        self.tell(DISK_TWINS[hook], *data, response, cpu=cpu)
         kind = "disk_write" if is_write else "disk_read"
         happened, process = self.happened, thread.process
         happened.append((now, process, kind + "_operations", 1))
@@ -98,6 +100,7 @@ class Disks(Scheduler):
 
         def done(now: int, cpu: Processor, _: Any) -> None:
             self.note(f.DISK_FLUSH, 0, 0, now - begin, irp, thread.tid, cpu=cpu)
+            self.tell(DISK_TWINS[f.DISK_FLUSH], 0, 0, now - begin, irp, cpu=cpu)
             self.happened.append((now, thread.process, "disk_flushes", 1))
             self.happened.append((now, thread.process, "disk_flush_ticks", now - begin))
             self._irps.append(irp)

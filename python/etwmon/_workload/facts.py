@@ -4,9 +4,10 @@ A fact is the plain tuple ``(time, cpu, hook, header, data)``:
 
 * ``time``: session clock ticks (int);
 * ``cpu``: processor that logs it;
-* ``hook``: ``group << 8 | opcode`` of the kernel record;
-* ``header``: ``(pid, tid, kernel_ticks, user_ticks)`` of a 32-byte system header, or None
-  for the 16-byte header that names nobody;
+* ``hook``: ``group << 8 | opcode`` of the kernel record, ``provider << 16 | id`` of the event
+  of a manifest provider (`manifest`);
+* ``header``: ``(pid, tid, kernel_ticks, user_ticks)`` of a 32-byte system header or an event
+  header, or None for the 16-byte header that names nobody;
 * ``data``: the values of the payload, in the order that `payloads.ENCODERS` expects.
 
 Plain tuples because a trace has hundreds of thousands of them.

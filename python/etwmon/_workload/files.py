@@ -126,6 +126,11 @@ class Files(Disks):
         flags = 0x60A00 if is_write else 0x60900
         self.note(hook, offset, irp, place, key, thread.tid, size, flags)
         self.happened.append((begin, thread.process, counter + "_operations", 1))
+        used = thread.process.files
+        if is_write:
+            used.writes += 1
+        else:
+            used.reads += 1
         if not is_cached:
             self.disk_io(thread, path, size, is_write=is_write, wakes=True)
             yield (BLOCK, EXECUTIVE, KERNEL_MODE)
@@ -138,6 +143,10 @@ class Files(Disks):
 
         def end(now: int, cpu: Processor, _: Any) -> None:
             self.transferred.append((begin, now, thread.process, counter + "_bytes", amount))
+            if is_write:
+                used.write_bytes += amount
+            else:
+                used.read_bytes += amount
             self._end_call(thread, irp, amount, status, cpu)
 
         if self.rng.random() < 0.3:  # it is completed somewhere else

@@ -31,10 +31,13 @@ Counters of a process, most of them of its threads too (missing means 0):
                                     and `duplicates_given`
 ==================================  =====================================================
 
+Processors have counters of their own: `switches`, `samples`, `dpcs`, `isrs`.
+
 Gauges hold at the time of a cut: `thread_states`, `suspended_threads`, `affinity_mask`,
 `priority` of its first living thread; sizes (`working_set`, `private`, `virtual`, `paged`,
 `non_paged` and their `peak_` in bytes) by the record that told them last; `handles` that
-are open and `peak_handles`, the most of them so far.
+are open and `peak_handles`, the most of them so far. Those of threads: `state` with the
+`wait_reason` of one that waits, `processor` (its last), `priority`, `affinity`.
 """
 
 from __future__ import annotations
@@ -48,6 +51,7 @@ from .physical import Physical, ProcessorTime, physical
 from .rule_cpu import CpuRule
 from .rule_io import DiskRule, FileRule, NetworkRule
 from .rule_life import LifeRule
+from .rule_manifest import ManifestRule, facts_of
 from .rule_memory import HandleRule, MemoryRule
 from .rule_wait import WaitRule
 from .session import Recording
@@ -71,7 +75,7 @@ class Rule:
     def __init__(self, recording: Recording, cuts: Iterable[int] = ()) -> None:
         self.recording = recording
         self.at: list[Cut] = []
-        self._books = books = Books(recording)
+        self._books = books = Books(recording, facts_of(recording))
         self._cpu = CpuRule(books)
         # Who runs is looked at before it changes: a run ends before a wait begins.
         self._concepts = (
@@ -83,6 +87,7 @@ class Rule:
             FileRule(books),
             NetworkRule(books),
             HandleRule(books),
+            ManifestRule(books),
         )
         handlers: dict[int, tuple[Handler, ...]] = {}
         for concept in self._concepts:
@@ -91,7 +96,7 @@ class Rule:
         self._apply_all(handlers, sorted(cuts))
 
     def _apply_all(self, handlers: dict[int, tuple[Handler, ...]], cuts: list[int]) -> None:
-        facts = self.recording.facts
+        facts = self._books.facts
         following = 0
         for position, fact in enumerate(facts):
             while following < len(cuts) and cuts[following] <= fact[0]:
@@ -113,7 +118,9 @@ class Rule:
             gauges=[{} for _ in lives.processes],
             threads=[],
             thread_rows=[dict(life.counters) for life in lives.threads],
+            thread_gauges=[],
             processors=[],
+            processor_rows=[],
             unowned=dict(self._books.unowned),
             latencies=[],
         )

@@ -7,11 +7,12 @@ records of the end's rundown complete the picture.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from . import facts as f
+from . import manifest as m
 from .facts import Fact
 
 Counters = dict[str, int]
@@ -36,12 +37,16 @@ class ProcessLife:
     begin: int | None = None  # time of its start record; None: older than the trace
     end: int | None = None
     name: str = ""
-    parent_pid: int = 0
-    session_id: int = 0
+    parent_pid: int | None = None
+    session_id: int | None = None
     user_sid: str = ""
     command_line: str = ""
+    image_path: str = ""  # this and the next: as Kernel-Process tells
+    created: int | None = None  # FILETIME, by the clock of the system
+    exited: int | None = None
     exit_code: int | None = None
     exit_filetime: int = 0  # of one that was dead before the trace and is still referenced
+    is_told: bool = True  # by a record of a process or a thread; else others named it
     is_alive_at_end: bool = False  # there is a record of the end's rundown
     counters: Counters = field(default_factory=dict)
     gauges: dict[str, Any] = field(default_factory=dict)
@@ -49,7 +54,8 @@ class ProcessLife:
     images: dict[int, str] = field(default_factory=dict)  # base -> path of the mapped
     all_images: dict[int, str] = field(default_factory=dict)
     all_threads: int = 0
-    first_thread: ThreadLife | None = None  # that tells the priority of the process
+    # Those that tell its priority and its I/O priority.
+    first_threads: dict[str, ThreadLife] = field(default_factory=dict)
     # Latencies of disk transfers in ticks, in the order of their ends.
     latencies: dict[str, list[int]] = field(default_factory=dict)
     # Thread -> kernel and user ticks: of its life, and when the trace began.
@@ -81,6 +87,7 @@ class ProcessLife:
             "session_id": self.session_id,
             "user_sid": self.user_sid,
             "command_line": self.command_line,
+            "image_path": self.image_path,
             "exit_code": self.exit_code,
             "is_alive_at_end": self.is_alive_at_end,
             "counters": dict(sorted(self.counters.items())),
@@ -116,6 +123,7 @@ class ThreadLife:
     last_cpu: int | None = None
     base_priority: int | None = None
     affinity: int | None = None
+    cycles: int | None = None  # as Kernel-Process tells at its end
 
 
 class _Instances:
@@ -176,40 +184,45 @@ class Lives:
 
     def _find(self, facts: Sequence[Fact]) -> None:
         threads: list[tuple[int, ThreadLife]] = []
-        named: dict[int, None] = {}  # pids of other records, in order
-        for position, (time, _, hook, _, data) in enumerate(facts):
+        named: dict[int, bool] = {}  # pids of other records, in order; whether of a thread's
+        for position, (time, _, hook, header, data) in enumerate(facts):
             if hook in f.PROCESS_HOOKS:
                 self._process_record(position, time, hook, data)
-            elif hook in f.THREAD_HOOKS and data[1]:
-                life = self._thread_record(position, time, hook, data)
-                named[data[0]] = None
+            elif hook in (m.PROCESS_START, m.PROCESS_STOP, m.PROCESS_RUNDOWN):
+                self._manifest_record(hook, data)
+            elif hook in f.THREAD_HOOKS:
+                life = self._thread_record(position, time, hook, data) if data[1] else None
+                named[data[0]] = True
                 if life is not None:
                     threads.append((position, life))
             elif hook in f.IMAGE_HOOKS:
-                named[data[2]] = None
+                named.setdefault(data[2], False)
             elif hook in _NAMING_HOOKS:
-                named[data[0]] = None
+                named.setdefault(data[0], False)
             elif hook == f.WORKING_SETS:
-                named.update((entry[0], None) for entry in data)
+                for entry in data:
+                    named.setdefault(entry[0], False)
             elif hook in _RUNDOWN_HANDLES:
-                named[data[1]] = None
+                named.setdefault(data[1], False)
             elif hook == f.HANDLE_DUPLICATE:
-                named[data[3]] = None
+                named.setdefault(data[3], False)
+            elif hook in f.FILE_CALL_HOOKS and header is not None:
+                named.setdefault(header[0], False)
             elif (hook == f.CSWITCH and not data[0] * data[1]) or (
                 hook == f.SAMPLE and not data[1]
             ):
-                named[0] = None
+                named.setdefault(0, False)
         self._add_nameless(named)
         for position, life in threads:
             life.process = self.process(life.pid, position)
             if life.process is not None:
                 life.process.all_threads += 1
 
-    def _add_nameless(self, pids: Iterable[int]) -> None:
+    def _add_nameless(self, pids: Mapping[int, bool]) -> None:
         """Add a life for each pid that no process record tells of."""
-        for pid in pids:
+        for pid, is_told in pids.items():
             if self._process_ids.current(pid) is None:
-                life = ProcessLife(pid, 0)
+                life = ProcessLife(pid, 0, is_told=is_told)
                 self._process_ids.add(pid, _BEFORE, life)
                 self.processes.append(life)
 
@@ -226,14 +239,29 @@ class Lives:
             life.end = time
             life.exit_code = data[4] & 0xFFFFFFFF
         elif hook == f.PROCESS_DEFUNCT and life.end is None:
-            life.exit_filetime = data[12]
+            life.exit_filetime, life.exit_code = data[12], data[4] & 0xFFFFFFFF
         elif hook == f.PROCESS_DC_END:
             life.is_alive_at_end = True
         # The name in an end record can be cut short; the first full one stays.
         if hook != f.PROCESS_END or not life.name:
             life.name = data[8]
-        life.parent_pid, life.session_id = data[2], data[3]
+        if data[2] is not None:  # the stop event of Kernel-Process has neither
+            life.parent_pid, life.session_id = data[2], data[3]
         life.user_sid, life.command_line = data[7], data[9]
+
+    def _manifest_record(self, hook: int, data: tuple[Any, ...]) -> None:
+        """Take what only Kernel-Process tells: when it was created, and its file."""
+        life: ProcessLife | None = self._process_ids.current(data[0])
+        if life is None:
+            return
+        life.created = data[2]
+        if hook == m.PROCESS_STOP:
+            life.exited = data[3]
+            return
+        life.image_path = data[7]
+        name = data[7].rpartition("\\")[2]
+        if len(life.name) < len(name):
+            life.name = name
 
     def _thread_record(
         self, position: int, time: int, hook: int, data: tuple[Any, ...]

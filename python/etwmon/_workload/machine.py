@@ -12,6 +12,7 @@ from collections.abc import Generator, Iterable, Iterator
 from typing import Any
 
 from . import facts as f
+from . import manifest as m
 from .files import Files
 from .handles import PROCESS_TYPE, THREAD_TYPE, Handles
 from .memory import Memory
@@ -48,12 +49,14 @@ class Machine(Files, Memory, Network, Handles):
         *,
         start_filetime: int = 133_500_000_000_000_000,
         reuse_ids: bool = True,
+        cpu_mhz: int = 3000,
         **options: Any,
     ) -> None:
         super().__init__(processors, seed, start, frequency, **options)
         self.start = start
         self.start_filetime = start_filetime
         self.reuse_ids = reuse_ids
+        self.cpu_mhz = cpu_mhz
         self.kernel_images: list[tuple[int, ImageSpec]] = []
         self.services: list[tuple[int, int, str, str, str]] = []
         self._free_ids: list[tuple[int, int]] = []  # not before this time, id
@@ -86,6 +89,8 @@ class Machine(Files, Memory, Network, Handles):
         process = Process(index, pid, parent_pid, spec, key, self.now)
         process.next_address = 0x7FF600000000 if self.pointer_size == 8 else 0x400000
         process.next_address += self.rng.randrange(64) << 20 if self.pointer_size == 8 else 0
+        tick = self.timer_resolution
+        process.created = self.filetime(self.now) // tick * tick
         self.processes.append(process)
         return process
 
@@ -93,6 +98,7 @@ class Machine(Files, Memory, Network, Handles):
         """Add a process that is there from the start, with its images and main thread."""
         parent = parent or self.system
         process = self._add_process(self._new_id(), parent.pid, spec)
+        process.parent_number = parent.number
         for image in spec.images:
             self._map(process, image)
         if spec.body is not None:
@@ -158,6 +164,7 @@ class Machine(Files, Memory, Network, Handles):
         thread.is_ended = True
         process.alive -= 1
         self.note_as(thread, f.THREAD_END, *self._thread_data(thread))
+        self.tell(m.THREAD_STOP, *self._told_thread(thread), self.cycles(thread))
         self.happened.append((self.now, process, "threads_ended", 1))
         if process.alive == 0:
             yield (RUN, 10)
@@ -172,6 +179,7 @@ class Machine(Files, Memory, Network, Handles):
             self.happened.append((self.now, process, "images_unloaded", 1))
             yield (RUN, 1)
         process.images.clear()
+        open_handles = len(process.handles)
         for handle in list(process.handles):
             self.close_handle(thread, handle)
         memory = process.memory
@@ -184,6 +192,7 @@ class Machine(Files, Memory, Network, Handles):
         yield (RUN, 4)
         process.end = self.now
         self.note_as(thread, f.PROCESS_END, *self._process_data(process, process.exit_code, 14))
+        self.tell(m.PROCESS_STOP, *self._stop_data(process, open_handles))
         self.happened.append((self.now, process, "processes_ended", 1))
         for waiter in process.waiters:
             self.wake(waiter, self.cpu)
@@ -210,7 +219,9 @@ class Machine(Files, Memory, Network, Handles):
     def create_process(self, parent: Thread, spec: ProcessSpec) -> Process:
         """Start a process; it has no thread yet."""
         process = self._add_process(self._new_id(), parent.process.pid, spec)
+        process.parent_number = parent.process.number
         self.note_as(parent, f.PROCESS_START, *self._process_data(process, STILL_ACTIVE))
+        self.tell(m.PROCESS_START, *self.start_data(process))
         self.happened.append((self.now, process, "processes_started", 1))
         return process
 
@@ -222,6 +233,7 @@ class Machine(Files, Memory, Network, Handles):
             return None
         thread = self._add_thread(process, body, priority, name)
         self.note_as(creator, f.THREAD_START, *self._thread_data(thread))
+        self.tell(m.THREAD_START, *self._told_thread(thread))
         self.happened.append((self.now, process, "threads_started", 1))
         # It becomes ready a moment later: nothing that it does shares its start's stamp.
         cpu = self.cpu
@@ -346,6 +358,38 @@ class Machine(Files, Memory, Network, Handles):
             thread.io_priority,
             0,
             thread.name,
+        )
+
+    def _told_thread(self, thread: Thread) -> tuple[Any, ...]:
+        """Return what Kernel-Process tells of a thread: no affinity, and its start twice."""
+        *stacks, _, start, teb, tag = self._thread_data(thread)[:10]
+        return (*stacks, start, start, teb, tag)
+
+    def cycles(self, thread: Thread) -> int:
+        """Return the processor cycles that a thread has used, interrupts not counted."""
+        cpu = self.cpus[thread.last_cpu]
+        ticks = thread.run + (self.now - cpu.since if cpu.thread is thread else 0)
+        return (ticks - thread.interrupted) * self.cpu_mhz * 1_000_000 // self.frequency
+
+    def start_data(self, process: Process) -> tuple[Any, ...]:
+        """Return what Kernel-Process tells of a process that starts, or is there."""
+        spec = process.spec
+        image = spec.images[0] if spec.images else ImageSpec("", 0, 0, 0)
+        return (
+            *(process.pid, process.number, process.created),
+            *(process.parent_pid, process.parent_number, spec.session_id, process.flags),
+            *(process.path, image.checksum, image.stamp, spec.package, spec.application),
+        )
+
+    def _stop_data(self, process: Process, open_handles: int) -> tuple[Any, ...]:
+        memory, files, tick = process.memory, process.files, self.timer_resolution
+        return (
+            *(process.pid, process.number, process.created),
+            *(self.filetime(self.now) // tick * tick, process.exit_code, open_handles),
+            *(memory.private, memory.peak_private),
+            sum(self.cycles(thread) for thread in process.threads),
+            *(files.reads, files.writes, files.read_bytes // 1024, files.write_bytes // 1024),
+            *(files.hard_faults, process.spec.name[:14]),
         )
 
     def live_processes(self) -> Iterable[Process]:

@@ -36,6 +36,7 @@ class Memory(Disks):
         key = self.file_key(path)
         self.note(f.HARD_FAULT, begin, offset, address, key, thread.tid, size)
         self.happened.append((self.now, process, "hard_faults", 1))
+        process.files.hard_faults += 1
         self.happened.append((self.now, process, "hard_fault_bytes", size))
         process.memory.grow_working_set(size, _LARGEST_WORKING_SET)
         yield (RUN, 2)

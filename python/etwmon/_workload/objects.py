@@ -64,6 +64,7 @@ class Thread:
         "begin",
         "end",
         "index",
+        "interrupted",
         "io_priority",
         "is_ended",
         "is_exiting",
@@ -79,6 +80,7 @@ class Thread:
         "program",
         "ready_at",
         "remaining",
+        "run",
         "stack_base",
         "start_address",
         "state",
@@ -102,6 +104,8 @@ class Thread:
         self.base_priority = 8
         self.priority = 8
         self.remaining = 0
+        self.run = 0  # ticks on a processor, but for the stay under way
+        self.interrupted = 0  # of these, ticks of interrupts
         self.ready_at = begin
         self.left_at = begin
         self.kernel_ticks = 0
@@ -181,6 +185,17 @@ class MemoryUse:
         self.peak_non_paged = max(self.peak_non_paged, self.non_paged)
 
 
+class FileUse:
+    """What a process has done with files in its life, and how often it met a disk."""
+
+    __slots__ = ("hard_faults", "read_bytes", "reads", "write_bytes", "writes")
+
+    def __init__(self) -> None:
+        self.reads = self.writes = 0
+        self.read_bytes = self.write_bytes = 0
+        self.hard_faults = 0
+
+
 class Process:
     """One process instance."""
 
@@ -188,8 +203,10 @@ class Process:
         "alive",
         "begin",
         "command_line",
+        "created",
         "end",
         "exit_code",
+        "files",
         "flags",
         "free_handles",
         "handles",
@@ -199,6 +216,7 @@ class Process:
         "key",
         "memory",
         "next_address",
+        "parent_number",
         "parent_pid",
         "peak_handles",
         "pid",
@@ -217,6 +235,8 @@ class Process:
         self.key = key
         self.begin = begin
         self.end: int | None = None
+        self.created = 0  # FILETIME, by the clock that ticks
+        self.parent_number = 0
         self.exit_code = 0
         self.flags = spec.flags
         self.command_line = spec.command_line
@@ -227,9 +247,21 @@ class Process:
         self.waiters: list[Thread] = []
         self.next_address = 0
         self.memory = MemoryUse()
+        self.files = FileUse()
         self.handles: dict[int, tuple[int, int]] = {}  # value -> object, type
         self.free_handles: list[int] = []
         self.peak_handles = 0
+
+    @property
+    def number(self) -> int:
+        """The sequence number, which is never given again."""
+        return self.index + 1
+
+    @property
+    def path(self) -> str:
+        """The file of the program, which is named like the process."""
+        first = self.spec.images[0].path if self.spec.images else ""
+        return first.rpartition("\\")[0] + "\\" + self.spec.name if first else self.spec.name
 
 
 class Processor:

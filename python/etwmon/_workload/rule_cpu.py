@@ -35,7 +35,7 @@ class CpuRule(Concept):
         lives = self.books.lives
         life = lives.thread(tid, position)
         process = life.process if life is not None else lives.process(pid, position)
-        if process is None:
+        if process is None or not process.is_told:
             return
         number = life.number if life is not None else -1 - tid
         if life is None or life.begin is None:
@@ -55,6 +55,7 @@ class CpuRule(Concept):
         state.tid = new_tid
         state.thread = books.lives.thread(new_tid, position)
         books.add_of(state.thread, position, "switches", 1)
+        add(state.counters, "switches", 1)
         if old_tid and old_state in (READY, WAITING):
             name = "voluntary" if old_state == WAITING else "involuntary"
             books.add_of(books.lives.thread(old_tid, position), position, name, 1)
@@ -81,8 +82,9 @@ class CpuRule(Concept):
         return life.state == RUNNING and life.since == time
 
     def _sample(self, position: int, fact: Fact) -> None:
-        time, _, _, _, (address, tid, count, flags, _) = fact
+        time, cpu, _, _, (address, tid, count, flags, _) = fact
         books = self.books
+        add(books.cpus[cpu].counters, "samples", count)
         life = books.lives.thread(tid, position)
         # After its end record a thread owns what it does, but no samples.
         has_ended = life is not None and life.end is not None and life.end < time
@@ -135,6 +137,7 @@ class CpuRule(Concept):
         else:
             state.time.dpc += length
         state.interrupt_here += length
+        add(state.counters, "isrs" if hook == f.ISR else "dpcs", 1)
 
     def cut(self, cut: Cut, position: int) -> None:
         books = self.books
@@ -156,3 +159,4 @@ class CpuRule(Concept):
                 if life is not None and life is not books.lives.idle:
                     add(cut.thread_rows[life.number], "run", run)
             cut.processors.append(spent)
+            cut.processor_rows.append(dict(state.counters))

@@ -53,7 +53,10 @@ class FileRule(Concept):
 
     def __init__(self, books: Books) -> None:
         super().__init__(books)
-        self._has_ends = "FILE_IO" in books.recording.options.flags
+        options = books.recording.options
+        flags = options.flags if options.has_kernel_logger else frozenset()
+        is_manifest = "file" in options.keywords and "FILE_IO_INIT" not in flags
+        self._has_ends = is_manifest or "FILE_IO" in flags
         self._pending: dict[int, tuple[Counters, str]] = {}
 
     def handlers(self) -> dict[int, Handler]:
@@ -72,7 +75,7 @@ class FileRule(Concept):
 
     def _transfer(self, position: int, fact: Fact) -> None:
         _, irp, _, _, tid, size, _ = fact[4]
-        row = self.books.counters_of(tid, position)
+        row = self.books.counters_of_call(fact, tid, position)
         kind = "file_read" if fact[2] == f.FILE_READ else "file_write"
         add(row, kind + "_operations", 1)
         if self._has_ends:
@@ -81,18 +84,19 @@ class FileRule(Concept):
             add(row, kind + "_bytes", size)
 
     def _create(self, position: int, fact: Fact) -> None:
-        self._other(position, fact[2], fact[4][0], fact[4][2])
+        self._other(position, fact, fact[4][2])
 
     def _simple(self, position: int, fact: Fact) -> None:
-        self._other(position, fact[2], fact[4][0], fact[4][3])
+        self._other(position, fact, fact[4][3])
 
     def _info(self, position: int, fact: Fact) -> None:
-        self._other(position, fact[2], fact[4][0], fact[4][4])
+        self._other(position, fact, fact[4][4])
 
-    def _other(self, position: int, hook: int, irp: int, tid: int) -> None:
-        self._pending.pop(irp, None)  # it was given back, so that call has ended
-        if hook in f.FILE_OTHER_HOOKS:
-            add(self.books.counters_of(tid, position), "file_other_operations", 1)
+    def _other(self, position: int, fact: Fact, tid: int) -> None:
+        self._pending.pop(fact[4][0], None)  # it was given back, so that call has ended
+        if fact[2] in f.FILE_OTHER_HOOKS:
+            row = self.books.counters_of_call(fact, tid, position)
+            add(row, "file_other_operations", 1)
 
     def _end(self, position: int, fact: Fact) -> None:
         begun = self._pending.pop(fact[4][0], None)

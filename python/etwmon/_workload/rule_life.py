@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from . import facts as f
-from .books import Concept, Cut, Handler
+from .books import Books, Concept, Cut, Handler
 from .facts import Fact
 from .lives import add
 
 
 class LifeRule(Concept):
     """Starts, ends and rundowns."""
+
+    def __init__(self, books: Books) -> None:
+        super().__init__(books)
+        # Those that were there before the trace live in it from its beginning.
+        for life in books.lives.threads:
+            if life.begin is None and life.process is not None:
+                life.process.threads[life.tid] = life
+                life.is_counted = True
 
     def handlers(self) -> dict[int, Handler]:
         return {

@@ -82,7 +82,9 @@ class HandleRule(Concept):
         self._open: dict[int, int] = {}  # and what came less what went
         self._most: dict[int, int] = {}
         self._listed_at_end: dict[int, int] = {}
-        for *_, hook, _, data in books.recording.facts:
+        self._has_records = False
+        for *_, hook, _, data in books.facts:
+            self._has_records |= hook in f.HANDLE_HOOKS
             if hook in (f.TYPE_DC_START, f.TYPE_DC_END):
                 self._types[data[0]] = data[2]
 
@@ -136,6 +138,8 @@ class HandleRule(Concept):
             add_to[id(process)] = add_to.get(id(process), 0) + 1
 
     def _gauges(self, process: ProcessLife) -> dict[str, Any]:
+        if not self._has_records:
+            return {}
         number = id(process)
         before = 0
         open_ = self._open.get(number, 0)

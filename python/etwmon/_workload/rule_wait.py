@@ -10,6 +10,7 @@ is readied while it still runs does not wait at its switch away: it is ready fro
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any
 
 from . import facts as f
 from .books import Books, Concept, Cut, Handler
@@ -26,7 +27,7 @@ class WaitRule(Concept):
 
     def __init__(self, books: Books) -> None:
         super().__init__(books)
-        self._has_switches = any(fact[2] == f.CSWITCH for fact in books.recording.facts)
+        self._has_switches = any(fact[2] == f.CSWITCH for fact in books.facts)
         self._readied: set[int] = set()  # threads that were readied while they ran
         self._timed: dict[int, ThreadLife] = {}  # those in a state whose time is counted
         self._running: dict[int, ThreadLife | None] = {}
@@ -37,6 +38,7 @@ class WaitRule(Concept):
             f.READY_THREAD: self._ready,
             f.PROCESS_END: self._process_end,
             f.SET_BASE_PRIORITY: self._base_priority,
+            f.SET_IO_PRIORITY: self._io_priority,
             f.SET_AFFINITY: self._affinity,
             f.SET_THREAD_NAME: self._name,
             **dict.fromkeys(f.THREAD_HOOKS, self._thread),
@@ -115,8 +117,10 @@ class WaitRule(Concept):
             self._end(life, fact[0], position, False)
             life.state = TERMINATED
             return
-        life.affinity = data[6]
-        self._tell_priority(life, data[10])
+        if data[6] is not None:
+            life.affinity = data[6]
+            self._tell_priority(life, data[10])
+            self._tell_io_priority(life, data[12])
         if hook == f.THREAD_START:
             life.state = INITIALIZED
 
@@ -132,18 +136,32 @@ class WaitRule(Concept):
     def _tell_priority(life: ThreadLife, priority: int) -> None:
         """Take a base priority; that of its first living thread is the process's."""
         life.base_priority = priority
+        WaitRule._tell(life, "priority", priority)
+
+    @staticmethod
+    def _tell_io_priority(life: ThreadLife, priority: int) -> None:
+        """Take an I/O priority; that of its first living thread is the process's."""
+        WaitRule._tell(life, "io_priority", priority)
+
+    @staticmethod
+    def _tell(life: ThreadLife, name: str, value: int) -> None:
         process = life.process
         if process is None:
             return
-        first = process.first_thread
+        first = process.first_threads.get(name)
         if first is None or first is life or process.threads.get(first.tid) is not first:
-            process.first_thread = life
-            process.gauges["priority"] = priority
+            process.first_threads[name] = life
+            process.gauges[name] = value
 
     def _base_priority(self, position: int, fact: Fact) -> None:
         life = self.books.lives.thread(fact[4][0], position)
         if life is not None:
             self._tell_priority(life, fact[4][2])
+
+    def _io_priority(self, position: int, fact: Fact) -> None:
+        life = self.books.lives.thread(fact[4][0], position)
+        if life is not None:
+            self._tell_io_priority(life, fact[4][2])
 
     def _affinity(self, position: int, fact: Fact) -> None:
         life = self.books.lives.thread(fact[4][1], position)
@@ -166,6 +184,17 @@ class WaitRule(Concept):
                 add(cut.thread_rows[life.number], self._name_of_time(life), passed)
         for number, process in enumerate(self.books.lives.processes):
             cut.gauges[number].update(self._gauges(process))
+        cut.thread_gauges.extend(map(self._thread_gauges, self.books.lives.threads))
+
+    @staticmethod
+    def _thread_gauges(life: ThreadLife) -> dict[str, Any]:
+        return {
+            "state": life.state,
+            "wait_reason": life.wait_reason if life.state == WAITING else None,
+            "processor": life.last_cpu,
+            "priority": life.base_priority,
+            "affinity": life.affinity,
+        }
 
     @staticmethod
     def _gauges(process: ProcessLife) -> dict[str, object]:

@@ -13,6 +13,7 @@ from typing import Any
 
 from . import facts as f
 from .clock import Clock
+from .manifest import PRIORITY_TWINS
 from .objects import (
     BLOCK,
     DELAY_EXECUTION,
@@ -103,7 +104,7 @@ class Scheduler(Clock):
         new = min(max(old, _BOOST_LIMIT), old + 1 + int(self.rng.random() * 2))
         if new != old:
             thread.priority = new
-            self.facts.append((self.now, by.index, f.SET_PRIORITY, None, (thread.tid, old, new, 0)))
+            self._note_priority(f.SET_PRIORITY, thread, (old, new, 0), by)
         return new - old
 
     def _place(self, thread: Thread) -> None:
@@ -227,6 +228,7 @@ class Scheduler(Clock):
         old = cpu.thread or cpu.idle
         self.settle(cpu, now)
         self.segments.append((cpu.index, old, cpu.since, now))
+        old.run += now - cpu.since
         cpu.thread = new
         cpu.since = now
         old.left_at = now
@@ -296,8 +298,7 @@ class Scheduler(Clock):
     def _quantum_end(self, now: int, cpu: Processor, thread: Thread) -> None:
         if thread.priority > thread.base_priority:
             old, thread.priority = thread.priority, thread.priority - 1
-            data = (thread.tid, old, thread.priority, 0)
-            self.facts.append((now, cpu.index, f.SET_PRIORITY, None, data))
+            self._note_priority(f.SET_PRIORITY, thread, (old, thread.priority, 0), cpu)
         following = self._take_ready(cpu, thread.priority)
         if following is None:
             self._begin_slice(cpu, thread)
@@ -382,12 +383,19 @@ class Scheduler(Clock):
         """Change the base priority of the running thread."""
         old, thread.base_priority = thread.base_priority, priority
         thread.priority = priority
-        self.note(f.SET_BASE_PRIORITY, thread.tid, old, priority, priority)
+        self._note_priority(f.SET_BASE_PRIORITY, thread, (old, priority, priority), self.cpu)
 
     def set_io_priority(self, thread: Thread, priority: int) -> None:
         """Change the I/O priority of the running thread: 0 very low to 4 critical."""
         old, thread.io_priority = thread.io_priority, priority
-        self.note(f.SET_IO_PRIORITY, thread.tid, old, priority, 0)
+        self._note_priority(f.SET_IO_PRIORITY, thread, (old, priority, 0), self.cpu)
+
+    def _note_priority(
+        self, hook: int, thread: Thread, change: tuple[int, int, int], cpu: Processor
+    ) -> None:
+        old, new, _ = change
+        self.note(hook, thread.tid, *change, cpu=cpu)
+        self.tell(PRIORITY_TWINS[hook], thread.process.pid, thread.tid, old, new, cpu=cpu)
 
     def set_affinity(self, thread: Thread, mask: int) -> None:
         """Change where the running thread may run; its next step is to be ``MOVE``.

@@ -12,11 +12,14 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import Literal, Protocol
+from uuid import UUID
 
 from . import facts as f
+from . import manifest
 from .facts import Fact
 from .handles import OBJECT_TYPES
 from .machine import STILL_ACTIVE, Machine, _image_data
+from .manifest_payloads import manifest_encoders
 from .objects import (
     BLOCK,
     KERNEL_MODE,
@@ -44,8 +47,11 @@ class Sink(Protocol):
         raw_time: int,
         payload: bytes = ...,
         *,
-        kind: Literal["system", "perfinfo"] = ...,
+        kind: Literal["system", "perfinfo", "event"] = ...,
         cpu: int = ...,
+        provider: UUID | None = ...,
+        id: int = ...,  # noqa: A002
+        keyword: int = ...,
         group: int | None = ...,
         opcode: int = ...,
         version: int = ...,
@@ -63,6 +69,12 @@ class SessionOptions:
     """How a session records."""
 
     flags: frozenset[str] = f.ALL_FLAGS
+    # Keywords of manifest providers; without the kernel's own logger they are all there is.
+    keywords: frozenset[str] = frozenset()
+    has_kernel_logger: bool = True
+    # Whether an event of a provider comes before its twin, and by how many ticks after it.
+    manifest_first: bool = False
+    manifest_delay: int = 0
     start_rundown: bool = True
     end_rundown: bool = True
     # Facts for which it returns True are lost.
@@ -101,8 +113,13 @@ class Recording:
         """Write every fact as a record and return how many there were."""
         size: Literal[4, 8] = 8 if self.machine.pointer_size == 8 else 4
         pack = encoders(size, has_thread_name)
+        pack.update(manifest_encoders(size))
         write = sink.write
         for time, cpu, hook, header, data in self.facts:
+            if hook >= manifest.FIRST_HOOK:
+                assert header is not None
+                _write_event(sink, (time, cpu, hook, header, data), pack[hook](*data), size)
+                continue
             group, opcode = hook >> 8, hook & 0xFF
             if hook == f.IMAGE_LOAD:
                 group = _IMAGE_GROUP
@@ -121,6 +138,17 @@ class Recording:
                     kernel_ticks=kernel, user_ticks=user,
                 )  # fmt: skip
         return len(self.facts)
+
+
+def _write_event(sink: Sink, fact: Fact, payload: bytes, size: Literal[4, 8]) -> None:
+    time, cpu, hook, header, _ = fact
+    pid, tid, kernel, user = header or (0, 0, 0, 0)
+    sink.write(
+        time, payload, kind="event", cpu=cpu, provider=manifest.GUIDS[hook >> 16],
+        id=hook & 0xFFFF, opcode=manifest.OPCODES.get(hook, 0),
+        version=manifest.VERSIONS.get(hook, 0), keyword=manifest.KEYWORD_OF[hook],
+        pid=pid, tid=tid, kernel_ticks=kernel, user_ticks=user, pointer_size=size,
+    )  # fmt: skip
 
 
 def random_loss(seed: int, share: float, spare: Iterable[int] = ()) -> Callable[[Fact], bool]:
@@ -183,7 +211,7 @@ def record(
 
 
 def _record(machine: Machine, start: int, duration: int, options: SessionOptions) -> Recording:
-    hidden = f.hidden_hooks(options.flags)
+    hidden = f.hidden_hooks(options.flags) | manifest.hidden_hooks(options.keywords)
     stop = start + duration
     is_done = add_session(machine, start, stop, options)
     machine.run_until(stop)
@@ -195,10 +223,36 @@ def _record(machine: Machine, start: int, duration: int, options: SessionOptions
     machine.close(end)
     # The reader's order: by time, ties by processor, and never reordered within one.
     facts = [fact for fact in machine.facts if start <= fact[0] <= end and fact[2] not in hidden]
+    if options.keywords:
+        facts = _with_manifest(facts, end, options)
     facts.sort(key=itemgetter(0, 1))
     recording = Recording(machine, options, start, end, facts)
     _lose(recording)
     return recording
+
+
+def _with_manifest(facts: list[Fact], end: int, options: SessionOptions) -> list[Fact]:
+    """Put the events of manifest providers where they are to be beside their twins."""
+    told = [fact for fact in facts if fact[2] >= manifest.FIRST_HOOK]
+    if not options.has_kernel_logger:
+        return told
+    if options.manifest_first:
+        return _swapped(facts)
+    delay = options.manifest_delay
+    if not delay:
+        return facts
+    late = [(fact[0] + delay, *fact[1:]) for fact in told if fact[0] + delay <= end]
+    return [fact for fact in facts if fact[2] < manifest.FIRST_HOOK] + late
+
+
+def _swapped(facts: list[Fact]) -> list[Fact]:
+    result: list[Fact] = []
+    for fact in facts:
+        if result and manifest.is_pair(result[-1], fact):
+            result.insert(-1, fact)
+        else:
+            result.append(fact)
+    return result
 
 
 def _lose(recording: Recording) -> None:
@@ -279,6 +333,8 @@ def _rundown(
             continue
         status = STILL_ACTIVE if process.pid else _IDLE_STATUS
         m.note(on_process, *m._process_data(process, status))
+        if is_start and process.pid:
+            m.tell(manifest.PROCESS_RUNDOWN, *m.start_data(process))
         yield (RUN, 2)
         for other in process.threads:
             if other.state == TERMINATED or other.is_ended:
