@@ -43,6 +43,7 @@ Origin: TypeAlias = str | memoryview | Reader
 
 class FileFacts(TypedDict):
     path: str | None
+    timeline: int
     file_bytes: int
     buffer_size: int
     os_version: tuple[int, int]

@@ -48,6 +48,7 @@ class FileInfo:
 
     Attributes:
         path: what it was opened as; None for memory and nameless file objects.
+        timeline: number of the first file of the trace that has the same clock of the same boot.
         file_bytes: its size when it was opened.
         session_name: name of the session; may be empty.
         log_file_name: path that the session wrote to; may be empty.
@@ -86,6 +87,7 @@ class FileInfo:
     """
 
     path: str | None
+    timeline: int
     file_bytes: int
     session_name: str
     log_file_name: str
@@ -128,6 +130,7 @@ class FileInfo:
         is_closed = facts["is_closed"]
         return cls(
             path=facts["path"],
+            timeline=facts["timeline"],
             file_bytes=facts["file_bytes"],
             session_name=facts["session_name"],
             log_file_name=facts["log_file_name"],

@@ -226,20 +226,44 @@ class ETWMonitor(BaseMonitor[MetricSample, ProcessMetrics]):
 
         Raises:
             ETWSessionError: when the monitor does not run; also when its source is several
-                files without a common clock, which have no moment in common.
+                files without a common clock: machines cannot be added up. See `snapshots`.
         """
+        found = self._snapshots("snapshot")
+        if len(found) != 1:
+            raise _session_error(
+                f"the source is {len(found)} traces without a common clock",
+                "E_NOT_SUPPORTED",
+                function="snapshot",
+                hint="snapshots() gives one for each",
+            )
+        return found[0]
+
+    def snapshots(self) -> list[Snapshot]:
+        """Return a snapshot of each machine and boot that the source is of, as `snapshot` does.
+
+        Files with a common clock, such as those of one session, are in one snapshot together;
+        its `files` says which. All are of the same moment by wall-clock time: what begins later
+        is empty. At the end of the source each is of the end of its own files.
+
+        Raises:
+            ETWSessionError: when the monitor does not run.
+        """
+        return self._snapshots("snapshots")
+
+    def _snapshots(self, function: str) -> list[Snapshot]:
         from etwmon._snapshot import Snapshot
 
         with self._lock:
-            intervals = self._whole_intervals("snapshot")
-        if len(intervals) != 1:
-            raise _session_error(
-                f"the source is {len(intervals)} traces without a common clock",
-                "E_NOT_SUPPORTED",
-                function="snapshot",
-                hint="open them one by one",
-            )
-        return Snapshot(intervals[0])
+            trace, _, _ = self._running(function)
+            intervals = self._whole_intervals(function)
+            paths: dict[int, list[str | None]] = {}
+            for file in trace.info.files:
+                paths.setdefault(file.timeline, []).append(file.path)
+        # The core tells of timelines in the order of their first files, as `paths` has them.
+        return [
+            Snapshot(interval, files)
+            for interval, files in zip(intervals, paths.values(), strict=True)
+        ]
 
     def replay(
         self, interval: float, speed: float | None = None, *, clock: Clock | None = None

@@ -212,6 +212,7 @@ class Snapshot:
 
     Attributes:
         timestamp: the moment, in UTC.
+        files: paths of the files that it is of; None for what has no path.
         processes: every process so far, dead ones too (`SnapshotTable`): the columns of the core
             and "name". A row of another snapshot with the same "row_id" is of the same process.
         threads: every thread likewise.
@@ -221,10 +222,11 @@ class Snapshot:
         quality: "complete", "estimated" or "lossy".
     """
 
-    __slots__ = ("loss", "machine", "processes", "processors", "threads", "timestamp")
+    __slots__ = ("files", "loss", "machine", "processes", "processors", "threads", "timestamp")
 
-    def __init__(self, interval: Interval) -> None:
+    def __init__(self, interval: Interval, files: Sequence[str | None] = ()) -> None:
         core = interval.snapshot
+        self.files = tuple(files)
         self.timestamp: datetime | None = filetime_to_datetime(interval.end)
         self.loss = interval.loss
         self.machine = _machine_row(core, interval.machine, interval.loss)
@@ -241,6 +243,7 @@ class Snapshot:
         """Return the tables, each as a dict of columns, and the machine."""
         return {
             "timestamp": self.timestamp,
+            "files": list(self.files),
             "quality": self.quality,
             "machine": self.machine.to_dict(),
             "processes": self.processes.to_dict(),

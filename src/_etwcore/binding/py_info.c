@@ -135,6 +135,7 @@ file_dict(const pyetw_file *file)
     if (put_machine(dict, header) && put_session(dict, header) &&
         put_buffers(dict, etwc_etl_get_buffers(file->etl), &file->clock) &&
         put(dict, "path", Py_NewRef(file->path)) &&
+        put_u64(dict, "timeline", file->timeline) &&
         put_i64(dict, "clock_hz", file->clock.frequency_hz) &&
         put(dict, "is_clock_broken", PyBool_FromLong(file->clock.is_broken)) &&
         put(dict, "index_damage", damage_dict(etwc_etl_get_index_damage(file->etl))))
