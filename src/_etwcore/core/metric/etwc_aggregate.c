@@ -5,6 +5,7 @@
 #include "etwc_frequent.h"
 #include "etwc_provider.h"
 #include "etwc_shared.h"
+#include "metric_io.h"
 #include "metric_rows.h"
 
 etwc_aggregate *
@@ -363,8 +364,10 @@ apply_manifest_record(etwc_aggregate *a, const etwc_event *event,
     case ETWC_KERNEL_DISK_READ:
     case ETWC_KERNEL_DISK_WRITE:
     case ETWC_KERNEL_DISK_FLUSH:
-        a->unowned_records +=
-            !is_twice; /* never tells whose: the source stays unseen */
+        if (!is_twice) { /* never tells whose: the source stays unseen */
+            a->unowned_records++;
+            metric_count_disk(a, METRIC_NONE, record);
+        }
         return ETWC_OK;
     case ETWC_KERNEL_THREAD_START:
     case ETWC_KERNEL_THREAD_END:

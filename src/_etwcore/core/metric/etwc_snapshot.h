@@ -418,7 +418,8 @@ typedef enum etwc_presence {
     X(page_faults)                                                      \
     X(hard_faults)                                                      \
     X(disk)                                                             \
-    X(file) /* calls other than reads and writes */                     \
+    X(disk_totals) /* the same, or what does not tell who asked */      \
+    X(file)        /* calls other than reads and writes */              \
     X(file_reads)                                                       \
     X(file_writes)                                                      \
     X(network)                                                          \
@@ -477,7 +478,13 @@ typedef enum etwc_metric_source {
     X(refused_images)                                                               \
     X(tcp_fails) /* requests that failed, of all processes */                       \
     X(udp_fails)                                                                    \
-    X(file_ends_missing) /* reads and writes given up: their ends never came */
+    X(file_ends_missing) /* reads and writes given up: their ends never came */     \
+    /* of disks, also what nobody owns; ticks are session clock */                  \
+    X(disk_read_ops)                                                                \
+    X(disk_read_bytes)                                                              \
+    X(disk_write_ops)                                                               \
+    X(disk_write_bytes)                                                             \
+    X(disk_flushes)
 
 /* The machine as a whole:
  * process + unowned + idle + dpc + isr + unknown = processors x wall, in ticks. */

@@ -183,6 +183,7 @@ struct etwc_aggregate {
     metric_bounds bounds;
     metric_pending pending;   /* reads and writes of files */
     metric_side machine_side; /* disk operations of everybody */
+    etwc_row_counters disk;   /* likewise: only the counters of disks */
     uint64_t side_bytes;
     void *ended; /* block of etwc_ended_thread: the latest, in order */
     size_t ended_kept;
