@@ -91,7 +91,7 @@ etwc_aggregate_free(etwc_aggregate *a)
         etwc_free(a->processors[i].interrupts);
     etwc_free(a->processors);
     etwc_free(a->images);
-    etwc_free(a->image_buckets);
+    etwc_free(a->image_slots);
     etwc_free(a);
 }
 

@@ -39,7 +39,7 @@ metric_rows_bytes(const etwc_aggregate *a)
     bytes += a->thread_facts_capacity * sizeof *a->thread_facts;
     bytes += a->changed_thread_capacity * sizeof *a->changed_threads;
     bytes += a->image_capacity * sizeof *a->images;
-    bytes += a->image_bucket_count * sizeof *a->image_buckets;
+    bytes += a->image_slot_count * sizeof *a->image_slots;
     bytes += a->live_bytes + etwc_shared_size(a->heads);
     bytes += (a->process_lives + a->thread_lives) * sizeof(uint32_t);
     bytes += a->processor_capacity * sizeof *a->processors;

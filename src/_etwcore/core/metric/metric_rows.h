@@ -123,10 +123,14 @@ typedef struct metric_processor {
 
 typedef struct metric_image {
     etwc_image_row row;
-    uint32_t next; /* of the same bucket, or METRIC_NONE */
-    metric_link unloaded, sibling;
+    metric_link unloaded, sibling; /* of a free place: sibling.next is another one */
     bool is_unloaded;
 } metric_image;
+
+typedef struct metric_image_slot {
+    uint32_t hash;   /* of process and base address */
+    uint32_t number; /* METRIC_NONE: free */
+} metric_image_slot;
 
 /* Where a gap begins or ends. */
 typedef struct metric_gap_edge {
@@ -177,8 +181,8 @@ struct etwc_aggregate {
 
     metric_image *images;
     size_t image_count, image_capacity;
-    uint32_t *image_buckets; /* owned; a power of two of them */
-    size_t image_bucket_count;
+    metric_image_slot *image_slots; /* owned; a power of two of them */
+    size_t image_slot_count, image_slots_used;
 
     metric_bounds bounds;
     metric_pending pending;   /* reads and writes of files */
