@@ -34,6 +34,7 @@ from click.testing import CliRunner
 from etwmon import open as open_trace
 from etwmon._cli import run
 from etwmon._cli._commands import cli
+from support.process_trace import Says, write
 
 TRACES = find_traces()
 needs_traces = pytest.mark.skipif(TRACES is None, reason="no real traces (ETWMON_TRACES)")
@@ -602,6 +603,50 @@ def test_a_locale_without_unicode_gets_escapes(traces: Path) -> None:
     )
     assert (done.returncode, done.stderr) == (0, b"")
     assert b"\\u251c" in done.stdout
+
+
+def test_json_is_json_in_every_locale(tmp_path: Path) -> None:
+    line = 'caf\u00e9 \u65e5\u672c "\U0001f600"'
+    path = write(tmp_path / "t.etl", [Says(0.1, "start", 100, 4, "tool.exe", line)])
+    for encoding in ("ascii", "latin-1", "utf-8"):
+        for words in (["processes"], ["dump"], ["report"]):
+            done = subprocess.run(
+                command(*words, "--json", path),
+                env={**os.environ, "PYTHONIOENCODING": encoding},
+                capture_output=True,
+                check=False,
+            )
+            assert (done.returncode, done.stderr) == (0, b"")
+            found = [json.loads(one) for one in done.stdout.decode(encoding).splitlines()]
+            texts = [one.get("command_line") for one in found if "command_line" in one]
+            texts += [one["fields"].get("CommandLine") for one in found if "payload" in one]
+            assert line in texts
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no SIGPIPE on Windows")
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["info", "--json"],
+        ["summary"],
+        ["processes", "--tree"],
+        ["processes", "--metrics", "all", "--json"],
+        ["intervals", "--every", "100ms"],
+        ["intervals", "--every", "100ms", "--csv"],
+        ["report", "--all"],
+        ["report", "--json"],
+        ["report", "--html", "-"],
+    ],
+    ids=" ".join,
+)
+def test_nobody_reads_and_every_command_ends_quietly(words: list[str], demo_trace: Path) -> None:
+    ours, theirs = os.pipe()
+    os.close(ours)
+    done = subprocess.run(
+        command(*words, demo_trace), stdout=theirs, stderr=subprocess.PIPE, check=False
+    )
+    os.close(theirs)
+    assert (done.returncode, done.stderr) == (-signal.SIGPIPE, b"")
 
 
 def run_python(code: str) -> subprocess.CompletedProcess[str]:

@@ -13,7 +13,7 @@ from rich.highlighter import JSONHighlighter
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from etwmon._cli._text import Json, clean, json_line, json_safe
+from etwmon._cli._text import Json, clean, json_ascii, json_line, json_safe
 
 _PATIENCE_S = 0.4
 """A command that is done before this shows no progress bar."""
@@ -31,6 +31,7 @@ class Output:
         for stream in (sys.stdout, sys.stderr):
             _never_fail_to_encode(stream)
         self.json = json
+        self._is_unicode = (sys.stdout.encoding or "").lower().startswith("utf")
         self.is_terminal = sys.stdout.isatty()
         self.console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
         self._errors = Console(stderr=True, highlight=False, markup=False, emoji=False)
@@ -75,6 +76,8 @@ class Output:
     def object_text(self, line: str) -> None:
         """Print an object that is JSON text already."""
         line = json_safe(line)
+        if not self._is_unicode:
+            line = json_ascii(line)  # what stands for a character on a screen is no JSON
         if self.is_styled and self.is_terminal:
             self.line(self._highlighter(Text(line)))
         else:

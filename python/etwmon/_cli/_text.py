@@ -29,6 +29,8 @@ _UNSAFE = re.compile(
 # The same in JSON, where the standard already escapes C0.
 _UNSAFE_JSON = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
+_NOT_ASCII = re.compile("[^\x00-\x7f]+")
+
 
 def _visible(match: re.Match[str]) -> str:
     code = ord(match[0])
@@ -55,6 +57,11 @@ def _json_escape(match: re.Match[str]) -> str:
 def json_safe(line: str) -> str:
     """Return a JSON text in which no character can act on a terminal; the data is the same."""
     return _UNSAFE_JSON.sub(_json_escape, line)
+
+
+def json_ascii(line: str) -> str:
+    """Return a JSON text in ASCII; the data is the same."""
+    return _NOT_ASCII.sub(lambda match: json.dumps(match[0])[1:-1], line)
 
 
 def json_line(value: Json) -> str:
