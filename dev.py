@@ -13,6 +13,7 @@ It needs Python 3.11 or later and a C compiler; everything else is set up in .ve
                        sanitizers, what uses threads under the thread sanitizer
     fuzz [--seconds N] [target ...]       run the fuzz targets (60 seconds each), saved inputs first
     fuzz --save target file "origin"      keep an input: tests/data/fuzz/<target>/*.hex
+    docs               run the examples of README.md and docs/, and renew what they show
     bench [args ...]   the benchmarks, as one table with ratios and goals
     cross              build the extension for Windows with mingw-w64 and check what it imports
     clean              remove .venv and build/
@@ -60,6 +61,12 @@ def test(arguments: list[str]) -> None:
     say("\n".join(["", *closing]))
     if not is_good:
         raise Stop("tests failed")
+
+
+def docs(arguments: list[str]) -> None:
+    python = main_interpreter()
+    python.prepare(["test", "cli"])
+    run([python.python, ROOT / "tests" / "support" / "renew_docs.py"])
 
 
 def run_ctests() -> tuple[bool, str]:
@@ -133,6 +140,7 @@ VERBS = {
     "format": format_code,
     "sanitize": sanitizers,
     "fuzz": fuzzing,
+    "docs": docs,
     "bench": bench,
     "cross": cross_build,
     "clean": clean,

@@ -114,6 +114,11 @@ def test_examples_print_what_the_page_shows(
     page: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(folder)
+    run_page(page, folder)
+
+
+def run_page(page: Path, folder: Path) -> None:
+    """Run the examples of a page; `support/renew_docs.py` does it to renew what is shown."""
     names: dict[str, object] = {"__name__": "__main__"}
     printed: str | None = None
     for block in blocks_of(page):

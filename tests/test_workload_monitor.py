@@ -147,9 +147,8 @@ def test_the_demo_trace_is_read_as_its_ledger_says() -> None:
         assert gauges_of(metrics) == expected_gauges(gauges[key])
         assert metrics.cpu.cpu_time_ns == ns(truth.get(key[0], 0), recording.machine.frequency)
         filled |= {path for path in FIELDS if value(metrics, path)}
-    # No kernel event tells of these; the first three are Kernel-Process's.
-    others = {"cpu.cpu_cycles", "threads.thread_cpu_cycles", "process.image_path"}
-    assert set(FIELDS) - filled == others | {"handles.gdi_objects", "handles.user_objects"}
+    # Every field but those that no event tells of.
+    assert set(FIELDS) - filled == {"handles.gdi_objects", "handles.user_objects"}
     names = [metrics.process.name for metrics in rows.values()]
     assert names.count("cl.exe") > 100
     codes = {metrics.process.exit_code for metrics in rows.values()}

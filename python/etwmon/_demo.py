@@ -34,6 +34,9 @@ FREQUENCY = 10_000_000
 START_FILETIME = 133_536_816_000_000_000
 START_RAW = 3_600 * FREQUENCY
 
+# What Kernel-Process is asked for beside the kernel's own logger: cycles, and files of programs.
+_KEYWORDS = frozenset({"process", "thread"})
+
 _SYSTEM_SID = "S-1-5-18"
 _LOCAL_SERVICE = "S-1-5-19"
 _NETWORK_SERVICE = "S-1-5-20"
@@ -102,7 +105,7 @@ def record_demo(*, lossy: bool = False) -> Recording:
     _add_worker(machine)
     for process in machine.processes[1:]:
         machine.boot_handles(process, 10 + process.pid % 23)
-    options = SessionOptions(computer="BUILD-07")
+    options = SessionOptions(computer="BUILD-07", keywords=_KEYWORDS, captures_state=False)
     if lossy:
         kept = {f.MASKS_START, f.MASKS_END, f.CONFIG_CPU, f.SAMPLING_START}
         options = replace(options, loses=random_loss(SEED, 0.002, kept))

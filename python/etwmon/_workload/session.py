@@ -72,6 +72,7 @@ class SessionOptions:
     # Keywords of manifest providers; without the kernel's own logger they are all there is.
     keywords: frozenset[str] = frozenset()
     has_kernel_logger: bool = True
+    captures_state: bool = True  # providers list the processes that are there at the start
     # Whether an event of a provider comes before its twin, and by how many ticks after it.
     manifest_first: bool = False
     manifest_delay: int = 0
@@ -212,6 +213,8 @@ def record(
 
 def _record(machine: Machine, start: int, duration: int, options: SessionOptions) -> Recording:
     hidden = f.hidden_hooks(options.flags) | manifest.hidden_hooks(options.keywords)
+    if not options.captures_state:
+        hidden |= {manifest.PROCESS_RUNDOWN}
     stop = start + duration
     is_done = add_session(machine, start, stop, options)
     machine.run_until(stop)

@@ -294,7 +294,11 @@ class _Reading:
         for key, metrics in zip(self._keys, self.whole, strict=True):
             series = self._cpu.get(key, [])
             padded = [*series, *[None] * (slices - len(series))]
-            rows.append(_process(metrics, padded, command_lines))
+            row = _process(metrics, padded, command_lines)
+            # Kernel-Process tells when those were created that are older than the trace.
+            if row.start_ns is not None and row.start_ns < self.slices.start_ns:
+                row.start_ns = None
+            rows.append(row)
         return rows
 
 

@@ -2,18 +2,16 @@
 
 enum { PER_OCTAVE = 1 << ETWC_HISTOGRAM_STEP_BITS };
 
-/* Number of the highest bit of what is not 0. */
-static inline unsigned
+static unsigned
 top_bit(uint64_t value)
 {
-#ifdef __GNUC__
-    return 63u - (unsigned)__builtin_clzll(value);
-#else
     unsigned bit = 0;
-    while ((value >>= 1) != 0)
-        bit++;
+    for (unsigned half = 32; half != 0; half /= 2)
+        if (value >> half != 0) {
+            value >>= half;
+            bit += half;
+        }
     return bit;
-#endif
 }
 
 size_t
