@@ -314,6 +314,25 @@ def test_every_number_is_that_of_the_story(
         counts = process.counts
         expected = (counts.get("disk_reads", 0), counts.get("disk_bytes", 0))
         assert disk == (expected if kernel else (None, None))
+        if not kernel:
+            assert "do not tell who asked" in (one.source("disk.read_bytes").reason or "")
+
+
+@pytest.mark.parametrize(("kernel", "manifest"), [(True, False), (False, True), (True, True)])
+def test_the_machine_has_what_disks_did_whoever_asked(
+    story: Story, kernel: bool, manifest: bool, tmp_path: Path
+) -> None:
+    path = write(tmp_path / "t.etl", story, kernel=kernel, manifest=manifest, ahead=0)
+    with etwmon.ETWMonitor(etwmon.ETWMonitorConfig(), source=path) as monitor:
+        monitor.collect_metrics()
+        machine = monitor.snapshot().machine
+    reads = sum(one.counts.get("disk_reads", 0) for one in story.all)
+    assert reads > 10
+    assert machine.read_operations == reads
+    assert machine.read_bytes == sum(one.counts.get("disk_bytes", 0) for one in story.all)
+    assert (machine.write_operations, machine.write_bytes, machine.flushes) == (0, 0, 0)
+    assert machine.read_latency is not None
+    assert machine.read_latency.operations == reads
 
 
 @pytest.mark.parametrize("ahead", [0, 3, -3])

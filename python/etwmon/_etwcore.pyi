@@ -288,6 +288,11 @@ class MachineFacts(TypedDict):
     tcp_fails: int
     udp_fails: int
     file_ends_missing: int
+    disk_read_ops: int
+    disk_read_bytes: int
+    disk_write_ops: int
+    disk_write_bytes: int
+    disk_flushes: int
     self_check_ticks: int
     processors: int
     sample_interval_100ns: int

@@ -524,6 +524,7 @@ SOURCE_TEXTS: dict[str, str] = {
     "page_faults": "page faults (EVENT_TRACE_FLAG_MEMORY_PAGE_FAULTS)",
     "hard_faults": "hard faults (EVENT_TRACE_FLAG_MEMORY_HARD_FAULTS)",
     "disk": "disk events (EVENT_TRACE_FLAG_DISK_IO)",
+    "disk_totals": "disk events (EVENT_TRACE_FLAG_DISK_IO, or Kernel-Disk)",
     "file": "file calls (EVENT_TRACE_FLAG_FILE_IO_INIT, or Kernel-File)",
     "file_reads": "reads of files (EVENT_TRACE_FLAG_FILE_IO_INIT, or Kernel-File)",
     "file_writes": "writes of files (EVENT_TRACE_FLAG_FILE_IO_INIT, or Kernel-File)",

@@ -589,6 +589,8 @@ def _reason(path: str, machine: MachineFacts) -> str:
     if not absent:
         return why
     missing = "the trace has no " + " and no ".join(absent)
+    if source == "disk" and machine["presence"]["disk_totals"]:
+        missing += "; those of Kernel-Disk do not tell who asked: see the machine's sums"
     return missing if len(absent) == len(names) else f"{missing}; {why}"
 
 

@@ -140,6 +140,12 @@ class MachineRow:
         tcp_fails: TCP requests that failed; their events name no process.
         udp_fails: UDP requests likewise.
         file_ends_missing: reads and writes of files whose end was given up: they count no bytes.
+        read_operations: disk reads, also those that nobody owns; None without disk events, and
+            so are the next four.
+        read_bytes: what they read.
+        write_operations: disk writes likewise.
+        write_bytes: what they wrote.
+        flushes: flushes of disks.
         read_latency: how long disk reads took, also those that nobody owns (`Latency`); None
             when there were none.
         write_latency: how long disk writes took.
@@ -162,6 +168,11 @@ class MachineRow:
     tcp_fails: int | None
     udp_fails: int | None
     file_ends_missing: int | None
+    read_operations: int | None
+    read_bytes: int | None
+    write_operations: int | None
+    write_bytes: int | None
+    flushes: int | None
     read_latency: Latency | None
     write_latency: Latency | None
     flush_latency: Latency | None
@@ -184,6 +195,7 @@ def _machine_row(core: CoreSnapshot, facts: MachineFacts, loss: LossReport) -> M
     presence = facts["presence"]
     has_switches = presence["switches"] != 0
     has_network = presence["network"] != 0
+    has_disks = presence["disk_totals"] != 0
     return MachineRow(
         wall_ns=facts["wall_ns"],
         processors=facts["processors"],
@@ -199,6 +211,11 @@ def _machine_row(core: CoreSnapshot, facts: MachineFacts, loss: LossReport) -> M
         tcp_fails=facts["tcp_fails"] if has_network else None,
         udp_fails=facts["udp_fails"] if has_network else None,
         file_ends_missing=facts["file_ends_missing"] if presence["file_ends"] else None,
+        read_operations=facts["disk_read_ops"] if has_disks else None,
+        read_bytes=facts["disk_read_bytes"] if has_disks else None,
+        write_operations=facts["disk_write_ops"] if has_disks else None,
+        write_bytes=facts["disk_write_bytes"] if has_disks else None,
+        flushes=facts["disk_flushes"] if has_disks else None,
         read_latency=latency_of(core, None, READ, None),
         write_latency=latency_of(core, None, WRITE, None),
         flush_latency=latency_of(core, None, FLUSH, None),

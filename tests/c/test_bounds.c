@@ -273,6 +273,33 @@ TEST(living_threads_stay_and_what_a_refused_one_runs_is_unowned)
     limits(0, 0, 0);
 }
 
+/* Those that leave make holes where images are looked for. */
+TEST(images_are_found_after_others_have_left)
+{
+    enum { KEPT = 99, LATER = 1000 };
+    limits(0, 0, 200);
+    begin(1);
+    process(START, 1, A, 1, 259);
+    for (uint32_t i = 0; i < KEPT; i++) {
+        image(10, 2, A, 0x80000000 + i * 0x1000, "gone.dll");
+        image(10, 2, A, 0x10000000 + i * 0x10000, "kept.dll");
+    }
+    for (uint32_t i = 0; i < KEPT; i++)
+        image(2, 3, A, 0x80000000 + i * 0x1000, "gone.dll");
+    for (uint32_t i = 0; i < LATER; i++) { /* the limit lets the others go */
+        image(10, 10 + i, A, 0x90000000 + i * 0x1000, "x.dll");
+        image(2, 10 + i, A, 0x90000000 + i * 0x1000, "x.dll");
+    }
+    for (uint32_t i = 0; i < KEPT; i++)
+        image(2, 5000, A, 0x10000000 + i * 0x10000, "kept.dll");
+    etwc_snapshot *s = look(5001);
+    CHECK_EQ_U64(row_of(s, A, 0)->counters.images_loaded, 2 * KEPT + LATER);
+    CHECK_EQ_U64(row_of(s, A, 0)->gauges.image_count,
+                 0); /* each unload has found its load */
+    finish(s);
+    limits(0, 0, 0);
+}
+
 TEST(images_leave_when_they_were_unloaded)
 {
     limits(0, 0, 2);

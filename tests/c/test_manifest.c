@@ -340,7 +340,11 @@ TEST(disk_transfers_of_nobody_do_not_make_a_source)
     etwc_snapshot *s = look(200);
     const etwc_machine_row *m = etwc_snapshot_machine(s);
     CHECK_EQ_U64(m->presence[ETWC_SOURCE_disk], ETWC_ABSENT);
+    CHECK_EQ_U64(m->presence[ETWC_SOURCE_disk_totals], ETWC_PRESENT);
     CHECK_EQ_U64(m->unowned_records, 1);
+    CHECK_EQ_U64(m->disk_read_ops, 1);
+    CHECK_EQ_U64(m->disk_read_bytes, 512);
+    CHECK_EQ_U64(m->disk_write_ops + m->disk_flushes, 0);
     finish(s);
 }
 

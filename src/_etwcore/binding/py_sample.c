@@ -111,9 +111,8 @@ static int
 is_wanted(const etwc_snapshot *snapshot, size_t index, PyObject *decider,
           uint8_t *decision)
 {
-    bool is_open =
-        *decision == UNDECIDED || (*decision >= WANTED_NAMELESS &&
-                                   etwc_snapshot_texts(snapshot, index)->name != NULL);
+    bool is_open = *decision == UNDECIDED || (*decision >= WANTED_NAMELESS &&
+                                              etwc_snapshot_has_name(snapshot, index));
     if (is_open && decide(decider, index, decision) < 0)
         return -1;
     return *decision == WANTED || *decision == WANTED_NAMELESS;

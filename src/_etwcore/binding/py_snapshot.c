@@ -346,11 +346,10 @@ snapshot_thread_ids(PyObject *op, PyObject *number)
     if ((index == -1 && PyErr_Occurred()) || !has_row(self, index))
         return NULL;
     size_t count;
-    const etwc_live_thread *live = etwc_snapshot_live(self->snapshot, &count);
+    const etwc_live_thread *live =
+        etwc_snapshot_live(self->snapshot, (size_t)index, &count);
     PyObject *list = PyList_New(0);
     for (size_t i = 0; list != NULL && i < count; i++) {
-        if ((Py_ssize_t)live[i].row != index)
-            continue;
         PyObject *id = PyLong_FromUnsignedLong(live[i].thread_id);
         if (id == NULL || PyList_Append(list, id) < 0)
             Py_CLEAR(list);

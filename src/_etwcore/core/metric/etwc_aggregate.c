@@ -5,6 +5,7 @@
 #include "etwc_frequent.h"
 #include "etwc_provider.h"
 #include "etwc_shared.h"
+#include "metric_io.h"
 #include "metric_rows.h"
 
 etwc_aggregate *
@@ -23,6 +24,7 @@ etwc_aggregate_new(const etwc_aggregate_options *options)
         a->has_classic[i] = options->classic[i];
     }
     a->first_process_free = METRIC_NONE;
+    a->hidden = METRIC_LIST_EMPTY;
     metric_bounds_init(a,
                        (const uint32_t[3]){options->max_processes, options->max_threads,
                                            options->max_images});
@@ -33,7 +35,8 @@ etwc_aggregate_new(const etwc_aggregate_options *options)
         a->lifetimes = a->own;
     }
     a->strings = etwc_strings_new();
-    bool is_ok = a->lifetimes != NULL && a->strings != NULL &&
+    a->store = metric_store_new();
+    bool is_ok = a->lifetimes != NULL && a->strings != NULL && a->store != NULL &&
                  etwc_table_init(&a->process_ids) && etwc_table_init(&a->thread_ids) &&
                  (options->processors == 0 ||
                   metric_processors_reach(a, options->processors - 1)) &&
@@ -60,6 +63,7 @@ etwc_aggregate_free(etwc_aggregate *a)
     etwc_table_reset(&a->thread_ids);
     for (size_t i = 0; i < a->process_count; i++) {
         metric_wait_free(a, &a->processes[i]);
+        metric_live_free(a, &a->processes[i]);
         metric_side_reset(&a->processes[i].side);
     }
     metric_side_reset(&a->machine_side);
@@ -70,8 +74,11 @@ etwc_aggregate_free(etwc_aggregate *a)
     etwc_free(a->process_of_life);
     etwc_free(a->thread_of_life);
     for (size_t i = 0; i < a->visible_count; i++)
-        metric_copy_release(a->copies[i]);
+        if (a->copies[i] != NULL)
+            metric_store_replace(a->store, &a->copies[i]->stored);
+    metric_store_close(a->store);
     etwc_free(a->copies);
+    etwc_shared_release(a->heads);
     etwc_free(a->row_of_number);
     etwc_free(a->changed);
     etwc_free(a->processes);
@@ -80,13 +87,11 @@ etwc_aggregate_free(etwc_aggregate *a)
     etwc_free(a->changed_threads);
     etwc_free(a->edges);
     etwc_free(a->epoch_ends);
-    etwc_free(a->live);
-    etwc_free(a->live_threads);
     for (size_t i = 0; i < a->processor_count; i++)
         etwc_free(a->processors[i].interrupts);
     etwc_free(a->processors);
     etwc_free(a->images);
-    etwc_free(a->image_buckets);
+    etwc_free(a->image_slots);
     etwc_free(a);
 }
 
@@ -359,8 +364,10 @@ apply_manifest_record(etwc_aggregate *a, const etwc_event *event,
     case ETWC_KERNEL_DISK_READ:
     case ETWC_KERNEL_DISK_WRITE:
     case ETWC_KERNEL_DISK_FLUSH:
-        a->unowned_records +=
-            !is_twice; /* never tells whose: the source stays unseen */
+        if (!is_twice) { /* never tells whose: the source stays unseen */
+            a->unowned_records++;
+            metric_count_disk(a, METRIC_NONE, record);
+        }
         return ETWC_OK;
     case ETWC_KERNEL_THREAD_START:
     case ETWC_KERNEL_THREAD_END:

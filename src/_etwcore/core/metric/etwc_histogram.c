@@ -2,16 +2,18 @@
 
 enum { PER_OCTAVE = 1 << ETWC_HISTOGRAM_STEP_BITS };
 
-static unsigned
+/* Number of the highest bit of what is not 0. */
+static inline unsigned
 top_bit(uint64_t value)
 {
+#ifdef __GNUC__
+    return 63u - (unsigned)__builtin_clzll(value);
+#else
     unsigned bit = 0;
-    for (unsigned half = 32; half != 0; half /= 2)
-        if (value >> half != 0) {
-            value >>= half;
-            bit += half;
-        }
+    while ((value >>= 1) != 0)
+        bit++;
     return bit;
+#endif
 }
 
 size_t

@@ -278,7 +278,7 @@ typedef struct etwc_row_details {
 
 /* A thread that is alive at that moment. */
 typedef struct etwc_live_thread {
-    uint32_t row; /* of its process, or ETWC_NO_ID */
+    uint32_t thread; /* its row in the aggregate */
     uint32_t thread_id;
     int64_t active_raw_time; /* last tick that it is known to have run, or INT64_MIN */
     uint64_t affinity_mask;  /* 0 when unknown */
@@ -418,7 +418,8 @@ typedef enum etwc_presence {
     X(page_faults)                                                      \
     X(hard_faults)                                                      \
     X(disk)                                                             \
-    X(file) /* calls other than reads and writes */                     \
+    X(disk_totals) /* the same, or what does not tell who asked */      \
+    X(file)        /* calls other than reads and writes */              \
     X(file_reads)                                                       \
     X(file_writes)                                                      \
     X(network)                                                          \
@@ -477,7 +478,13 @@ typedef enum etwc_metric_source {
     X(refused_images)                                                               \
     X(tcp_fails) /* requests that failed, of all processes */                       \
     X(udp_fails)                                                                    \
-    X(file_ends_missing) /* reads and writes given up: their ends never came */
+    X(file_ends_missing) /* reads and writes given up: their ends never came */     \
+    /* of disks, also what nobody owns; ticks are session clock */                  \
+    X(disk_read_ops)                                                                \
+    X(disk_read_bytes)                                                              \
+    X(disk_write_ops)                                                               \
+    X(disk_write_bytes)                                                             \
+    X(disk_flushes)
 
 /* The machine as a whole:
  * process + unowned + idle + dpc + isr + unknown = processors x wall, in ticks. */
@@ -527,6 +534,7 @@ void etwc_snapshot_difference(const etwc_snapshot *snapshot, size_t index,
                               const etwc_snapshot *base, etwc_process_row *out);
 uint32_t etwc_snapshot_process_id(const etwc_snapshot *snapshot, size_t index);
 uint64_t etwc_snapshot_row_id(const etwc_snapshot *snapshot, size_t index);
+bool etwc_snapshot_has_name(const etwc_snapshot *snapshot, size_t index);
 /* Position of the process that started the row's, or ETWC_NO_ROW: the latest that
  * began with the id which the row names, and had not ended when the row began. Of two
  * that are older than the trace nobody knows which was first: the id decides. */
@@ -554,7 +562,8 @@ size_t etwc_snapshot_waits(const etwc_snapshot *snapshot, size_t index,
  * `base` (or NULL), the ended ones too. */
 void etwc_snapshot_threads_of(const etwc_snapshot *snapshot, size_t index,
                               const etwc_snapshot *base, etwc_row_threads *out);
-const etwc_live_thread *etwc_snapshot_live(const etwc_snapshot *snapshot,
+/* The living threads of a row, in no order. */
+const etwc_live_thread *etwc_snapshot_live(const etwc_snapshot *snapshot, size_t index,
                                            size_t *out_count);
 /* Threads of all processes that ended with their cycles told since `base`, an earlier
  * snapshot of the same aggregate, in the order of their ends; borrowed. NULL when they

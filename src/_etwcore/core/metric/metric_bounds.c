@@ -133,7 +133,8 @@ expire_image(etwc_aggregate *a, uint32_t row)
     if (image->is_unloaded)
         metric_list_remove(&a->bounds.unloaded_images,
                            METRIC_LINKS(a->images, unloaded), row);
-    *image = (metric_image){.row.row = METRIC_NONE, .next = a->bounds.free_images};
+    *image =
+        (metric_image){.row.row = METRIC_NONE, .sibling.next = a->bounds.free_images};
     a->bounds.free_images = row;
     a->bounds.images_in_use--;
     a->bounds.expired_images++;

@@ -1,47 +1,13 @@
 /* Copies of rows: made when something has changed, shared until it does again. */
 #include "metric_copy.h"
 
-#include "etwc_alloc.h"
+#include "etwc_shared.h"
 #include "metric_io.h"
 
 void
-metric_copy_retain(metric_copy *copy)
+metric_copy_drop(metric_copy *copy)
 {
-    (void)etwc_atomic_add_relaxed(&copy->references, 1);
-}
-
-void
-metric_copy_release(metric_copy *copy)
-{
-    if (copy == NULL || etwc_atomic_sub_acq_rel(&copy->references, 1) != 1)
-        return;
     metric_details_release(&copy->details);
-    etwc_free(copy);
-}
-
-bool
-metric_copy_is_private(metric_copy *copy)
-{
-    return etwc_atomic_load_acquire(&copy->references) == 1;
-}
-
-static size_t
-size_of_copy(size_t wait_count)
-{
-    return sizeof(metric_copy) + wait_count * sizeof(metric_wait);
-}
-
-metric_copy *
-metric_copy_duplicate(const metric_copy *copy)
-{
-    size_t size = size_of_copy(copy->wait_count);
-    metric_copy *twin = etwc_malloc(size);
-    if (twin == NULL)
-        return NULL;
-    memcpy(twin, copy, size);
-    metric_details_retain(&twin->details);
-    etwc_atomic_init(&twin->references, 1);
-    return twin;
 }
 
 /* ---- Making one ------------------------------------------------------------------- */
@@ -118,15 +84,31 @@ name_of_image(etwc_aggregate *a, const etwc_text_entry *path)
     return etwc_strings_add(a->strings, base, strlen(base));
 }
 
-metric_copy *
-metric_copy_new(etwc_aggregate *a, uint32_t process)
+static metric_copy *
+copy_take(etwc_aggregate *a, const metric_process *from)
+{
+    size_t size = sizeof(metric_copy) + from->wait_count * sizeof(metric_wait) +
+                  from->live_count * sizeof(etwc_live_thread);
+    metric_copy *to = (metric_copy *)(void *)metric_store_take(a->store, size);
+    if (to == NULL)
+        return NULL;
+    to->wait_count = from->wait_count;
+    to->live_count = from->live_count;
+    if (from->wait_count != 0)
+        memcpy(to->waits, from->waits, from->wait_count * sizeof *to->waits);
+    if (from->live_count != 0)
+        memcpy(metric_copy_live(to), from->live, from->live_count * sizeof *from->live);
+    return to;
+}
+
+static metric_copy *
+copy_new(etwc_aggregate *a, uint32_t process)
 {
     metric_process *from = &a->processes[process];
     metric_wait_renew(a, from);
-    metric_copy *to = etwc_malloc(size_of_copy(from->wait_count));
+    metric_copy *to = copy_take(a, from);
     if (to == NULL)
         return NULL;
-    etwc_atomic_init(&to->references, 1);
     to->row = from->row;
     to->row.row_id = from->row_id;
     to->texts = (etwc_row_texts){0};
@@ -136,14 +118,76 @@ metric_copy_new(etwc_aggregate *a, uint32_t process)
     to->samples_kernel_unweighted = from->samples_kernel_unweighted;
     to->samples_user_unweighted = from->samples_user_unweighted;
     to->wait_epoch = from->wait_epoch;
-    to->wait_count = from->wait_count;
-    if (from->wait_count != 0)
-        memcpy(to->waits, from->waits, from->wait_count * sizeof *to->waits);
     if (from->life != METRIC_NONE)
         fill_identity(a, etwc_lifetimes_process_at(a->lifetimes, from->life), to);
     if (to->texts.name == NULL && to->row.process_id != 0)
         to->texts.name = name_of_image(a, from->lowest_image);
     return to;
+}
+
+/* ---- Heads ------------------------------------------------------------------------ */
+
+static metric_head
+head_of(const metric_copy *copy)
+{
+    bool has_end = (copy->row.known & ETWC_ROW_END) != 0;
+    return (metric_head){
+        .row_id = copy->row.row_id,
+        .end_raw_time = has_end ? copy->end_raw_time : INT64_MAX,
+        .end_filetime = copy->row.end_filetime,
+        .process_id = copy->row.process_id,
+        .has_name = copy->texts.name != NULL,
+    };
+}
+
+/* Most heads stay as they are, so that snapshots share them. */
+static bool
+head_put(etwc_aggregate *a, uint32_t number, const metric_copy *copy)
+{
+    metric_head head = head_of(copy);
+    const metric_head *had = a->heads;
+    if ((number + 1) * sizeof head <= etwc_shared_size(had) &&
+        had[number].row_id == head.row_id &&
+        had[number].end_raw_time == head.end_raw_time &&
+        had[number].end_filetime == head.end_filetime &&
+        had[number].process_id == head.process_id &&
+        had[number].has_name == head.has_name)
+        return true;
+    if (!etwc_shared_own(&a->heads, a->copy_capacity * sizeof head))
+        return false;
+    ((metric_head *)a->heads)[number] = head;
+    return true;
+}
+
+static bool
+heads_update(etwc_aggregate *a)
+{
+    for (uint32_t i = 0; a->have_heads_moved && i < a->visible_count; i++)
+        if (a->copies[i] != NULL && !head_put(a, i, a->copies[i]))
+            return false;
+    a->have_heads_moved = false;
+    return true;
+}
+
+/* ---- All of them ------------------------------------------------------------------ */
+
+static bool
+copy_update(etwc_aggregate *a, uint32_t row)
+{
+    metric_process *process = &a->processes[row];
+    metric_copy *copy = copy_new(a, row);
+    if (copy == NULL)
+        return false;
+    uint64_t *sum =
+        copy->row.process_id == 0 ? &a->summed_idle_ticks : &a->summed_process_ticks;
+    metric_copy *had = a->copies[process->number];
+    *sum +=
+        copy->row.counters.run_ticks - (had != NULL ? had->row.counters.run_ticks : 0);
+    if (had != NULL)
+        metric_store_replace(a->store, &had->stored);
+    a->copies[process->number] = copy;
+    process->is_changed = process->is_listed = false;
+    return head_put(a, process->number, copy);
 }
 
 bool
@@ -154,25 +198,15 @@ metric_copies_update(etwc_aggregate *a, bool is_all)
             (void)metric_process_change(a, (uint32_t)i);
         a->have_all_changed = false;
     }
+    metric_live_update(a);
+    if (!heads_update(a))
+        return false;
     while (a->changed_count != 0) {
         uint32_t row = a->changed[a->changed_count - 1];
-        metric_process *process = &a->processes[row];
-        if (process->number == METRIC_NONE) { /* it has left */
-            process->is_listed = false;
-            a->changed_count--;
-            continue;
-        }
-        metric_copy *copy = metric_copy_new(a, row);
-        if (copy == NULL)
+        if (a->processes[row].number == METRIC_NONE) /* it has left */
+            a->processes[row].is_listed = false;
+        else if (!copy_update(a, row))
             return false;
-        uint64_t *sum = copy->row.process_id == 0 ? &a->summed_idle_ticks
-                                                  : &a->summed_process_ticks;
-        metric_copy *had = a->copies[process->number];
-        *sum += copy->row.counters.run_ticks -
-                (had != NULL ? had->row.counters.run_ticks : 0);
-        metric_copy_release(had);
-        a->copies[process->number] = copy;
-        process->is_changed = process->is_listed = false;
         a->changed_count--;
     }
     return true;

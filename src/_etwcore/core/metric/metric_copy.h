@@ -1,14 +1,14 @@
 /*
  * Rows as snapshots hold them. A copy never changes once it was made, does not
  * depend on the moment it is looked at, and is shared by all snapshots until its
- * process changes: a snapshot costs what has happened since the one before.
- * Private to core/metric.
+ * process changes: a snapshot costs what has happened since the one before. The
+ * store (metric_store.h) knows who still holds one. Private to core/metric.
  */
 #ifndef METRIC_COPY_H
 #define METRIC_COPY_H
 
 #include "etwc_aggregate.h"
-#include "etwc_atomic.h"
+#include "metric_store.h"
 
 /* Times of one kind, of all threads of a process. A time that is under way counts
  * up to any moment: its part is that moment less its begin. */
@@ -35,25 +35,34 @@ metric_wait_so_far(const metric_wait *wait, bool counts_open, int64_t now)
 }
 
 typedef struct metric_copy {
-    etwc_atomic_size references;
+    metric_stored stored;
     etwc_plain_row row; /* the end is told although it may lie ahead */
     etwc_row_texts texts;
     etwc_row_details details; /* a reference to each */
     int64_t end_raw_time;     /* looked at before it, the process has not ended */
     uint64_t samples_kernel_unweighted, samples_user_unweighted;
-    uint32_t wait_epoch, wait_count;
-    metric_wait waits[]; /* as in the process */
+    uint32_t wait_epoch, wait_count, live_count;
+    metric_wait waits[]; /* as in the process; after them, its living threads */
 } metric_copy;
 
-/* NULL when memory is out. */
-ETWC_NODISCARD metric_copy *metric_copy_new(etwc_aggregate *a, uint32_t process);
-ETWC_NODISCARD metric_copy *metric_copy_duplicate(const metric_copy *copy);
-void metric_copy_retain(metric_copy *copy);
-void metric_copy_release(metric_copy *copy); /* accepts NULL */
-/* Whether nobody else holds it, so that its one holder may write. */
-bool metric_copy_is_private(metric_copy *copy);
+static inline etwc_live_thread *
+metric_copy_live(metric_copy *copy)
+{
+    return (etwc_live_thread *)(void *)(copy->waits + copy->wait_count);
+}
+
+/* What says whether a row is in an interval: of all rows, one after the other. */
+typedef struct metric_head {
+    uint64_t row_id;
+    int64_t end_raw_time; /* INT64_MAX: it has not ended */
+    int64_t end_filetime;
+    uint32_t process_id;
+    uint32_t has_name;
+} metric_head;
 
 /* Makes anew the copies of what has changed, or of all; false when memory is out. */
 ETWC_NODISCARD bool metric_copies_update(etwc_aggregate *a, bool is_all);
+/* Lets go of what a copy refers to, before its memory is used again. */
+void metric_copy_drop(metric_copy *copy);
 
 #endif

@@ -30,7 +30,8 @@ has_run(const metric_processor *p, uint32_t processor, const metric_thread *thre
         return false;
     /* It was switched to on another processor since; at the same time is no
      * contradiction, for records of one time come in the order of processors. */
-    return leaving_id == 0 || thread->processor == processor || thread->since == now;
+    return (leaving_id == 0) | (thread->processor == processor) |
+           (thread->since == now);
 }
 
 /* `pair`: who leaves; the thread of the processor when that has the same id. */

@@ -66,7 +66,9 @@ metric_count_disk(etwc_aggregate *a, uint32_t process, const etwc_kernel_record 
     uint64_t ticks = record->u.disk.response_ticks;
     int64_t span = ticks > INT64_MAX ? INT64_MAX : (int64_t)ticks;
     uint64_t ns = (uint64_t)etwc_clock_span_ns(&a->clock, span);
+    count(&a->disk, record);
     count_side(a, &a->machine_side, record, ns);
+    a->seen[ETWC_SOURCE_disk_totals] = 1;
     if (process == METRIC_NONE)
         return;
     metric_process *owner = metric_process_change(a, process);

@@ -5,73 +5,114 @@
 #include "etwc_alloc.h"
 #include "metric_rows.h"
 
-#define IMAGE_FIRST_BUCKETS ((size_t)256)
+/* ---- Where they are found ---------------------------------------------------------- */
 
-static size_t
-image_bucket(const etwc_aggregate *a, uint32_t process, uint64_t base)
+#define IMAGE_FIRST_SLOTS ((size_t)256)
+
+static uint32_t
+image_hash(uint32_t process, uint64_t base)
 {
     uint64_t h = (base >> 12) * UINT64_C(0x9E3779B97F4A7C15);
     h = (h ^ process) * UINT64_C(0xD6E8FEB86659FD93);
-    return (size_t)(h >> 32) & (a->image_bucket_count - 1);
+    return (uint32_t)(h >> 32);
 }
 
-/* The image that lies at that address now; a chain has the latest first. */
+/* The slot of an image, or the free one where it belongs. Slots have the whole hash, so
+ * that other images, of which most are dead and in no cache, are not looked at. */
+static size_t
+slot_find(const etwc_aggregate *a, uint32_t process, uint64_t base)
+{
+    uint32_t hash = image_hash(process, base);
+    size_t mask = a->image_slot_count - 1;
+    for (size_t i = hash & mask;; i = (i + 1) & mask) {
+        metric_image_slot slot = a->image_slots[i];
+        if (slot.number == METRIC_NONE)
+            return i;
+        if (slot.hash == hash && a->images[slot.number].row.base == base &&
+            a->images[slot.number].row.row == process)
+            return i;
+    }
+}
+
+/* The image that lies at that address now, or did last. */
 static uint32_t
 image_find(const etwc_aggregate *a, uint32_t process, uint64_t base)
 {
-    if (a->image_bucket_count == 0)
+    if (a->image_slot_count == 0)
         return METRIC_NONE;
-    uint32_t i = a->image_buckets[image_bucket(a, process, base)];
-    while (i != METRIC_NONE &&
-           (a->images[i].row.base != base || a->images[i].row.row != process))
-        i = a->images[i].next;
-    return i;
+    return a->image_slots[slot_find(a, process, base)].number;
+}
+
+/* The latest at its address is found from now on; there is a free slot. */
+static void
+image_enter(etwc_aggregate *a, uint32_t number)
+{
+    const etwc_image_row *row = &a->images[number].row;
+    size_t at = slot_find(a, row->row, row->base);
+    a->image_slots_used += a->image_slots[at].number == METRIC_NONE;
+    a->image_slots[at] = (metric_image_slot){image_hash(row->row, row->base), number};
 }
 
 void
 metric_image_forget(etwc_aggregate *a, uint32_t number)
 {
     const etwc_image_row *row = &a->images[number].row;
-    uint32_t *place = &a->image_buckets[image_bucket(a, row->row, row->base)];
-    while (*place != number)
-        place = &a->images[*place].next;
-    *place = a->images[number].next;
+    size_t mask = a->image_slot_count - 1;
+    size_t hole = slot_find(a, row->row, row->base);
+    if (a->image_slots[hole].number != number)
+        return; /* another has come to its address */
+    a->image_slots_used--;
+    /* What lies behind the hole and would not be found across it moves into it. */
+    for (size_t i = (hole + 1) & mask; a->image_slots[i].number != METRIC_NONE;
+         i = (i + 1) & mask) {
+        size_t home = a->image_slots[i].hash & mask;
+        if (((i - home) & mask) < ((i - hole) & mask))
+            continue;
+        a->image_slots[hole] = a->image_slots[i];
+        hole = i;
+    }
+    a->image_slots[hole].number = METRIC_NONE;
 }
 
+/* A free slot for one more: at most half of them are used. */
 static bool
-image_rehash(etwc_aggregate *a)
+slots_reach(etwc_aggregate *a)
 {
-    size_t count =
-        a->image_bucket_count ? a->image_bucket_count * 2 : IMAGE_FIRST_BUCKETS;
-    uint32_t *buckets = etwc_malloc(count * sizeof *buckets);
-    if (buckets == NULL)
+    if (a->image_slots_used < a->image_slot_count / 2)
+        return true;
+    size_t count = a->image_slot_count ? a->image_slot_count * 2 : IMAGE_FIRST_SLOTS;
+    metric_image_slot *slots = etwc_malloc(count * sizeof *slots);
+    if (slots == NULL)
         return false;
-    memset(buckets, 0xFF, count * sizeof *buckets);
-    etwc_free(a->image_buckets);
-    a->image_buckets = buckets;
-    a->image_bucket_count = count;
-    for (size_t i = 0; i < a->image_count; i++) {
-        metric_image *image = &a->images[i];
-        if (image->row.row == METRIC_NONE)
-            continue; /* a free place */
-        uint32_t *head = &buckets[image_bucket(a, image->row.row, image->row.base)];
-        image->next = *head;
-        *head = (uint32_t)i;
+    memset(slots, 0xFF, count * sizeof *slots);
+    for (size_t i = 0; i < a->image_slot_count; i++) {
+        metric_image_slot slot = a->image_slots[i];
+        if (slot.number == METRIC_NONE)
+            continue;
+        size_t at = slot.hash & (count - 1);
+        while (slots[at].number != METRIC_NONE)
+            at = (at + 1) & (count - 1);
+        slots[at] = slot;
     }
+    etwc_free(a->image_slots);
+    a->image_slots = slots;
+    a->image_slot_count = count;
+    metric_has_grown(a);
     return true;
 }
+
+/* ---- What is told of them ----------------------------------------------------------- */
 
 static uint32_t
 image_take(etwc_aggregate *a)
 {
     uint32_t number = a->bounds.free_images;
     if (number != METRIC_NONE) {
-        a->bounds.free_images = a->images[number].next;
+        a->bounds.free_images = a->images[number].sibling.next;
         return number;
     }
     void *items = a->images;
     if (a->image_count >= METRIC_NONE ||
-        (a->image_count >= a->image_bucket_count && !image_rehash(a)) ||
         !etwc_grow(&items, &a->image_capacity, a->image_count + 1, sizeof *a->images))
         return METRIC_NONE;
     a->images = items;
@@ -85,15 +126,13 @@ image_add(etwc_aggregate *a, uint32_t process, uint64_t base)
 {
     if (!metric_bounds_admit_image(a))
         return METRIC_NONE;
-    uint32_t number = image_take(a);
+    uint32_t number = slots_reach(a) ? image_take(a) : METRIC_NONE;
     if (number == METRIC_NONE) {
         metric_out_of_memory(a);
         return METRIC_NONE;
     }
-    uint32_t *head = &a->image_buckets[image_bucket(a, process, base)];
-    a->images[number] =
-        (metric_image){.row = {.base = base, .row = process}, .next = *head};
-    *head = number;
+    a->images[number] = (metric_image){.row = {.base = base, .row = process}};
+    image_enter(a, number);
     metric_list_append(&a->processes[process].images, METRIC_LINKS(a->images, sibling),
                        number);
     a->bounds.images_in_use++;

@@ -11,10 +11,9 @@ metric_apply_process(etwc_aggregate *a, const etwc_event *event,
     if (row == METRIC_NONE || record->type != ETWC_KERNEL_PROCESS_END)
         return;
     /* Threads whose end records were lost are gone with their process. */
-    for (size_t i = a->live_count;
-         i > 0 && a->processes[row].row.gauges.thread_count != 0; i--)
-        if (a->live[i - 1].row == row)
-            metric_live_remove(a, a->live_threads[i - 1]);
+    const metric_process *process = &a->processes[row];
+    while (process->live_count != 0)
+        metric_live_remove(a, process->live[process->live_count - 1].thread);
     metric_bounds_process_died(a, row);
 }
 

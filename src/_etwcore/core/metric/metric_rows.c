@@ -5,6 +5,7 @@
 #include "metric_rows.h"
 
 #include "etwc_alloc.h"
+#include "etwc_shared.h"
 
 void
 metric_out_of_memory(etwc_aggregate *a)
@@ -38,8 +39,8 @@ metric_rows_bytes(const etwc_aggregate *a)
     bytes += a->thread_facts_capacity * sizeof *a->thread_facts;
     bytes += a->changed_thread_capacity * sizeof *a->changed_threads;
     bytes += a->image_capacity * sizeof *a->images;
-    bytes += a->image_bucket_count * sizeof *a->image_buckets;
-    bytes += a->live_capacity * (sizeof *a->live + sizeof *a->live_threads);
+    bytes += a->image_slot_count * sizeof *a->image_slots;
+    bytes += a->live_bytes + etwc_shared_size(a->heads);
     bytes += (a->process_lives + a->thread_lives) * sizeof(uint32_t);
     bytes += a->processor_capacity * sizeof *a->processors;
     bytes += a->wait_bytes;
@@ -111,6 +112,7 @@ metric_numbers_compact(etwc_aggregate *a)
         a->copies[next++] = copy;
     }
     a->visible_count = next;
+    a->have_heads_moved = true;
 }
 
 static uint32_t
@@ -155,8 +157,10 @@ process_add(etwc_aggregate *a, uint32_t process_id, uint32_t life, bool is_hidde
         .threads = METRIC_LIST_EMPTY,
         .images = METRIC_LIST_EMPTY,
     };
-    if (is_hidden)
+    if (is_hidden) {
+        metric_list_append(&a->hidden, METRIC_LINKS(a->processes, dead), row);
         return row;
+    }
     process->row_id = a->bounds.next_process_id++;
     process->number = a->visible_count++;
     a->row_of_number[process->number] = row;
@@ -170,6 +174,7 @@ metric_process_free(etwc_aggregate *a, uint32_t row)
 {
     metric_process *process = &a->processes[row];
     metric_wait_free(a, process);
+    metric_live_free(a, process);
     a->side_bytes -= metric_side_bytes(&process->side);
     metric_side_reset(&process->side);
     if (process->number != METRIC_NONE) {
@@ -178,10 +183,13 @@ metric_process_free(etwc_aggregate *a, uint32_t row)
             *(process->row.process_id == 0 ? &a->summed_idle_ticks
                                            : &a->summed_process_ticks) -=
                 copy->row.counters.run_ticks;
-        metric_copy_release(copy);
+        if (copy != NULL)
+            metric_store_replace(a->store, &copy->stored);
         a->copies[process->number] = NULL;
         a->row_of_number[process->number] = METRIC_NONE;
         a->processes_in_use--;
+    } else {
+        metric_list_remove(&a->hidden, METRIC_LINKS(a->processes, dead), row);
     }
     *process = (metric_process){
         .life = a->first_process_free,
@@ -663,70 +671,4 @@ metric_processors_grow(etwc_aggregate *a, uint32_t processor)
                                               .thread_id = ETWC_NO_ID};
     a->processor_count = (size_t)processor + 1;
     return true;
-}
-
-/* ---- The living ------------------------------------------------------------------- */
-
-void
-metric_live_add(etwc_aggregate *a, uint32_t thread)
-{
-    if (a->thread_facts[thread].live_at != METRIC_NONE)
-        return;
-    void *live = a->live;
-    void *live_threads = a->live_threads;
-    if (!etwc_grow(&live, &a->live_capacity, a->live_count + 1, sizeof *a->live)) {
-        metric_out_of_memory(a);
-        return;
-    }
-    a->live = live;
-    if (!etwc_grow(&live_threads, &a->live_threads_capacity, a->live_count + 1,
-                   sizeof *a->live_threads)) {
-        metric_out_of_memory(a);
-        return;
-    }
-    a->live_threads = live_threads;
-    uint32_t process = a->threads[thread].process;
-    a->live[a->live_count] = (etwc_live_thread){
-        .row = process, .thread_id = a->thread_facts[thread].thread_id};
-    a->live_threads[a->live_count] = thread;
-    a->thread_facts[thread].live_at = (uint32_t)a->live_count++;
-    metric_process_change(a, process)->row.gauges.thread_count++;
-    (void)metric_thread_change(a, thread);
-}
-
-void
-metric_live_update(etwc_aggregate *a)
-{
-    while (a->changed_thread_count != 0) {
-        metric_thread *row = &a->threads[a->changed_threads[--a->changed_thread_count]];
-        const metric_thread_facts *facts = metric_facts_of(a, row);
-        row->is_changed = 0;
-        if (facts->live_at == METRIC_NONE)
-            continue;
-        etwc_live_thread *live = &a->live[facts->live_at];
-        live->active_raw_time = row->active;
-        live->affinity_mask = facts->affinity_mask;
-        live->epoch = row->epoch;
-        live->state = (uint8_t)metric_state_of(row);
-        live->wait_reason = metric_wait_reason(a, row);
-    }
-}
-
-void
-metric_live_remove(etwc_aggregate *a, uint32_t thread)
-{
-    const metric_thread *row = &a->threads[thread];
-    uint32_t at = a->thread_facts[thread].live_at;
-    if (at == METRIC_NONE)
-        return;
-    uint32_t last = (uint32_t)--a->live_count;
-    a->live[at] = a->live[last];
-    a->live_threads[at] = a->live_threads[last];
-    a->thread_facts[a->live_threads[at]].live_at = at;
-    a->thread_facts[thread].live_at = METRIC_NONE;
-    metric_process *process = metric_process_change(a, row->process);
-    process->row.gauges.thread_count--;
-    if (row->active != INT64_MIN || row->state == ETWC_THREAD_RUNNING)
-        process->row.counters.active_threads_ended++;
-    metric_wait_set_state(a, thread, ETWC_THREAD_TERMINATED);
 }

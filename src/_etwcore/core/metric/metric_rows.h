@@ -50,8 +50,10 @@ typedef struct metric_process {
     uint32_t listed_at_end, first_listed_handle;
     uint64_t row_id;
     int64_t died_at;
-    metric_link dead;
+    metric_link dead;            /* or hidden */
     metric_list threads, images; /* of the process, by `sibling` */
+    etwc_live_thread *live;      /* owned; as of the latest metric_live_update */
+    uint32_t live_count, live_capacity;
 } metric_process;
 
 /* What a context switch, a ready record and the run of a thread read and write: one
@@ -87,7 +89,7 @@ typedef struct metric_thread_facts {
     uint32_t kernel_ticks, user_ticks; /* last seen */
     uint32_t thread_id;
     uint32_t life;    /* instance, or METRIC_NONE */
-    uint32_t live_at; /* position among the living, or METRIC_NONE */
+    uint32_t live_at; /* position among the living of its process, or METRIC_NONE */
     uint32_t known;   /* ETWC_THREAD_PRIORITY, ETWC_THREAD_AFFINITY */
     bool has_ticks;
     bool is_old;     /* began before the trace, or nobody knows */
@@ -121,10 +123,14 @@ typedef struct metric_processor {
 
 typedef struct metric_image {
     etwc_image_row row;
-    uint32_t next; /* of the same bucket, or METRIC_NONE */
-    metric_link unloaded, sibling;
+    metric_link unloaded, sibling; /* of a free place: sibling.next is another one */
     bool is_unloaded;
 } metric_image;
+
+typedef struct metric_image_slot {
+    uint32_t hash;   /* of process and base address */
+    uint32_t number; /* METRIC_NONE: free */
+} metric_image_slot;
 
 /* Where a gap begins or ends. */
 typedef struct metric_gap_edge {
@@ -147,14 +153,18 @@ struct etwc_aggregate {
     uint32_t *thread_of_life;
     size_t process_lives, thread_lives;
     metric_process *processes;
+    metric_list hidden; /* rows without a number that are in use, by `dead` */
     size_t process_count, process_capacity;
     uint32_t first_process_free; /* chain through `life`; METRIC_NONE: empty */
     uint32_t processes_in_use;   /* rows with a number */
     uint32_t visible_count;      /* numbers given; some may have no row any more */
+    metric_store *store;         /* of copies */
     metric_copy **copies;        /* by number, as of the latest snapshot; or NULL */
-    uint32_t *row_of_number;     /* METRIC_NONE when it has left */
-    uint32_t *changed;           /* rows that changed since; room for all rows */
-    bool have_all_changed;       /* all rows, whether they are listed or not */
+    void *heads;                 /* block of metric_head, of the copies */
+    bool have_heads_moved;
+    uint32_t *row_of_number; /* METRIC_NONE when it has left */
+    uint32_t *changed;       /* rows that changed since; room for all rows */
+    bool have_all_changed;   /* all rows, whether they are listed or not */
     size_t changed_count, changed_capacity, copy_capacity;
     metric_thread *threads; /* inside of thread_block */
     metric_thread_facts *thread_facts;
@@ -162,9 +172,8 @@ struct etwc_aggregate {
     size_t thread_count, thread_capacity, thread_facts_capacity;
     uint32_t *changed_threads; /* since the latest snapshot; room for all */
     size_t changed_thread_count, changed_thread_capacity;
-    etwc_live_thread *live; /* as of when each was looked at: metric_live_update */
-    uint32_t *live_threads; /* row of the thread at the same position */
-    size_t live_count, live_capacity, live_threads_capacity;
+    size_t live_count; /* of all processes */
+    uint64_t live_bytes;
     uint64_t summed_process_ticks, summed_idle_ticks; /* of all copies */
     metric_processor *processors;
     size_t processor_count, processor_capacity;
@@ -172,12 +181,13 @@ struct etwc_aggregate {
 
     metric_image *images;
     size_t image_count, image_capacity;
-    uint32_t *image_buckets; /* owned; a power of two of them */
-    size_t image_bucket_count;
+    metric_image_slot *image_slots; /* owned; a power of two of them */
+    size_t image_slot_count, image_slots_used;
 
     metric_bounds bounds;
     metric_pending pending;   /* reads and writes of files */
     metric_side machine_side; /* disk operations of everybody */
+    etwc_row_counters disk;   /* likewise: only the counters of disks */
     uint64_t side_bytes;
     void *ended; /* block of etwc_ended_thread: the latest, in order */
     size_t ended_kept;
@@ -229,10 +239,6 @@ ETWC_NODISCARD bool metric_processors_grow(etwc_aggregate *a, uint32_t processor
 void metric_out_of_memory(etwc_aggregate *a);
 /* To be called when an array was made longer: the limit is looked at. */
 void metric_has_grown(etwc_aggregate *a);
-void metric_live_add(etwc_aggregate *a, uint32_t thread);
-void metric_live_remove(etwc_aggregate *a, uint32_t thread);
-/* Brings the list of the living up to date with their rows. */
-void metric_live_update(etwc_aggregate *a);
 uint64_t metric_rows_bytes(const etwc_aggregate *a);
 /* Empties the row and gives its place back. */
 void metric_process_free(etwc_aggregate *a, uint32_t process);
@@ -317,6 +323,14 @@ metric_thread_row(etwc_aggregate *a, uint32_t thread_id, int64_t now)
         return row;
     return metric_thread_bind(a, thread_id, now);
 }
+
+/* ---- metric_live.c ------------------------------------------------------------- */
+
+void metric_live_add(etwc_aggregate *a, uint32_t thread);
+void metric_live_remove(etwc_aggregate *a, uint32_t thread);
+/* Brings the living up to date with their rows. */
+void metric_live_update(etwc_aggregate *a);
+void metric_live_free(etwc_aggregate *a, metric_process *process);
 
 /* ---- metric_ahead.c ------------------------------------------------------------- */
 

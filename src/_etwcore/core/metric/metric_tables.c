@@ -100,18 +100,30 @@ count_live(const etwc_snapshot *snapshot, const etwc_live_thread *live,
     out->affinity_mask |= live->affinity_mask;
 }
 
+static bool
+is_running(const metric_running *running, size_t count, uint32_t thread)
+{
+    for (size_t i = 0; i < count; i++)
+        if (running[i].thread == thread)
+            return true;
+    return false;
+}
+
 void
 etwc_snapshot_threads_of(const etwc_snapshot *snapshot, size_t index,
                          const etwc_snapshot *base, etwc_row_threads *out)
 {
     *out = (etwc_row_threads){0};
     int64_t begin = base == NULL ? INT64_MIN + 1 : base->machine.raw_time;
-    for (size_t i = 0; i < snapshot->live_count; i++) {
-        const etwc_live_thread *live = &snapshot->live[i];
-        if (live->row != index)
-            continue;
-        count_live(snapshot, live, out);
-        out->active += live->active_raw_time >= begin;
+    size_t count, running_count;
+    const etwc_live_thread *live = etwc_snapshot_live(snapshot, index, &count);
+    const metric_running *running =
+        metric_running_find(snapshot, index, &running_count);
+    bool has_time = snapshot->machine.raw_time > begin;
+    for (size_t i = 0; i < count; i++) {
+        count_live(snapshot, &live[i], out);
+        out->active += live[i].active_raw_time >= begin ||
+                       (has_time && is_running(running, running_count, live[i].thread));
     }
     const etwc_plain_row *row = &snapshot->copies[index]->row;
     out->active += row->counters.active_threads_ended;
