@@ -270,6 +270,21 @@ def test_targets_are_those_of_the_ids_or_the_names(source: Path) -> None:
 # ---- Results ------------------------------------------------------------------------------------
 
 
+def test_samples_that_are_kept_stay_as_they_are(source: Path) -> None:
+    with ETWMonitor(EVERYBODY, source=source) as monitor:
+        kept = []
+        told = []
+        for number, samples in enumerate(monitor.replay(0.2)):
+            told += [(one.pid, one.name, one.timestamp) for one in samples[number % 3 :: 3]]
+            kept += samples[number % 3 :: 3]  # the others are made use of again
+    assert len({id(one) for one in kept}) == len(kept) > 100
+    assert [(one.pid, one.name, one.timestamp) for one in kept] == told
+    assert all(one.pid == one.metrics.process.pid for one in kept)
+    assert kept[0] != kept[-1]
+    with pytest.raises(TypeError, match="unhashable"):
+        hash(kept[0])
+
+
 def test_samples_pickle_compare_and_convert(source: Path) -> None:
     (sample,) = collect(source, target_processes={3676})
     twin = pickle.loads(pickle.dumps(sample))

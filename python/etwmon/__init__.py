@@ -8,7 +8,14 @@ from etwmon._errors import (
     ETWSessionError,
     ETWTraceFileError,
 )
-from etwmon._etwcore import EVENT_KINDS, Event, EventBatch, ExtendedItem, TraceWriter
+from etwmon._etwcore import (
+    EVENT_KINDS,
+    Event,
+    EventBatch,
+    ExtendedItem,
+    MetricSample,
+    TraceWriter,
+)
 from etwmon._trace import Trace, open  # noqa: A004
 
 TYPE_CHECKING = False
@@ -33,7 +40,7 @@ if TYPE_CHECKING:
         ThreadMetrics,
     )
     from etwmon._monitor import ETWMonitor
-    from etwmon._samples import MetricSample, ProcessMetrics
+    from etwmon._samples import ProcessMetrics
     from etwmon._series import IntervalTable, ProcessSeries
     from etwmon._snapshot import MachineRow, Snapshot, SnapshotTable
 
@@ -109,7 +116,6 @@ _LATER = {
     "Latency": "_metrics",
     "LossReport": "_info",
     "MemoryMetrics": "_metrics",
-    "MetricSample": "_samples",
     "MonitorConfig": "_config",
     "NetworkMetrics": "_metrics",
     "ProcessImage": "_metrics",

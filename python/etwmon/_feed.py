@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
+    from etwmon._etwcore import MetricSample
     from etwmon._pace import Pace
-    from etwmon._samples import MetricSample
 
 _log = logging.getLogger("etwmon")
 

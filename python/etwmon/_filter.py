@@ -8,9 +8,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from etwmon._config import ETWMonitorConfig
-    from etwmon._etwcore import Snapshot
+    from etwmon._etwcore import MetricSample, Snapshot
     from etwmon._rows import Interval
-    from etwmon._samples import MetricSample
 
 SYSTEM_PIDS = frozenset({0, 4})
 SYSTEM_NAMES = frozenset({"system", "idle", "registry"})
@@ -51,9 +50,7 @@ class ProcessFilter:
         self._snapshot: Snapshot | None = None
         self._is_stale = False
 
-    def samples(
-        self, sample_type: type[MetricSample], interval: Interval, since: int
-    ) -> list[MetricSample]:
+    def samples(self, interval: Interval, since: int) -> list[MetricSample]:
         """Return a sample for each wanted row that has a part in the interval."""
         snapshot = interval.snapshot
         missing = snapshot.row_id_end - len(self._decisions)
@@ -62,7 +59,7 @@ class ProcessFilter:
         self._snapshot = snapshot
         try:
             samples = snapshot.samples(
-                sample_type, interval, since, interval.base, self._decisions, self._decide
+                interval, since, interval.base, self._decisions, self._decide
             )
             if self._is_stale:
                 # A name has come late and made a target of a process: what it started follows.
@@ -71,7 +68,7 @@ class ProcessFilter:
                 for code in (_UNWANTED, _UNWANTED_NAMELESS):
                     self._decisions = self._decisions.replace(bytes([code]), bytes([_UNDECIDED]))
                 samples = snapshot.samples(
-                    sample_type, interval, since, interval.base, self._decisions, self._decide
+                    interval, since, interval.base, self._decisions, self._decide
                 )
         finally:
             self._snapshot = None

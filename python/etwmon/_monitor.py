@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 from etwmon._base import BaseMonitor
 from etwmon._config import ETWMonitorConfig
 from etwmon._errors import ETWSessionError
-from etwmon._etwcore import STATUS_NAMES
+from etwmon._etwcore import STATUS_NAMES, MetricSample
 from etwmon._flags import kernel_flags
 from etwmon._pace import Pace, check_speed
 from etwmon._reading import Consumer, Reader, moment_of, step_of
 from etwmon._rows import loss_between
-from etwmon._samples import MetricSample, ProcessMetrics, whole_intervals
+from etwmon._samples import ProcessMetrics, whole_intervals
 from etwmon._trace import Trace
 
 if TYPE_CHECKING:

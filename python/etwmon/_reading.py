@@ -10,13 +10,13 @@ from weakref import WeakSet
 from etwmon._etwcore import Aggregate
 from etwmon._filter import ProcessFilter
 from etwmon._rows import Interval
-from etwmon._samples import MetricSample
+from etwmon._samples import SampleInterval
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from etwmon._config import ETWMonitorConfig
-    from etwmon._etwcore import Snapshot
+    from etwmon._etwcore import MetricSample, Snapshot
     from etwmon._trace import Trace
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -119,7 +119,7 @@ class Reader:
         """Return what happened from a moment to here, for each timeline of the trace."""
         damage = self.aggregate.damage
         return [
-            Interval(
+            SampleInterval(
                 snapshot,
                 bases[timeline] if bases else None,
                 begin,
@@ -162,7 +162,7 @@ class Consumer:
         while len(self._filters) < len(parts):
             self._filters.append(ProcessFilter(reader.config, self._only))
         found = [
-            (part, wanted.samples(MetricSample, part, self.since))
+            (part, wanted.samples(part, self.since))
             for part, wanted in zip(parts, self._filters, strict=True)
         ]
         self._bases = [part.snapshot for part in parts]

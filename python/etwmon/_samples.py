@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from etwmon._etwcore import Aggregate, SampleBase
+from etwmon._etwcore import Aggregate, MetricSample
 from etwmon._info import filetime_to_datetime
 from etwmon._metrics import (
     FIELDS,
@@ -257,120 +257,92 @@ def _restore_metrics(state: dict[str, Any]) -> ProcessMetrics:
     return metrics
 
 
-class _Past:
-    """What an unpickled sample knows of its interval."""
-
-    __slots__ = ("loss", "times")
-
-    def __init__(self, times: tuple[datetime | None, float], loss: LossReport) -> None:
-        self.times = times
-        self.loss = loss
-
-
-class MetricSample(SampleBase):
-    """What one process did in one interval. Light: values are made when they are read.
-
-    Attributes:
-        timestamp: end of the interval, in UTC.
-        interval_s: its length in seconds.
-        pid: process id.
-        name: name of the process, or None.
-        quality: "complete", "estimated" or "lossy".
-        loss: what was lost (`LossReport`).
-        metrics: the numbers of the interval (`ProcessMetrics`).
-    """
+class SampleInterval(Interval):
+    """An interval as its samples ask it."""
 
     __slots__ = ()
 
     @property
-    def name(self) -> str | None:
-        """Name of the process, or None."""
-        if isinstance(self._interval, _Past):
-            return self.metrics.process.name
-        return self._recorded.snapshot.name(self._row)
-
-    @property
-    def metrics(self) -> ProcessMetrics:
-        """The numbers of the interval."""
-        metrics = self._metrics
-        if metrics is None:
-            metrics = self._metrics = ProcessMetrics(self._recorded, self._row)
-        return cast("ProcessMetrics", metrics)
-
-    @property
-    def _recorded(self) -> Interval:
-        return cast("Interval", self._interval)
-
-    def _times(self) -> tuple[datetime | None, float]:
-        if isinstance(self._interval, _Past):
-            return self._interval.times
-        return filetime_to_datetime(self._recorded.end), self._recorded.seconds
-
-    @property
     def timestamp(self) -> datetime | None:
-        """End of the interval, in UTC."""
-        return self._times()[0]
+        """Its end, in UTC."""
+        return filetime_to_datetime(self.end)
 
-    @property
-    def interval_s(self) -> float:
-        """Length of the interval in seconds."""
-        return self._times()[1]
+    def name_of(self, row: int) -> str | None:
+        """Return the name of a row's process, or None."""
+        return self.snapshot.name(row)
 
-    @property
-    def loss(self) -> LossReport:
-        """What was lost."""
-        return cast("Interval | _Past", self._interval).loss
+    def metrics_of(self, row: int) -> ProcessMetrics:
+        """Return the numbers of a row."""
+        return ProcessMetrics(self, row)
 
-    @property
-    def quality(self) -> str:
-        """What can be said of the numbers: "complete", "estimated" or "lossy"."""
-        return self.loss.quality
 
-    def to_dict(self, *, command_line: str | None = None) -> dict[str, object]:
-        """Return everything as a dict; "metrics" is `ProcessMetrics.to_dict`.
+class _Past:
+    """What an unpickled sample knows of its interval."""
 
-        Args:
-            command_line: "mask", "hash", "drop" or "keep"; None is what was configured.
-        """
-        return {
-            "timestamp": self.timestamp,
-            "interval_s": self.interval_s,
-            "pid": self.pid,
-            "name": self.name,
-            "quality": self.quality,
-            "metrics": self.metrics.to_dict(command_line=command_line),
-        }
+    __slots__ = ("_metrics", "loss", "seconds", "timestamp")
 
-    def to_json(self, *, command_line: str | None = None) -> str:
-        """Return `to_dict` as JSON; times are ISO 8601."""
-        return json.dumps(self.to_dict(command_line=command_line), default=to_plain)
+    def __init__(
+        self, times: tuple[datetime | None, float], loss: LossReport, metrics: ProcessMetrics
+    ) -> None:
+        self.timestamp, self.seconds = times
+        self.loss = loss
+        self._metrics = metrics
 
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, MetricSample):
-            return NotImplemented
-        return self._times() == other._times() and self.metrics == other.metrics
+    def name_of(self, _: int) -> str | None:
+        return self._metrics.process.name
 
-    __hash__ = None  # type: ignore[assignment]
+    def metrics_of(self, _: int) -> ProcessMetrics:
+        return self._metrics
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _restore_sample, (self._times(), self.pid, self.loss, self.metrics)
 
-    def __repr__(self) -> str:
-        cpu = self.metrics.cpu.cpu_percent
-        shown = "" if cpu is None else f", CPU {cpu:.1f} %"
-        return (
-            f"<MetricSample pid {self.pid}, {self.name or 'unnamed'}{shown}, "
-            f"{self.interval_s:g} s to {self.timestamp}, {self.quality}>"
-        )
+# ---- What the core asks of a sample ----------------------------------------------------------
 
-    def _repr_html_(self) -> str:
-        return self.metrics._repr_html_()
+
+def sample_to_dict(sample: MetricSample, command_line: str | None) -> dict[str, object]:
+    return {
+        "timestamp": sample.timestamp,
+        "interval_s": sample.interval_s,
+        "pid": sample.pid,
+        "name": sample.name,
+        "quality": sample.quality,
+        "metrics": sample.metrics.to_dict(command_line=command_line),
+    }
+
+
+def sample_to_json(sample: MetricSample, command_line: str | None) -> str:
+    return json.dumps(sample_to_dict(sample, command_line), default=to_plain)
+
+
+def samples_equal(one: MetricSample, other: MetricSample) -> bool:
+    return (
+        one.timestamp == other.timestamp
+        and one.interval_s == other.interval_s
+        and one.metrics == other.metrics
+    )
+
+
+def sample_repr(sample: MetricSample, _: object) -> str:
+    cpu = sample.metrics.cpu.cpu_percent
+    shown = "" if cpu is None else f", CPU {cpu:.1f} %"
+    return (
+        f"<MetricSample pid {sample.pid}, {sample.name or 'unnamed'}{shown}, "
+        f"{sample.interval_s:g} s to {sample.timestamp}, {sample.quality}>"
+    )
+
+
+def sample_html(sample: MetricSample, _: object) -> str:
+    return sample.metrics._repr_html_()
+
+
+def sample_reduce(sample: MetricSample, _: object) -> tuple[Any, ...]:
+    times = (sample.timestamp, sample.interval_s)
+    return _restore_sample, (times, sample.pid, sample.loss, sample.metrics)
 
 
 def _restore_sample(
     times: tuple[datetime | None, float], pid: int, loss: LossReport, metrics: ProcessMetrics
 ) -> MetricSample:
-    return MetricSample(_Past(times, loss), 0, pid, metrics)
+    return MetricSample(_Past(times, loss, metrics), 0, pid)
 
 
 # ---- A whole trace -------------------------------------------------------------------------
@@ -382,7 +354,7 @@ def whole_intervals(
     """Return what the aggregate knows, from the beginning to where it stands (or a FILETIME)."""
     session, damage = trace.loss, aggregate.damage
     return [
-        Interval(
+        SampleInterval(
             snapshot,
             None,
             _begin_of(snapshot.machine),

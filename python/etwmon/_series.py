@@ -10,14 +10,15 @@ from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, cast
 
 from etwmon._html import html_table
 from etwmon._info import filetime_to_datetime
 from etwmon._metrics import GROUPS
 
 if TYPE_CHECKING:
-    from etwmon._samples import MetricSample
+    from etwmon._etwcore import MetricSample
+    from etwmon._rows import Interval
 
 Number: TypeAlias = "int | float"
 Cell: TypeAlias = "int | float | str | datetime | None"
@@ -166,7 +167,8 @@ class IntervalTable(Sequence[dict[str, "Cell"]]):
         data = self._data
         process.rows.append(len(self._qualities))
         process.name = process.name or sample.name
-        data["time_ns"].append((sample._recorded.end - _UNIX_EPOCH_100NS) * 100)
+        interval = cast("Interval", sample._interval)
+        data["time_ns"].append((interval.end - _UNIX_EPOCH_100NS) * 100)
         data["interval_s"].append(sample.interval_s)
         data["pid"].append(sample.pid)
         data["process"].append(process.number)

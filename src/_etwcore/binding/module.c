@@ -89,11 +89,16 @@ static int
 module_clear(PyObject *module)
 {
     pyetw_state *state = pyetw_state_of_module(module);
-    /* Freeing events asks their type for its layout, and none may be kept after. */
+    /* Freeing events asks their type for its layout, and none may be kept after; nor
+     * may a sample. */
     PyTypeObject *event_type = state->event_type;
     state->event_type = NULL;
     pyetw_event_drop_free(state);
     Py_XDECREF((PyObject *)event_type);
+    PyTypeObject *sample_type = state->sample_type;
+    state->sample_type = NULL;
+    pyetw_sample_drop_free(state);
+    Py_XDECREF((PyObject *)sample_type);
 #define STATE_CLEAR(name) Py_CLEAR(state->name);
     STATE_OBJECTS(STATE_CLEAR)
 #undef STATE_CLEAR

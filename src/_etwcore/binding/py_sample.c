@@ -1,11 +1,12 @@
 /*
  * The samples of an interval: a list of small objects over one snapshot, made in C
- * because there is one for each process. What a sample says is made in Python when
- * it is read.
+ * because there is one for each process. What a sample says is made when it is read.
  */
 #include "py_aggregate.h"
 
 #include <structmember.h>
+
+#include "etwc_alloc.h"
 
 /* What etwmon._filter has decided of a row, by row_id. */
 enum {
@@ -17,34 +18,52 @@ enum {
     UNWANTED_NAMELESS = 4
 };
 
-/* Base of etwmon.MetricSample. Not a GC type: an interval and metrics never lead back
- * to a sample, and tracking would cost as much as making it. */
+/* Final, and not a GC type: an interval and metrics never lead back to a sample, and
+ * tracking would cost as much as making one. A look at a machine makes one for each
+ * process: dead ones are kept for the next. */
 typedef struct pyetw_sample {
     PyObject_HEAD
-    PyObject *interval;
-    PyObject *metrics; /* NULL until they are read */
+    PyObject *interval; /* of etwmon._rows, or what a pickle knows of it */
+    PyObject *metrics;  /* NULL until they are read */
     unsigned int row;
     unsigned int process_id;
 } pyetw_sample;
 
-static PyObject *
-sample_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
+static pyetw_sample *
+sample_alloc(pyetw_state *state)
 {
-    static char *names[] = {"interval", "row", "pid", "metrics", NULL};
-    PyObject *interval, *metrics = NULL;
-    unsigned int row, process_id;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OII|O:SampleBase", names, &interval,
-                                     &row, &process_id, &metrics))
-        return NULL;
-    allocfunc alloc = PyType_GetSlot(type, Py_tp_alloc);
-    pyetw_sample *self = (pyetw_sample *)alloc(type, 0);
+#ifndef Py_GIL_DISABLED
+    if (state->free_sample_count > 0) {
+        PyObject *op = state->free_samples[--state->free_sample_count];
+        return (pyetw_sample *)PyObject_Init(op, state->sample_type);
+    }
+#endif
+    return PyObject_New(pyetw_sample, state->sample_type);
+}
+
+static PyObject *
+sample_of(pyetw_state *state, PyObject *interval, size_t row, uint32_t process_id)
+{
+    pyetw_sample *self = sample_alloc(state);
     if (self == NULL)
         return NULL;
     self->interval = Py_NewRef(interval);
-    self->metrics = Py_XNewRef(metrics);
-    self->row = row;
+    self->metrics = NULL;
+    self->row = (unsigned int)row;
     self->process_id = process_id;
     return (PyObject *)self;
+}
+
+static PyObject *
+sample_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
+{
+    static char *names[] = {"interval", "row", "pid", NULL};
+    PyObject *interval;
+    unsigned int row, process_id;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OII:MetricSample", names, &interval,
+                                     &row, &process_id))
+        return NULL;
+    return sample_of(pyetw_state_of(type), interval, row, process_id);
 }
 
 static void
@@ -52,40 +71,211 @@ sample_dealloc(PyObject *op)
 {
     pyetw_sample *self = (pyetw_sample *)op;
     PyTypeObject *type = Py_TYPE(op);
-    Py_XDECREF(self->interval);
-    Py_XDECREF(self->metrics);
-    freefunc release = PyType_GetSlot(type, Py_tp_free);
-    release(op);
+    pyetw_state *state = pyetw_state_of(type);
+    PyObject *interval = self->interval, *metrics = self->metrics;
+#ifndef Py_GIL_DISABLED
+    /* Without its type in the state, nobody would free what is kept. */
+    if (state->sample_type != NULL && state->free_sample_count < PYETW_FREE_SAMPLES)
+        state->free_samples[state->free_sample_count++] = op;
+    else
+#endif
+        PyObject_Free(op);
+    Py_XDECREF(metrics);
+    Py_DECREF(interval);
     Py_DECREF(type);
 }
+
+void
+pyetw_sample_drop_free(pyetw_state *state)
+{
+    while (state->free_sample_count > 0)
+        PyObject_Free(state->free_samples[--state->free_sample_count]);
+}
+
+/* ---- What it says ---------------------------------------------------------------------- */
+
+static PyObject *
+get_metrics(PyObject *op, void *unused)
+{
+    pyetw_sample *self = (pyetw_sample *)op;
+    (void)unused;
+    if (self->metrics == NULL) {
+        PyObject *made =
+            PyObject_CallMethod(self->interval, "metrics_of", "I", self->row);
+        if (made == NULL)
+            return NULL;
+        /* Another thread may have made them while Python ran. */
+        if (self->metrics == NULL)
+            self->metrics = made;
+        else
+            Py_DECREF(made);
+    }
+    return Py_NewRef(self->metrics);
+}
+
+static PyObject *
+get_name(PyObject *op, void *unused)
+{
+    const pyetw_sample *self = (const pyetw_sample *)op;
+    (void)unused;
+    return PyObject_CallMethod(self->interval, "name_of", "I", self->row);
+}
+
+/* The closure is the attribute's name: the interval has it. */
+static PyObject *
+get_of_interval(PyObject *op, void *closure)
+{
+    return PyObject_GetAttrString(((const pyetw_sample *)op)->interval, closure);
+}
+
+static PyObject *
+get_quality(PyObject *op, void *unused)
+{
+    (void)unused;
+    PyObject *loss = get_of_interval(op, "loss");
+    PyObject *quality = loss != NULL ? PyObject_GetAttrString(loss, "quality") : NULL;
+    Py_XDECREF(loss);
+    return quality;
+}
+
+static PyGetSetDef sample_getset[] = {
+    {"name", get_name, NULL, "Name of the process, or None.", NULL},
+    {"metrics", get_metrics, NULL, "The numbers of the interval (`ProcessMetrics`).",
+     NULL},
+    {"timestamp", get_of_interval, NULL, "End of the interval, in UTC.", "timestamp"},
+    {"interval_s", get_of_interval, NULL, "Length of the interval in seconds.",
+     "seconds"},
+    {"loss", get_of_interval, NULL, "What was lost (`LossReport`).", "loss"},
+    {"quality", get_quality, NULL,
+     "What can be said of the numbers: \"complete\", \"estimated\" or \"lossy\".",
+     NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
 
 static PyMemberDef sample_members[] = {
     {"_interval", T_OBJECT_EX, offsetof(pyetw_sample, interval), READONLY,
      "The interval, with its snapshots."},
-    {"_metrics", T_OBJECT, offsetof(pyetw_sample, metrics), 0,
-     "ProcessMetrics, or None until they are read."},
     {"_row", T_UINT, offsetof(pyetw_sample, row), READONLY,
      "Position of the row in the snapshot."},
     {"pid", T_UINT, offsetof(pyetw_sample, process_id), READONLY, "Process id."},
     {NULL, 0, 0, 0, NULL},
 };
 
-PyDoc_STRVAR(sample_doc,
-             "SampleBase(interval, row, pid, metrics=None)\n--\n\n"
-             "What a sample holds: where its numbers are. Immutable but for _metrics.");
+/* ---- What is seldom done, in Python: etwmon._samples ----------------------------------- */
+
+static PyObject *
+in_python(const char *function, PyObject *sample, PyObject *more)
+{
+    PyObject *module = PyImport_ImportModule("etwmon._samples");
+    if (module == NULL)
+        return NULL;
+    PyObject *result = PyObject_CallMethod(module, function, "OO", sample, more);
+    Py_DECREF(module);
+    return result;
+}
+
+static PyObject *
+with_mode(const char *function, PyObject *op, PyObject *args, PyObject *kwargs)
+{
+    static char *names[] = {"command_line", NULL};
+    PyObject *mode = Py_None;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|$O", names, &mode))
+        return NULL;
+    return in_python(function, op, mode);
+}
+
+PyDoc_STRVAR(
+    to_dict_doc,
+    "to_dict($self, *, command_line=None)\n--\n\n"
+    "Return everything as a dict; \"metrics\" is `ProcessMetrics.to_dict`.\n\n"
+    "Args:\n"
+    "    command_line: \"mask\", \"hash\", \"drop\" or \"keep\"; None is what was\n"
+    "        configured.");
+
+static PyObject *
+sample_to_dict(PyObject *op, PyObject *args, PyObject *kwargs)
+{
+    return with_mode("sample_to_dict", op, args, kwargs);
+}
+
+PyDoc_STRVAR(to_json_doc, "to_json($self, *, command_line=None)\n--\n\n"
+                          "Return `to_dict` as JSON; times are ISO 8601.");
+
+static PyObject *
+sample_to_json(PyObject *op, PyObject *args, PyObject *kwargs)
+{
+    return with_mode("sample_to_json", op, args, kwargs);
+}
+
+static PyObject *
+sample_reduce(PyObject *op, PyObject *unused)
+{
+    (void)unused;
+    return in_python("sample_reduce", op, Py_None);
+}
+
+static PyObject *
+sample_repr_html(PyObject *op, PyObject *unused)
+{
+    (void)unused;
+    return in_python("sample_html", op, Py_None);
+}
+
+static PyObject *
+sample_repr(PyObject *op)
+{
+    return in_python("sample_repr", op, Py_None);
+}
+
+static PyObject *
+sample_richcompare(PyObject *op, PyObject *other, int how)
+{
+    if ((how != Py_EQ && how != Py_NE) || Py_TYPE(other) != Py_TYPE(op))
+        return Py_NewRef(Py_NotImplemented);
+    PyObject *same = in_python("samples_equal", op, other);
+    if (same == NULL || how == Py_EQ)
+        return same;
+    int is_same = PyObject_IsTrue(same);
+    Py_DECREF(same);
+    return is_same < 0 ? NULL : PyBool_FromLong(!is_same);
+}
+
+static PyMethodDef sample_methods[] = {
+    {"to_dict", (PyCFunction)(void (*)(void))sample_to_dict,
+     METH_VARARGS | METH_KEYWORDS, to_dict_doc},
+    {"to_json", (PyCFunction)(void (*)(void))sample_to_json,
+     METH_VARARGS | METH_KEYWORDS, to_json_doc},
+    {"__reduce__", sample_reduce, METH_NOARGS, "For pickles and copies."},
+    {"_repr_html_", sample_repr_html, METH_NOARGS, "The metrics, for notebooks."},
+    {NULL, NULL, 0, NULL},
+};
+
+PyDoc_STRVAR(
+    sample_doc,
+    "MetricSample(interval, row, pid)\n--\n\n"
+    "What one process did in one interval. Light: values are made when they are\n"
+    "read. Made by monitors; its constructor is not for users.\n\n"
+    "Attributes:\n"
+    "    timestamp: end of the interval, in UTC.\n"
+    "    interval_s: its length in seconds.\n"
+    "    pid: process id.\n"
+    "    name: name of the process, or None.\n"
+    "    quality: \"complete\", \"estimated\" or \"lossy\".\n"
+    "    loss: what was lost (`LossReport`).\n"
+    "    metrics: the numbers of the interval (`ProcessMetrics`).");
 
 static PyType_Slot sample_slots[] = {
-    {Py_tp_doc, (void *)sample_doc},
-    {Py_tp_new, sample_new},
-    {Py_tp_dealloc, sample_dealloc},
-    {Py_tp_members, sample_members},
-    {0, NULL},
+    {Py_tp_doc, (void *)sample_doc},         {Py_tp_new, sample_new},
+    {Py_tp_dealloc, sample_dealloc},         {Py_tp_repr, sample_repr},
+    {Py_tp_richcompare, sample_richcompare}, {Py_tp_hash, PyObject_HashNotImplemented},
+    {Py_tp_members, sample_members},         {Py_tp_getset, sample_getset},
+    {Py_tp_methods, sample_methods},         {0, NULL},
 };
 
 static PyType_Spec sample_spec = {
-    .name = "etwmon._etwcore.SampleBase",
+    .name = "etwmon._etwcore.MetricSample",
     .basicsize = sizeof(pyetw_sample),
-    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_IMMUTABLETYPE,
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE,
     .slots = sample_slots,
 };
 
@@ -118,25 +308,13 @@ is_wanted(const etwc_snapshot *snapshot, size_t index, PyObject *decider,
     return *decision == WANTED || *decision == WANTED_NAMELESS;
 }
 
-static PyObject *
-sample_of(PyTypeObject *type, PyObject *interval, const etwc_snapshot *snapshot,
-          size_t index)
-{
-    pyetw_sample *sample = (pyetw_sample *)PyType_GenericAlloc(type, 0);
-    if (sample == NULL)
-        return NULL;
-    sample->interval = Py_NewRef(interval);
-    sample->row = (unsigned int)index;
-    sample->process_id = etwc_snapshot_process_id(snapshot, index);
-    return (PyObject *)sample;
-}
-
-static int
-append_samples(PyObject *list, PyTypeObject *type, PyObject *interval,
-               const etwc_snapshot *snapshot, const etwc_snapshot *base, int64_t since,
-               PyObject *decider, uint8_t *decisions)
+/* Positions of the rows that are wanted; their number, or -1: an error is set. */
+static Py_ssize_t
+find_wanted(const etwc_snapshot *snapshot, const etwc_snapshot *base, int64_t since,
+            PyObject *decider, uint8_t *decisions, uint32_t *found)
 {
     size_t count = etwc_snapshot_row_count(snapshot);
+    Py_ssize_t wanted_count = 0;
     for (size_t i = 0; i < count; i++) {
         if (!etwc_snapshot_is_active(snapshot, i, since, base))
             continue;
@@ -144,53 +322,64 @@ append_samples(PyObject *list, PyTypeObject *type, PyObject *interval,
         int wanted = is_wanted(snapshot, i, decider, &decisions[row_id]);
         if (wanted < 0)
             return -1;
-        if (!wanted)
-            continue;
-        PyObject *sample = sample_of(type, interval, snapshot, i);
-        if (sample == NULL)
-            return -1;
-        int result = PyList_Append(list, sample);
-        Py_DECREF(sample);
-        if (result < 0)
-            return -1;
+        if (wanted)
+            found[wanted_count++] = (uint32_t)i;
     }
-    return 0;
+    return wanted_count;
+}
+
+static PyObject *
+list_of(pyetw_state *state, PyObject *interval, const etwc_snapshot *snapshot,
+        const uint32_t *rows, Py_ssize_t count)
+{
+    PyObject *list = PyList_New(count);
+    for (Py_ssize_t i = 0; list != NULL && i < count; i++) {
+        PyObject *sample = sample_of(state, interval, rows[i],
+                                     etwc_snapshot_process_id(snapshot, rows[i]));
+        if (sample == NULL || PyList_SetItem(list, i, sample) < 0)
+            Py_CLEAR(list);
+    }
+    return list;
 }
 
 const char pyetw_snapshot_samples_doc[] =
-    "samples($self, sample_type, interval, since, base, decisions, decide, /)\n--\n\n"
-    "A list of sample_type, made of SampleBase, one for each row with a part in the\n"
-    "interval from `since` (FILETIME) that is wanted. decisions is a bytearray with a\n"
-    "place for each row_id below row_id_end; decide(index) answers for rows that have\n"
-    "no decision there.";
+    "samples($self, interval, since, base, decisions, decide, /)\n--\n\n"
+    "A list of MetricSample, one for each row with a part in the interval from\n"
+    "`since` (FILETIME) that is wanted. decisions is a bytearray with a place for "
+    "each\n"
+    "row_id below row_id_end; decide(index) answers for rows that have no decision\n"
+    "there.";
 
 PyObject *
 pyetw_snapshot_samples(PyObject *op, PyObject *args)
 {
     pyetw_state *state = pyetw_state_of(Py_TYPE(op));
     const etwc_snapshot *snapshot = pyetw_snapshot_get(op);
-    PyObject *type, *interval, *base, *decider;
+    PyObject *interval, *base, *decider;
     long long since;
     Py_buffer decisions;
-    if (!PyArg_ParseTuple(args, "OOLOw*O:samples", &type, &interval, &since, &base,
-                          &decisions, &decider))
+    if (!PyArg_ParseTuple(args, "OLOw*O:samples", &interval, &since, &base, &decisions,
+                          &decider))
         return NULL;
     PyObject *list = NULL;
     size_t count = etwc_snapshot_row_count(snapshot);
-    if (!PyType_Check(type) ||
-        !PyType_IsSubtype((PyTypeObject *)type, state->sample_type))
-        PyErr_SetString(PyExc_TypeError, "sample_type: a type made of SampleBase");
+    uint32_t *found = etwc_malloc(count * sizeof *found);
+    if (found == NULL)
+        PyErr_NoMemory();
     else if (base != Py_None && Py_TYPE(base) != state->snapshot_type)
         PyErr_SetString(PyExc_TypeError, "base: an earlier Snapshot, or None");
     else if (count != 0 &&
              etwc_snapshot_row_id(snapshot, count - 1) >= (uint64_t)decisions.len)
         PyErr_SetString(PyExc_ValueError, "decisions: too short");
-    else
-        list = PyList_New(0);
-    const etwc_snapshot *earlier = base == Py_None ? NULL : pyetw_snapshot_get(base);
-    if (list != NULL && append_samples(list, (PyTypeObject *)type, interval, snapshot,
-                                       earlier, since, decider, decisions.buf) < 0)
-        Py_CLEAR(list);
+    else {
+        const etwc_snapshot *earlier =
+            base == Py_None ? NULL : pyetw_snapshot_get(base);
+        Py_ssize_t wanted =
+            find_wanted(snapshot, earlier, since, decider, decisions.buf, found);
+        if (wanted >= 0)
+            list = list_of(state, interval, snapshot, found, wanted);
+    }
+    etwc_free(found);
     PyBuffer_Release(&decisions);
     return list;
 }

@@ -10,7 +10,7 @@
 
 #include "etwc_status.h"
 
-enum { PYETW_FREE_EVENTS = 128 };
+enum { PYETW_FREE_EVENTS = 128, PYETW_FREE_SAMPLES = 2048 };
 
 /* Every type and object that the module owns. One per interpreter. */
 typedef struct pyetw_state {
@@ -30,7 +30,7 @@ typedef struct pyetw_state {
     PyTypeObject *snapshot_type;        /* py_snapshot.c: Snapshot */
     PyTypeObject *table_type;           /* py_table.c: RowTable */
     PyTypeObject *snapshot_column_type; /* py_table.c: one column of it */
-    PyTypeObject *sample_type;          /* py_sample.c: base of MetricSample */
+    PyTypeObject *sample_type;          /* py_sample.c: MetricSample */
     PyTypeObject *extended_type;        /* py_event.c: ExtendedItem, a named tuple */
     /* objects of the standard library that are used often */
     PyObject *uuid_type;      /* uuid.UUID */
@@ -41,9 +41,11 @@ typedef struct pyetw_state {
     PyObject *json_dumps;     /* json.dumps */
     PyObject *html_escape;    /* html.escape */
     PyObject *fields_text;    /* "fields" */
-    /* dead Event objects for reuse: memory without references */
+    /* dead Event and MetricSample objects for reuse: memory without references */
     PyObject *free_events[PYETW_FREE_EVENTS];
     size_t free_event_count;
+    PyObject *free_samples[PYETW_FREE_SAMPLES];
+    size_t free_sample_count;
     /* py_fields.c: names and layouts of fields by their address in the core */
     struct pyetw_known *known;
     size_t known_capacity; /* a power of two, or 0 */
@@ -73,6 +75,7 @@ int pyetw_sample_exec(PyObject *module, pyetw_state *state);
 
 /* Frees the dead Event objects. */
 void pyetw_event_drop_free(pyetw_state *state);
+void pyetw_sample_drop_free(pyetw_state *state);
 
 /* Sets the exception for a failed status and returns NULL. `path` is the file
  * that was read (a Python object, borrowed) or NULL. E_CALLBACK leaves the
