@@ -119,6 +119,100 @@ TEST(months_of_short_processes_take_bounded_memory)
     check_months();
 }
 
+/* Fed without a first pass, as by a live session: the lifetimes forget, too. */
+TEST(a_million_processes_take_the_memory_of_a_few)
+{
+    enum { MANY = 1000000, FEW = 100000, TEXTS = 1 << 20 };
+    limits(64, 128, 128);
+    begin(1);
+    int64_t now = living_process();
+    uint64_t bytes = 0;
+    int64_t blocks = 0;
+    for (uint32_t i = 0; i < MANY; i++) {
+        now = short_process(now, i);
+        if (i % FEW != FEW - 1)
+            continue;
+        etwc_snapshot_free(look(now));
+        etwc_aggregate_release(aggregate, now);
+        if (bytes == 0) {
+            bytes = etwc_aggregate_bytes(aggregate);
+            blocks = etwc_alloc_alive();
+        }
+        CHECK(etwc_aggregate_bytes(aggregate) <= bytes + TEXTS);
+        CHECK(etwc_alloc_alive() <= blocks + 32); /* chunks of texts */
+    }
+    CHECK(bytes < 4 * TEXTS);
+    etwc_snapshot *s = look(now);
+    CHECK_EQ_U64(machine_of(s)->expired_processes + etwc_snapshot_row_count(s),
+                 MANY + 1);
+    CHECK_EQ_U64(machine_of(s)->process_ticks, (uint64_t)MANY * SHORT_WHOLE);
+    CHECK_EQ_U64(machine_of(s)->refused_processes + machine_of(s)->refused_threads, 0);
+    CHECK_EQ_U64(row_of(s, A, 0)->counters.context_switches, MANY + 1);
+    finish(s);
+    limits(0, 0, 0);
+}
+
+/* All rows are the living's: what is refused is forgotten when it ends. */
+TEST(refused_processes_leave_no_trace_when_they_have_ended)
+{
+    enum { MANY = 20000 };
+    limits(2, 3, 0);
+    begin(1);
+    process(START, 1, A, 1, 259);
+    process(START, 2, B, 2, 259);
+    uint64_t bytes = 0;
+    for (uint32_t i = 0; i < MANY; i++) {
+        int64_t now = 10 + i * 10;
+        uint32_t pid = 1000 + i % 50 * 4;
+        process(START, now, pid, 1000 + i, 259);
+        for (uint32_t tid = 5000; tid < 5020; tid += 4)
+            thread(START, now + 1, pid, tid);
+        disk_read(now + 2, 5000, 512);
+        for (uint32_t tid = 5000; tid < 5020; tid += 4)
+            if (i % 3 != 0) /* an end that is lost comes with the next of that id */
+                thread(END, now + 3, pid, tid);
+        if (i % 2 == 0)
+            process(END, now + 4, pid, 1000 + i, 0);
+        if (i == MANY / 10)
+            bytes = etwc_aggregate_bytes(aggregate);
+    }
+    CHECK(etwc_aggregate_bytes(aggregate) <= bytes);
+    etwc_snapshot *s = look(10 * MANY + 10);
+    CHECK_EQ_U64(etwc_snapshot_row_count(s), 2);
+    CHECK_EQ_U64(machine_of(s)->refused_processes, MANY);
+    CHECK_EQ_U64(machine_of(s)->disk_read_ops, MANY);
+    CHECK_EQ_U64(row_of(s, A, 0)->counters.disk_read_ops, 0);
+    etwc_snapshot_free(s);
+    process(END, 10 * MANY + 20, A, 1, 0);
+    process(START, 10 * MANY + 30, 1000, 7, 259);
+    s = look(10 * MANY + 40);
+    CHECK_EQ_U64(row_of(s, 1000, 0)->start_key, 7);
+    finish(s);
+    limits(0, 0, 0);
+}
+
+TEST(a_late_record_of_a_process_that_has_left_makes_no_row)
+{
+    limits(2, 2, 0);
+    begin(1);
+    process(START, 1, A, 1, 259);
+    thread(START, 1, A, 10);
+    thread(END, 2, A, 10);
+    process(END, 3, A, 1, 0);
+    process(START, 4, B, 2, 259);
+    thread(START, 4, B, 20);
+    process(START, 5, 300, 3, 259); /* A leaves */
+    disk_read(6, 10, 512);          /* it came late */
+    etwc_snapshot *s = look(7);
+    CHECK_EQ_U64(etwc_snapshot_row_count(s), 2);
+    CHECK_EQ_U64(row_of(s, B, 0)->counters.disk_read_ops, 0);
+    CHECK_EQ_U64(row_of(s, 300, 0)->counters.disk_read_ops, 0);
+    CHECK_EQ_U64(machine_of(s)->disk_read_ops, 1);
+    CHECK_EQ_U64(machine_of(s)->refused_processes + machine_of(s)->refused_threads, 0);
+    finish(s);
+    limits(0, 0, 0);
+}
+
 TEST(intervals_are_right_across_rows_that_have_left)
 {
     limits(4, 8, 8);

@@ -436,4 +436,100 @@ TEST(a_table_forgets_keys_and_still_finds_the_others)
     etwc_table_reset(&table);
 }
 
+/* ---- A table that is filled for months -------------------------------------------- */
+
+static uint32_t forgotten[8];
+static size_t forgotten_count;
+
+static void
+note_forgotten(void *context, bool is_thread, uint32_t index)
+{
+    CHECK(context == &forgotten_count);
+    forgotten[forgotten_count++] = index + (is_thread ? 100 : 0);
+}
+
+TEST(what_is_let_go_is_forgotten_at_its_end_and_gives_its_place_back)
+{
+    lives = etwc_lifetimes_new();
+    forgotten_count = 0;
+    etwc_lifetimes_on_forget(lives, note_forgotten, &forgotten_count);
+    process(START, 10, 4, 0xA);
+    process(START, 11, 8, 0xB);
+    thread(T_START, 12, 8, 80);
+    etwc_lifetimes_let_go_process(lives, 0);
+    etwc_lifetimes_let_go_thread(lives, 0);
+    CHECK_EQ_U64(forgotten_count, 0);
+    CHECK_EQ_U64(key_at(4, 15), 0xA);
+    process(END, 20, 4, 0xA);
+    CHECK_EQ_U64(forgotten_count, 1);
+    CHECK_EQ_U64(forgotten[0], 0);
+    CHECK_EQ_U64(key_at(4, 15), 0);
+    thread(T_START, 21, 8, 80); /* its end was lost: the next one of its id tells it */
+    CHECK_EQ_U64(forgotten_count, 2);
+    CHECK_EQ_U64(forgotten[1], 100);
+    CHECK(etwc_lifetimes_thread(lives, 80, 15) == NULL);
+    CHECK_EQ_U64(owner_at(80, 22), 0xB);
+    process(START, 30, 12, 0xC);
+    CHECK_EQ_U64(etwc_lifetimes_newest_process(lives), 0);
+    CHECK_EQ_U64(key_at(12, 31), 0xC);
+    CHECK_EQ_U64(etwc_lifetimes_process_count(lives), 2);
+    etwc_lifetimes_free(lives);
+}
+
+static void
+named_process(int64_t now, uint32_t pid, uint64_t key, const char *name)
+{
+    etwc_kernel_record record = {.type = START, .fields = ETWC_HAS_KEY};
+    record.u.process.process_id = pid;
+    record.u.process.key = key;
+    record.u.process.image_file_name = (etwc_span){(const uint8_t *)name, strlen(name)};
+    say(&record, now);
+}
+
+TEST(texts_of_the_forgotten_go)
+{
+    enum { MANY = 20000, FROM = 128 * 1024 };
+    lives = etwc_lifetimes_new();
+    named_process(1, 4, 1, "stays.exe");
+    size_t most = 0, sweeps = 0;
+    for (uint32_t i = 0; i < MANY; i++) {
+        char name[32];
+        (void)snprintf(name, sizeof name, "program-%u.exe", i);
+        named_process(2 + i * 2, 8, 2 + i, name);
+        process(END, 3 + i * 2, 8, 2 + i);
+        etwc_lifetimes_let_go_process(lives, etwc_lifetimes_newest_process(lives));
+        sweeps += etwc_lifetimes_sweep(lives, FROM);
+        size_t bytes = etwc_strings_size(etwc_lifetimes_strings(lives));
+        most = bytes > most ? bytes : most;
+    }
+    CHECK(sweeps > 2);
+    CHECK(most <= 3 * FROM);
+    CHECK_EQ_STR(etwc_lifetimes_facts_at(lives, 0)->name->bytes, "stays.exe");
+    etwc_lifetimes_free(lives);
+}
+
+TEST(an_id_keeps_its_other_instances_when_one_is_forgotten)
+{
+    lives = etwc_lifetimes_new();
+    for (uint32_t i = 0; i < 3; i++) {
+        process(START, 10 + i * 10, 4, 0xA + i);
+        process(END, 15 + i * 10, 4, 0xA + i);
+    }
+    process(START, 40, 8, 0xF);
+    etwc_lifetimes_let_go_process(lives, 0);
+    CHECK_EQ_U64(key_at(4, 12), 0);
+    CHECK_EQ_U64(key_at(4, 22), 0xB);
+    CHECK_EQ_U64(key_at(4, 32), 0xC);
+    etwc_lifetimes_let_go_process(lives, 2);
+    CHECK_EQ_U64(key_at(4, 32), 0xB); /* an id names its last instance */
+    etwc_lifetimes_let_go_process(lives, 1);
+    CHECK_EQ_U64(key_at(4, 32), 0);
+    process(START, 50, 16, 0x10);
+    process(START, 51, 4, 0x11);
+    CHECK_EQ_U64(key_at(16, 60), 0x10);
+    CHECK_EQ_U64(key_at(4, 60), 0x11);
+    CHECK_EQ_U64(key_at(8, 60), 0xF);
+    etwc_lifetimes_free(lives);
+}
+
 HARNESS_MAIN

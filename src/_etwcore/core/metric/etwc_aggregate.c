@@ -47,8 +47,10 @@ etwc_aggregate_new(const etwc_aggregate_options *options)
         return NULL;
     }
     a->needs_look = a->has_grown = false; /* rows of the beginning are there anyway */
-    if (a->own != NULL)
+    if (a->own != NULL) {
         etwc_lifetimes_set_limit(a->own, options->limit_bytes);
+        etwc_lifetimes_on_forget(a->own, metric_bounds_forgot, a);
+    }
     return a;
 }
 

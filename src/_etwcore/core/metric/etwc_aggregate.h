@@ -35,7 +35,8 @@ typedef struct etwc_aggregate_options {
     uint32_t timer_resolution_100ns; /* unit of header ticks; 0 when unknown */
     uint64_t limit_bytes;            /* of all rows; 0: none */
     /* Most rows at once; 0: as many as there are. When all are taken, the row that is
-     * dead for the longest makes place for a new one: see etwc_machine_row. */
+     * dead for the longest makes place for a new one: see etwc_machine_row. Lifetimes
+     * of its own forget it then, so that memory is bounded however long it is fed. */
     uint32_t max_processes, max_threads, max_images;
     /* Times in which events are missing, in any order; copied. What begins, ends or
      * lies in them is not counted as run, wait or readiness of anybody. */

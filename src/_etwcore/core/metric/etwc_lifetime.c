@@ -3,7 +3,7 @@
 
 #include "etwc_alloc.h"
 #include "metric_facts.h"
-#include "metric_ids.h"
+#include "metric_lives.h"
 
 /* Two records of one start, from a kernel class and from a manifest provider, are
  * written one after the other: they lie closer together than this. 100 ns. */
@@ -14,32 +14,6 @@ enum {
     SEEN_ANY_END = ETWC_SEEN_END | ETWC_SEEN_MANIFEST_END
 };
 
-typedef struct lifetime_process {
-    etwc_process_life life;
-    etwc_process_facts facts;
-    int64_t named_raw_time;  /* of the first record that named it */
-    int64_t begin_filetime;  /* with SEEN_ANY_START */
-    bool was_named_by_start; /* that was the start of a thread */
-} lifetime_process;
-
-typedef struct lifetime_thread {
-    etwc_thread_life life;
-    int64_t named_raw_time;
-    int64_t begin_filetime; /* with SEEN_ANY_START */
-} lifetime_thread;
-
-struct etwc_lifetimes {
-    metric_ids process_ids, thread_ids;
-    lifetime_process *processes;
-    size_t process_count, process_capacity;
-    lifetime_thread *threads;
-    size_t thread_count, thread_capacity;
-    etwc_session_facts session;
-    etwc_strings *strings;
-    uint64_t limit_bytes;
-    uint64_t span_bytes;
-};
-
 /* ---- The table ------------------------------------------------------------------- */
 
 etwc_lifetimes *
@@ -48,6 +22,9 @@ etwc_lifetimes_new(void)
     etwc_lifetimes *lifetimes = etwc_calloc(1, sizeof *lifetimes);
     if (lifetimes == NULL)
         return NULL;
+    lifetimes->free_processes = lifetimes->free_threads = ETWC_TABLE_NONE;
+    lifetimes->leaving_process = lifetimes->leaving_thread = ETWC_TABLE_NONE;
+    lifetimes->newest_process = ETWC_TABLE_NONE;
     lifetimes->strings = etwc_strings_new();
     if (lifetimes->strings == NULL || !metric_ids_init(&lifetimes->process_ids) ||
         !metric_ids_init(&lifetimes->thread_ids)) {
@@ -92,32 +69,25 @@ etwc_lifetimes_bytes(const etwc_lifetimes *l)
 static lifetime_process *
 process_new(etwc_lifetimes *l, uint32_t process_id, uint64_t key, int64_t now)
 {
-    void *items = l->processes;
-    if (l->process_count >= ETWC_TABLE_NONE ||
-        !etwc_grow(&items, &l->process_capacity, l->process_count + 1,
-                   sizeof *l->processes))
+    lifetime_process *process = metric_lives_new_process(l);
+    if (process == NULL)
         return NULL;
-    l->processes = items;
-    lifetime_process *process = &l->processes[l->process_count];
-    *process = (lifetime_process){
-        .life = {.key = key,
-                 .begin_raw_time = INT64_MIN,
-                 .end_raw_time = INT64_MAX,
-                 .process_id = process_id,
-                 .index = (uint32_t)l->process_count},
-        .named_raw_time = now,
-    };
+    process->life.key = key;
+    process->life.begin_raw_time = INT64_MIN;
+    process->life.end_raw_time = INT64_MAX;
+    process->life.process_id = process_id;
+    process->named_raw_time = now;
     return process;
 }
 
 /* Makes the new instance the one that its id names from then on. */
 static bool
-process_give(etwc_lifetimes *l, lifetime_process *process, int64_t from)
+process_give(etwc_lifetimes *l, const lifetime_process *process, int64_t from)
 {
     if (!metric_ids_give(&l->process_ids, process->life.process_id,
                          (metric_span){from, process->life.index}))
         return false;
-    l->process_count++;
+    metric_lives_take_process(l, process);
     return true;
 }
 
@@ -129,10 +99,10 @@ process_last(const etwc_lifetimes *l, uint32_t process_id)
 }
 
 static void
-process_close(lifetime_process *process, int64_t now)
+process_close(etwc_lifetimes *l, lifetime_process *process, int64_t now)
 {
     if (process != NULL && process->life.end_raw_time == INT64_MAX)
-        process->life.end_raw_time = now;
+        metric_lives_end_process(l, process, now);
 }
 
 static bool
@@ -169,7 +139,7 @@ process_succeed(etwc_lifetimes *l, uint32_t process_id, uint64_t key, int64_t fr
     if (process == NULL || !process_give(l, process, from))
         return NULL;
     if (before != ETWC_TABLE_NONE)
-        process_close(&l->processes[before], now);
+        process_close(l, &l->processes[before], now);
     return process;
 }
 
@@ -294,7 +264,7 @@ process_defunct(etwc_lifetimes *l, uint32_t process_id, uint64_t key, int64_t no
     }
     lifetime_process *process = process_new(l, process_id, key, now);
     if (process != NULL)
-        l->process_count++;
+        metric_lives_take_process(l, process);
     return process;
 }
 
@@ -339,10 +309,11 @@ apply_process(etwc_lifetimes *l, const etwc_event *event,
     bool is_end = (seen & SEEN_ANY_END) != 0;
     bool is_first_end = is_end && !(process->life.seen & SEEN_ANY_END);
     if (is_end)
-        process->life.end_raw_time =
-            end_of(process->life.seen, process->life.end_raw_time, is_manifest, now);
+        metric_lives_end_process(
+            l, process,
+            end_of(process->life.seen, process->life.end_raw_time, is_manifest, now));
     else if (seen == ETWC_SEEN_DEFUNCT && process->life.seen == 0)
-        process_close(process, now);
+        process_close(l, process, now);
     if (process->life.key == 0)
         process->life.key = key;
     process->life.seen |= seen;
@@ -371,27 +342,20 @@ thread_succeed(etwc_lifetimes *l, const etwc_kernel_thread *said, int64_t from,
                int64_t now)
 {
     uint32_t before = metric_ids_last(&l->thread_ids, said->thread_id);
-    void *items = l->threads;
-    if (l->thread_count >= ETWC_TABLE_NONE ||
-        !etwc_grow(&items, &l->thread_capacity, l->thread_count + 1,
-                   sizeof *l->threads))
+    lifetime_thread *thread = metric_lives_new_thread(l);
+    if (thread == NULL)
         return NULL;
-    l->threads = items;
-    lifetime_thread *thread = &l->threads[l->thread_count];
-    *thread = (lifetime_thread){
-        .life = {.begin_raw_time = INT64_MIN,
-                 .end_raw_time = INT64_MAX,
-                 .thread_id = said->thread_id,
-                 .process_id = said->process_id,
-                 .index = (uint32_t)l->thread_count},
-        .named_raw_time = now,
-    };
+    thread->life.begin_raw_time = INT64_MIN;
+    thread->life.end_raw_time = INT64_MAX;
+    thread->life.thread_id = said->thread_id;
+    thread->life.process_id = said->process_id;
+    thread->named_raw_time = now;
     if (!metric_ids_give(&l->thread_ids, said->thread_id,
                          (metric_span){from, thread->life.index}))
         return NULL;
-    l->thread_count++;
+    metric_lives_take_thread(l, thread);
     if (before != ETWC_TABLE_NONE && l->threads[before].life.end_raw_time == INT64_MAX)
-        l->threads[before].life.end_raw_time = now;
+        metric_lives_end_thread(l, &l->threads[before], now);
     return thread;
 }
 
@@ -455,8 +419,9 @@ apply_thread(etwc_lifetimes *l, const etwc_event *event,
         thread->life.seen |= is_manifest ? ETWC_SEEN_MANIFEST_START : ETWC_SEEN_START;
         break;
     case ETWC_KERNEL_THREAD_END:
-        thread->life.end_raw_time =
-            end_of(thread->life.seen, thread->life.end_raw_time, is_manifest, now);
+        metric_lives_end_thread(
+            l, thread,
+            end_of(thread->life.seen, thread->life.end_raw_time, is_manifest, now));
         thread->life.seen |= is_manifest ? ETWC_SEEN_MANIFEST_END : ETWC_SEEN_END;
         break;
     case ETWC_KERNEL_THREAD_RUNDOWN_START:
@@ -555,6 +520,7 @@ etwc_lifetimes_apply(etwc_lifetimes *lifetimes, const etwc_event *event,
     default:
         return ETWC_OK;
     }
+    metric_lives_leave(lifetimes);
     if (!is_ok)
         return etwc_fail(err, ETWC_E_NOMEM, "metric.lifetime");
     if (lifetimes->limit_bytes != 0 &&
@@ -623,6 +589,12 @@ uint32_t
 etwc_lifetimes_process_count(const etwc_lifetimes *lifetimes)
 {
     return (uint32_t)lifetimes->process_count;
+}
+
+uint32_t
+etwc_lifetimes_newest_process(const etwc_lifetimes *lifetimes)
+{
+    return lifetimes->newest_process;
 }
 
 uint32_t

@@ -123,7 +123,8 @@ uint32_t etwc_lifetimes_owner_id(const etwc_lifetimes *lifetimes,
 
 uint32_t etwc_lifetimes_process_count(const etwc_lifetimes *lifetimes);
 uint32_t etwc_lifetimes_thread_count(const etwc_lifetimes *lifetimes);
-/* Borrowed until the next apply; the index must be below the count. */
+/* Borrowed until the next apply; the index must be below the count. The place of a
+ * forgotten instance has no id (ETWC_NO_ID). */
 const etwc_process_life *etwc_lifetimes_process_at(const etwc_lifetimes *lifetimes,
                                                    uint32_t index);
 const etwc_process_facts *etwc_lifetimes_facts_at(const etwc_lifetimes *lifetimes,
@@ -140,7 +141,24 @@ int64_t etwc_lifetimes_process_until(const etwc_lifetimes *lifetimes,
 int64_t etwc_lifetimes_thread_until(const etwc_lifetimes *lifetimes, uint32_t thread_id,
                                     int64_t raw_time);
 const etwc_session_facts *etwc_lifetimes_session(const etwc_lifetimes *lifetimes);
-/* The heap of all texts; borrowed, retain it to keep texts longer. */
+/* The process that was made last, or ETWC_NO_ID. */
+uint32_t etwc_lifetimes_newest_process(const etwc_lifetimes *lifetimes);
+
+/* ---- For a table that is filled for months --------------------------------------- */
+
+/* Nobody asks for an instance any more: it is forgotten, at its end if it is alive.
+ * Its index goes to another instance then; `forgot` is told before. */
+void etwc_lifetimes_let_go_process(etwc_lifetimes *lifetimes, uint32_t index);
+void etwc_lifetimes_let_go_thread(etwc_lifetimes *lifetimes, uint32_t index);
+typedef void (*etwc_forgot_fn)(void *context, bool is_thread, uint32_t index);
+void etwc_lifetimes_on_forget(etwc_lifetimes *lifetimes, etwc_forgot_fn forgot,
+                              void *context);
+/* Texts of the forgotten go when they are as many as the others, and `from_bytes` or
+ * more in all. True when that was done: all texts are at other addresses. */
+bool etwc_lifetimes_sweep(etwc_lifetimes *lifetimes, size_t from_bytes);
+
+/* The heap of all texts; borrowed, retain it to keep texts longer. Another one after a
+ * sweep. */
 etwc_strings *etwc_lifetimes_strings(const etwc_lifetimes *lifetimes);
 
 #endif

@@ -21,6 +21,16 @@ metric_bounds_init(etwc_aggregate *a, const uint32_t limits[3])
 }
 
 void
+metric_bounds_forgot(void *aggregate, bool is_thread, uint32_t life)
+{
+    etwc_aggregate *a = aggregate;
+    if (is_thread && life < a->thread_lives)
+        a->thread_of_life[life] = METRIC_NONE;
+    if (!is_thread && life < a->process_lives)
+        a->process_of_life[life] = METRIC_NONE;
+}
+
+void
 etwc_aggregate_release(etwc_aggregate *a, int64_t raw_time)
 {
     a->bounds.released_raw_time = raw_time;
@@ -96,16 +106,30 @@ metric_bounds_free_thread(etwc_aggregate *a, uint32_t row)
     a->bounds.threads_in_use--;
 }
 
+/* The id of a row that leaves. Who had it is no longer known when the lifetimes forget
+ * it, too: a record that still names it is of somebody who has left. */
+static void
+id_leave(const etwc_aggregate *a, etwc_table *ids, uint32_t id, uint32_t row,
+         uint32_t stand_in)
+{
+    if (etwc_table_find(ids, id) != row)
+        return;
+    if (a->own == NULL || !etwc_table_put(ids, id, stand_in))
+        etwc_table_remove(ids, id);
+}
+
 static void
 expire_thread(etwc_aggregate *a, uint32_t row)
 {
     const metric_thread_facts *facts = &a->thread_facts[row];
     metric_live_remove(a, row);
     metric_wait_forget(a, row);
-    if (etwc_table_find(&a->thread_ids, facts->thread_id) == row)
-        etwc_table_remove(&a->thread_ids, facts->thread_id);
-    if (facts->life != METRIC_NONE)
+    id_leave(a, &a->thread_ids, facts->thread_id, row, a->bounds.thread);
+    if (facts->life != METRIC_NONE) {
         a->thread_of_life[facts->life] = a->bounds.thread;
+        if (a->own != NULL)
+            etwc_lifetimes_let_go_thread(a->own, facts->life);
+    }
     uint32_t process = a->threads[row].process;
     metric_process *owner = &a->processes[process];
     if (owner->priority_thread == row)
@@ -164,10 +188,12 @@ expire_process(etwc_aggregate *a, uint32_t row)
 #undef COUNTER_ADD
     b->expired_early += process->died_at > b->released_raw_time;
     b->expired_processes++;
-    if (etwc_table_find(&a->process_ids, process->row.process_id) == row)
-        etwc_table_remove(&a->process_ids, process->row.process_id);
-    if (process->life != METRIC_NONE)
+    id_leave(a, &a->process_ids, process->row.process_id, row, b->process);
+    if (process->life != METRIC_NONE) {
         a->process_of_life[process->life] = b->process;
+        if (a->own != NULL)
+            etwc_lifetimes_let_go_process(a->own, process->life);
+    }
     metric_list_remove(&b->dead_processes, METRIC_LINKS(a->processes, dead), row);
     metric_pending_pass(&a->pending, row, METRIC_NONE, b->process, METRIC_NONE);
     metric_process_free(a, row);
@@ -232,6 +258,7 @@ metric_bounds_admit_thread(etwc_aggregate *a)
         return false;
     }
     expire_thread(a, row);
+    metric_bounds_sweep_strings(a);
     return true;
 }
 
@@ -262,6 +289,8 @@ void
 metric_bounds_sweep_strings(etwc_aggregate *a)
 {
     metric_bounds *b = &a->bounds;
+    if (a->own != NULL && etwc_lifetimes_sweep(a->own, SWEEP_FROM_BYTES))
+        metric_processes_change(a);
     size_t bytes = etwc_strings_size(a->strings);
     if (bytes < SWEEP_FROM_BYTES || bytes / 2 < b->strings_after_sweep)
         return;

@@ -35,6 +35,9 @@ typedef struct metric_bounds {
 
 void metric_bounds_init(struct etwc_aggregate *a, const uint32_t limits[3]);
 
+/* The own lifetimes have forgotten an instance: its index goes to another. */
+void metric_bounds_forgot(void *aggregate, bool is_thread, uint32_t life);
+
 /* Whether there is a place for one more row, after the dead were asked to leave. */
 bool metric_bounds_admit_process(struct etwc_aggregate *a);
 bool metric_bounds_admit_thread(struct etwc_aggregate *a);

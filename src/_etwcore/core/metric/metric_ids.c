@@ -5,6 +5,7 @@
 bool
 metric_ids_init(metric_ids *ids)
 {
+    ids->free = ETWC_TABLE_NONE;
     return etwc_table_init(&ids->table);
 }
 
@@ -108,6 +109,15 @@ metric_ids_give(metric_ids *ids, uint32_t id, metric_span span)
     uint32_t at = etwc_table_find(&ids->table, id);
     if (at != ETWC_TABLE_NONE)
         return chain_append(&ids->chains[at], span);
+    uint32_t free = ids->free;
+    if (free != ETWC_TABLE_NONE) {
+        uint32_t next = ids->chains[free].first.index;
+        if (!etwc_table_put(&ids->table, id, free))
+            return false;
+        ids->chains[free] = (metric_chain){.first = span, .count = 1};
+        ids->free = next;
+        return true;
+    }
     void *chains = ids->chains;
     if (!etwc_grow(&chains, &ids->capacity, ids->count + 1, sizeof *ids->chains))
         return false;
@@ -116,4 +126,26 @@ metric_ids_give(metric_ids *ids, uint32_t id, metric_span span)
         return false;
     ids->chains[ids->count++] = (metric_chain){.first = span, .count = 1};
     return true;
+}
+
+void
+metric_ids_take_back(metric_ids *ids, uint32_t id, uint32_t index)
+{
+    uint32_t at = etwc_table_find(&ids->table, id);
+    if (at == ETWC_TABLE_NONE)
+        return;
+    metric_chain *chain = &ids->chains[at];
+    metric_span *spans = chain->spans != NULL ? chain->spans : &chain->first;
+    uint32_t i = 0;
+    while (i < chain->count && spans[i].index != index)
+        i++;
+    if (i == chain->count)
+        return;
+    memmove(&spans[i], &spans[i + 1], (chain->count - i - 1) * sizeof *spans);
+    if (--chain->count != 0)
+        return;
+    etwc_table_remove(&ids->table, id);
+    etwc_free(chain->spans);
+    *chain = (metric_chain){.first.index = ids->free};
+    ids->free = at;
 }

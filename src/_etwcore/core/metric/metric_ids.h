@@ -25,6 +25,7 @@ typedef struct metric_ids {
     etwc_table table; /* id -> number of its chain */
     metric_chain *chains;
     size_t count, capacity;
+    uint32_t free; /* chains without a span, through first.index; or ETWC_TABLE_NONE */
 } metric_ids;
 
 ETWC_NODISCARD bool metric_ids_init(metric_ids *ids);
@@ -38,6 +39,9 @@ uint32_t metric_ids_last(const metric_ids *ids, uint32_t id);
 int64_t metric_ids_until(const metric_ids *ids, uint32_t id, int64_t raw_time);
 /* Spans come in time order. False when memory is out. */
 ETWC_NODISCARD bool metric_ids_give(metric_ids *ids, uint32_t id, metric_span span);
+
+/* The instance never had the id; accepts one that has not. */
+void metric_ids_take_back(metric_ids *ids, uint32_t id, uint32_t index);
 
 /* The chain of an id, NULL when it has none, and its `count` spans. */
 const metric_chain *metric_ids_chain(const metric_ids *ids, uint32_t id);

@@ -355,6 +355,9 @@ process_of_life(etwc_aggregate *a, const etwc_process_life *life)
     if (row == METRIC_NONE) {
         row = process_add(a, life->process_id, life->index, false);
         a->process_of_life[life->index] = row;
+        if (ETWC_UNLIKELY(row == a->bounds.process && row != METRIC_NONE) &&
+            a->own != NULL)
+            etwc_lifetimes_let_go_process(a->own, life->index);
     }
     return row;
 }
@@ -375,6 +378,8 @@ thread_of_life(etwc_aggregate *a, const etwc_thread_life *life)
               ? thread_add(a, life->thread_id, process, life->index)
               : thread_add_orphan(a, life->thread_id, life->process_id, life->index);
     a->thread_of_life[life->index] = row;
+    if (ETWC_UNLIKELY(row == a->bounds.thread && row != METRIC_NONE) && a->own != NULL)
+        etwc_lifetimes_let_go_thread(a->own, life->index);
     return row;
 }
 
@@ -537,10 +542,12 @@ relearn_process(etwc_aggregate *a, uint32_t process_id, int64_t now)
 static void
 relearn_defunct(etwc_aggregate *a)
 {
-    uint32_t count = etwc_lifetimes_process_count(a->lifetimes);
-    if (count == 0)
+    uint32_t newest = etwc_lifetimes_newest_process(a->lifetimes);
+    if (newest == ETWC_NO_ID)
         return;
-    const etwc_process_life *life = etwc_lifetimes_process_at(a->lifetimes, count - 1);
+    const etwc_process_life *life = etwc_lifetimes_process_at(a->lifetimes, newest);
+    if (life->process_id == ETWC_NO_ID)
+        return; /* forgotten */
     uint32_t row = process_of_life(a, life);
     if (row != METRIC_NONE && life->seen == ETWC_SEEN_DEFUNCT)
         metric_bounds_process_died(a, row);
