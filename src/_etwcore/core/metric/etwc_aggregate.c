@@ -69,8 +69,8 @@ etwc_aggregate_free(etwc_aggregate *a)
         metric_side_reset(&a->processes[i].side);
     }
     metric_side_reset(&a->machine_side);
-    etwc_shared_release(a->object_types);
-    etwc_shared_release(a->ended);
+    metric_block_reset(&a->object_types);
+    metric_block_reset(&a->ended);
     etwc_strings_release(a->object_names);
     metric_pending_reset(&a->pending);
     etwc_free(a->process_of_life);

@@ -5,7 +5,7 @@
  * without any process record.
  *
  * One thread at a time. Feeding does not allocate once the processes, threads
- * and images that occur are known.
+ * and images that occur are known, whatever snapshots were taken and are held.
  */
 #ifndef ETWC_AGGREGATE_H
 #define ETWC_AGGREGATE_H

@@ -106,6 +106,8 @@ copy_new(etwc_aggregate *a, uint32_t process)
 {
     metric_process *from = &a->processes[process];
     metric_wait_renew(a, from);
+    if (!metric_side_tell(a, &from->side))
+        return NULL;
     metric_copy *to = copy_take(a, from);
     if (to == NULL)
         return NULL;

@@ -47,15 +47,15 @@ count_side(etwc_aggregate *a, metric_side *side, const etwc_kernel_record *recor
            uint64_t ns)
 {
     const etwc_kernel_disk *disk = &record->u.disk;
-    void **latency = &side->latencies[latency_of(record)];
+    metric_block *latency = &side->latencies[latency_of(record)];
     /* The oldest layouts have no time at all. */
     if ((record->fields & ETWC_HAS_RESPONSE_TIME) &&
-        metric_side_own(a, latency, sizeof(etwc_histogram)))
-        etwc_histogram_add(*latency, ns);
+        metric_block_write(a, latency, sizeof(etwc_histogram)))
+        etwc_histogram_add(metric_block_content(latency), ns);
     if (record->type != ETWC_KERNEL_DISK_FLUSH &&
-        metric_side_own(a, &side->disk_priorities,
-                        ETWC_DISK_PRIORITIES * sizeof(uint64_t))) {
-        uint64_t *priorities = side->disk_priorities;
+        metric_block_write(a, &side->disk_priorities,
+                           ETWC_DISK_PRIORITIES * sizeof(uint64_t))) {
+        uint64_t *priorities = metric_block_content(&side->disk_priorities);
         priorities[(disk->irp_flags >> PRIORITY_SHIFT) & PRIORITY_MASK]++;
     }
 }

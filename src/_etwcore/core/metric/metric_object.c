@@ -29,7 +29,7 @@ enum { SYSTEM_PROCESS = 4 };
 static uint32_t
 slot_of(etwc_aggregate *a, uint16_t type)
 {
-    etwc_object_type *types = a->object_types;
+    etwc_object_type *types = metric_block_content(&a->object_types);
     size_t count = a->object_type_count;
     if (ETWC_LIKELY(a->object_slot_last < count &&
                     types[a->object_slot_last].number == type))
@@ -41,9 +41,9 @@ slot_of(etwc_aggregate *a, uint16_t type)
         type = ETWC_OBJECT_OTHER;
     if (count == ETWC_OBJECT_SLOTS)
         return ETWC_OBJECT_SLOTS - 1;
-    if (!metric_side_own(a, &a->object_types, (count + 1) * sizeof *types))
+    if (!metric_block_write(a, &a->object_types, (count + 1) * sizeof *types))
         return METRIC_NONE;
-    types = a->object_types;
+    types = metric_block_content(&a->object_types);
     types[count] = (etwc_object_type){.number = type};
     return a->object_slot_last = (uint32_t)a->object_type_count++;
 }
@@ -54,7 +54,8 @@ metric_apply_object_type(etwc_aggregate *a, const etwc_kernel_object_type *recor
     uint32_t slot = slot_of(a, record->type);
     if (slot == METRIC_NONE || record->name.len == 0)
         return;
-    const etwc_object_type *type = (const etwc_object_type *)a->object_types + slot;
+    const etwc_object_type *type =
+        (const etwc_object_type *)metric_block_content(&a->object_types) + slot;
     if (type->name != NULL || type->number != record->type)
         return; /* the list comes at both ends of a session */
     if (a->object_names == NULL)
@@ -63,11 +64,11 @@ metric_apply_object_type(etwc_aggregate *a, const etwc_kernel_object_type *recor
         a->object_names == NULL ? NULL
                                 : etwc_strings_add_utf16(a->object_names, record->name);
     if (name == NULL ||
-        !metric_side_own(a, &a->object_types, etwc_shared_size(a->object_types))) {
+        !metric_block_write(a, &a->object_types, metric_block_size(&a->object_types))) {
         metric_out_of_memory(a);
         return;
     }
-    ((etwc_object_type *)a->object_types)[slot].name = name;
+    ((etwc_object_type *)metric_block_content(&a->object_types))[slot].name = name;
 }
 
 /* The counts of a process for a type; NULL when memory is out. */
@@ -75,11 +76,12 @@ static etwc_object_counts *
 counts_of(etwc_aggregate *a, uint32_t process, uint16_t type)
 {
     uint32_t slot = slot_of(a, type);
-    void **objects = &metric_process_change(a, process)->side.objects;
+    metric_block *objects = &metric_process_change(a, process)->side.objects;
     if (slot == METRIC_NONE ||
-        !metric_side_own(a, objects, ((size_t)slot + 1) * sizeof(etwc_object_counts)))
+        !metric_block_write(a, objects,
+                            ((size_t)slot + 1) * sizeof(etwc_object_counts)))
         return NULL;
-    return (etwc_object_counts *)*objects + slot;
+    return (etwc_object_counts *)metric_block_content(objects) + slot;
 }
 
 /* ---- Handles -------------------------------------------------------------------------- */

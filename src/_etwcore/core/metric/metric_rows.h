@@ -189,10 +189,10 @@ struct etwc_aggregate {
     metric_side machine_side; /* disk operations of everybody */
     etwc_row_counters disk;   /* likewise: only the counters of disks */
     uint64_t side_bytes;
-    void *ended; /* block of etwc_ended_thread: the latest, in order */
+    metric_block ended; /* of etwc_ended_thread: the latest, in order */
     size_t ended_kept;
     uint64_t ended_total;
-    void *object_types;         /* block of etwc_object_type, by slot */
+    metric_block object_types;  /* of etwc_object_type, by slot */
     etwc_strings *object_names; /* of types; NULL before the first */
     size_t object_type_count;
     uint32_t object_slot_last; /* found last */

@@ -1,62 +1,110 @@
 #include "metric_side.h"
 
+#include "etwc_alloc.h"
 #include "etwc_shared.h"
 #include "metric_rows.h"
 
+_Static_assert(sizeof(metric_block_head) % 8 == 0, "content is aligned");
+
+/* ---- One block -------------------------------------------------------------------- */
+
 bool
-metric_side_own(etwc_aggregate *a, void **block, size_t size)
+metric_block_write(etwc_aggregate *a, metric_block *block, size_t size)
 {
-    size_t had = etwc_shared_size(*block);
-    if (ETWC_UNLIKELY(!etwc_shared_own(block, size))) {
-        metric_out_of_memory(a);
-        return false;
-    }
-    if (ETWC_UNLIKELY(size > had)) {
+    size_t had = metric_block_size(block);
+    if (ETWC_UNLIKELY(block->head == NULL || had < size)) {
+        metric_block_head *head = NULL;
+        if (size <= SIZE_MAX - sizeof *head)
+            head = etwc_realloc(block->head, sizeof *head + size);
+        if (head == NULL) {
+            metric_out_of_memory(a);
+            return false;
+        }
+        if (block->head == NULL)
+            *head = (metric_block_head){0};
+        head->size = size;
+        block->head = head;
+        memset((char *)metric_block_content(block) + had, 0, size - had);
         a->side_bytes += size - had;
         metric_has_grown(a);
     }
+    block->head->is_changed = 1;
     return true;
 }
+
+bool
+metric_block_tell(etwc_aggregate *a, metric_block *block)
+{
+    metric_block_head *head = block->head;
+    if (head == NULL || !head->is_changed)
+        return true;
+    size_t had = etwc_shared_size(head->told);
+    /* What an older snapshot holds stays as it is. */
+    if (!etwc_shared_own(&head->told, head->size))
+        return false;
+    memcpy(head->told, metric_block_content(block), head->size);
+    a->side_bytes += head->size - had;
+    head->is_changed = 0;
+    return true;
+}
+
+void
+metric_block_reset(metric_block *block)
+{
+    if (block->head != NULL)
+        etwc_shared_release(block->head->told);
+    etwc_free(block->head);
+    block->head = NULL;
+}
+
+size_t
+metric_block_bytes(const metric_block *block)
+{
+    return metric_block_size(block) + etwc_shared_size(metric_block_told(block));
+}
+
+/* ---- All of a row ----------------------------------------------------------------- */
 
 void
 metric_side_reset(metric_side *side)
 {
     for (size_t i = 0; i < ETWC_LATENCY_COUNT; i++)
-        etwc_shared_release(side->latencies[i]);
-    etwc_shared_release(side->disk_priorities);
-    etwc_shared_release(side->objects);
-    *side = (metric_side){0};
+        metric_block_reset(&side->latencies[i]);
+    metric_block_reset(&side->disk_priorities);
+    metric_block_reset(&side->objects);
 }
 
 size_t
 metric_side_bytes(const metric_side *side)
 {
     size_t bytes =
-        etwc_shared_size(side->disk_priorities) + etwc_shared_size(side->objects);
+        metric_block_bytes(&side->disk_priorities) + metric_block_bytes(&side->objects);
     for (size_t i = 0; i < ETWC_LATENCY_COUNT; i++)
-        bytes += etwc_shared_size(side->latencies[i]);
+        bytes += metric_block_bytes(&side->latencies[i]);
     return bytes;
 }
 
 /* Where the other has none yet, the whole block is handed on; else true. */
 static bool
-must_add(etwc_aggregate *a, void **to, void **from)
+must_add(etwc_aggregate *a, metric_block *to, metric_block *from)
 {
-    if (*from == NULL)
+    if (from->head == NULL)
         return false;
-    if (*to == NULL) {
+    if (to->head == NULL) {
         *to = *from;
-        *from = NULL;
+        *from = (metric_block){0};
         return false;
     }
-    return metric_side_own(a, to, etwc_shared_size(*from));
+    return metric_block_write(a, to, metric_block_size(from));
 }
 
 static void
-numbers_add(uint64_t *to, const uint64_t *from, size_t bytes)
+numbers_add(const metric_block *to, const metric_block *from)
 {
-    for (size_t i = 0; i < bytes / sizeof *to; i++)
-        to[i] += from[i];
+    uint64_t *sums = metric_block_content(to);
+    const uint64_t *more = metric_block_content(from);
+    for (size_t i = 0; i < metric_block_size(from) / sizeof *sums; i++)
+        sums[i] += more[i];
 }
 
 void
@@ -65,25 +113,37 @@ metric_side_move(etwc_aggregate *a, metric_side *to, metric_side *from)
     _Static_assert(sizeof(etwc_object_counts) % sizeof(uint64_t) == 0, "numbers only");
     for (size_t i = 0; i < ETWC_LATENCY_COUNT; i++)
         if (must_add(a, &to->latencies[i], &from->latencies[i]))
-            etwc_histogram_merge(to->latencies[i], from->latencies[i]);
+            etwc_histogram_merge(metric_block_content(&to->latencies[i]),
+                                 metric_block_content(&from->latencies[i]));
     if (must_add(a, &to->disk_priorities, &from->disk_priorities))
-        numbers_add(to->disk_priorities, from->disk_priorities,
-                    etwc_shared_size(from->disk_priorities));
+        numbers_add(&to->disk_priorities, &from->disk_priorities);
     if (must_add(a, &to->objects, &from->objects))
-        numbers_add(to->objects, from->objects, etwc_shared_size(from->objects));
+        numbers_add(&to->objects, &from->objects);
+    a->side_bytes -= metric_side_bytes(from);
     metric_side_reset(from);
+}
+
+bool
+metric_side_tell(etwc_aggregate *a, metric_side *side)
+{
+    bool is_ok = metric_block_tell(a, &side->disk_priorities) &&
+                 metric_block_tell(a, &side->objects);
+    for (size_t i = 0; is_ok && i < ETWC_LATENCY_COUNT; i++)
+        is_ok = metric_block_tell(a, &side->latencies[i]);
+    return is_ok;
 }
 
 etwc_row_details
 metric_side_share(const metric_side *side)
 {
     etwc_row_details details = {
-        .disk_priorities = side->disk_priorities,
-        .objects = side->objects,
-        .object_slots = etwc_shared_size(side->objects) / sizeof(etwc_object_counts),
+        .disk_priorities = metric_block_told(&side->disk_priorities),
+        .objects = metric_block_told(&side->objects),
     };
+    details.object_slots =
+        etwc_shared_size(details.objects) / sizeof(etwc_object_counts);
     for (size_t i = 0; i < ETWC_LATENCY_COUNT; i++)
-        details.latencies[i] = side->latencies[i];
+        details.latencies[i] = metric_block_told(&side->latencies[i]);
     metric_details_retain(&details);
     return details;
 }

@@ -1,30 +1,67 @@
 /*
- * What few processes have, beside their rows: made when it is first counted, and
- * shared with snapshots. Private to core/metric.
+ * What few processes have, beside their rows: made when it is first counted. What is
+ * written is nobody else's; snapshots share a copy, which is made when one is taken, so
+ * that who writes allocates nothing in between. Private to core/metric.
  */
 #ifndef METRIC_SIDE_H
 #define METRIC_SIDE_H
 
 #include "etwc_snapshot.h"
 
-/* Each is NULL or a block of etwc_shared.h. */
+/* Lies right before what is written. */
+typedef struct metric_block_head {
+    void *told;  /* of etwc_shared.h: what snapshots share, as of the latest; or NULL */
+    size_t size; /* of the content */
+    uint64_t is_changed; /* since told */
+} metric_block_head;
+
+/* Content is zeroed when it is made, and aligned for 64-bit numbers. */
+typedef struct metric_block {
+    metric_block_head *head; /* NULL before the first write */
+} metric_block;
+
+static inline void *
+metric_block_content(const metric_block *block)
+{
+    return block->head == NULL ? NULL : block->head + 1;
+}
+
+static inline size_t
+metric_block_size(const metric_block *block)
+{
+    return block->head == NULL ? 0 : block->head->size;
+}
+
+static inline void *
+metric_block_told(const metric_block *block)
+{
+    return block->head == NULL ? NULL : block->head->told;
+}
+
 typedef struct metric_side {
-    void *latencies[ETWC_LATENCY_COUNT]; /* etwc_histogram */
-    void *disk_priorities;               /* uint64_t[ETWC_DISK_PRIORITIES] */
-    void *objects;                       /* etwc_object_counts, by slot */
+    metric_block latencies[ETWC_LATENCY_COUNT]; /* etwc_histogram */
+    metric_block disk_priorities;               /* uint64_t[ETWC_DISK_PRIORITIES] */
+    metric_block objects;                       /* etwc_object_counts, by slot */
 } metric_side;
 
 struct etwc_aggregate;
 
-/* Makes a block writable and that large, and counts its memory. False, with the
- * aggregate told, when memory is out. */
-ETWC_NODISCARD bool metric_side_own(struct etwc_aggregate *a, void **block,
-                                    size_t size);
+/* Makes a block that large, to be written: allocates only when it is not yet, and
+ * counts its memory. False, with the aggregate told, when memory is out. */
+ETWC_NODISCARD bool metric_block_write(struct etwc_aggregate *a, metric_block *block,
+                                       size_t size);
+/* Brings the copy for snapshots up to date. False when memory is out. */
+ETWC_NODISCARD bool metric_block_tell(struct etwc_aggregate *a, metric_block *block);
+void metric_block_reset(metric_block *block);
+size_t metric_block_bytes(const metric_block *block);
 void metric_side_reset(metric_side *side);
 size_t metric_side_bytes(const metric_side *side);
 /* Adds what `from` has to `to`; `from` is empty then. */
 void metric_side_move(struct etwc_aggregate *a, metric_side *to, metric_side *from);
-/* A reference to each block, for a snapshot; then one more, and their release. */
+/* metric_block_tell for each block. */
+ETWC_NODISCARD bool metric_side_tell(struct etwc_aggregate *a, metric_side *side);
+/* A reference to each block as it was told, for a snapshot; then one more, and their
+ * release. */
 etwc_row_details metric_side_share(const metric_side *side);
 void metric_details_retain(const etwc_row_details *details);
 void metric_details_release(const etwc_row_details *details);

@@ -33,10 +33,10 @@ fill_common(const etwc_aggregate *a, int64_t now, etwc_snapshot *to)
     etwc_strings_retain(to->identity_strings);
     metric_machine_fill(a, now, &to->machine);
     to->machine_details = metric_side_share(&a->machine_side);
-    to->object_types = a->object_types;
+    to->object_types = metric_block_told(&a->object_types);
     to->object_type_count = a->object_type_count;
     etwc_shared_retain(to->object_types);
-    to->ended = a->ended;
+    to->ended = metric_block_told(&a->ended);
     to->ended_kept = a->ended_kept;
     to->ended_total = a->ended_total;
     etwc_shared_retain(to->ended);
@@ -86,7 +86,9 @@ etwc_aggregate_snapshot(etwc_aggregate *a, int64_t raw_time, unsigned what,
     if (to == NULL)
         return etwc_fail(err, ETWC_E_NOMEM, "metric.snapshot");
     int64_t now = raw_time > a->last_raw_time ? raw_time : a->last_raw_time;
-    bool is_ok = allocate(a, what, to);
+    bool is_ok = allocate(a, what, to) && metric_side_tell(a, &a->machine_side) &&
+                 metric_block_tell(a, &a->object_types) &&
+                 metric_block_tell(a, &a->ended);
     if (is_ok && now >= a->next_edge_raw_time)
         metric_gaps_pass(a, now);
     if (!is_ok || !fill_copies(a, what, to)) {

@@ -119,17 +119,16 @@ metric_apply_thread(etwc_aggregate *a, const etwc_event *event,
         metric_live_add(a, row);
 }
 
-/* Snapshots share the block: it is copied when one of them holds it. */
 static void
 ended_add(etwc_aggregate *a, etwc_ended_thread thread)
 {
     enum { FIRST = 64 };
-    size_t room = etwc_shared_size(a->ended) / sizeof thread;
+    size_t room = metric_block_size(&a->ended) / sizeof thread;
     if (a->ended_kept == room && room < ETWC_ENDED_THREADS)
         room = room == 0 ? FIRST : room * 2;
-    if (!metric_side_own(a, &a->ended, room * sizeof thread))
+    if (!metric_block_write(a, &a->ended, room * sizeof thread))
         return;
-    etwc_ended_thread *ended = a->ended;
+    etwc_ended_thread *ended = metric_block_content(&a->ended);
     if (a->ended_kept == room) { /* the older half is forgotten */
         a->ended_kept = room / 2;
         memmove(ended, ended + (room - a->ended_kept), a->ended_kept * sizeof *ended);
