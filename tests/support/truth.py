@@ -279,13 +279,20 @@ def expected_times(
 
 
 def active_threads(rule: Rule, following: int, number: int | None = None) -> Counter[int]:
-    """How many threads ran or were sampled between two cuts, by number of the process."""
+    """How many threads ran or were sampled between two cuts, by number of the process.
+
+    One that has told its end before runs on for a moment: it has been counted already.
+    """
+    begin = rule.recording.start if number is None else rule.at[number].time
     numbers = {id(life): n for n, life in enumerate(rule.processes)}
     rows = rule.at[following].thread_rows
     before: list[Counters] = [{}] * len(rows) if number is None else rule.at[number].thread_rows
     active: Counter[int] = Counter()
     for life, now, then in zip(rule.threads, rows, before, strict=True):
-        if any(now.get(name, 0) != then.get(name, 0) for name in ("run", "samples")):
+        has_ended = life.end is not None and life.end < begin
+        if not has_ended and any(
+            now.get(name, 0) != then.get(name, 0) for name in ("run", "samples")
+        ):
             active[numbers[id(life.process)]] += 1
     return active
 

@@ -41,6 +41,8 @@ class ProcessLife:
     session_id: int | None = None
     user_sid: str = ""
     command_line: str = ""
+    package: str = ""
+    application: str = ""
     image_path: str = ""  # this and the next: as Kernel-Process tells
     created: int | None = None  # FILETIME, by the clock of the system
     exited: int | None = None
@@ -248,6 +250,7 @@ class Lives:
         if data[2] is not None:  # the stop event of Kernel-Process has neither
             life.parent_pid, life.session_id = data[2], data[3]
         life.user_sid, life.command_line = data[7], data[9]
+        life.package, life.application = data[10] or life.package, data[11] or life.application
 
     def _manifest_record(self, hook: int, data: tuple[Any, ...]) -> None:
         """Take what only Kernel-Process tells: when it was created, and its file."""

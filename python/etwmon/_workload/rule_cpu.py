@@ -141,6 +141,9 @@ class CpuRule(Concept):
 
     def cut(self, cut: Cut, position: int) -> None:
         books = self.books
+        for gauges, process in zip(cut.gauges, books.lives.processes, strict=True):
+            if process.ticks:
+                gauges["life_ticks"] = process.life_ticks
         owner = {id(life.counters): n for n, life in enumerate(books.lives.processes)}
         for state in books.cpus:
             spent = state.copy_of_time()

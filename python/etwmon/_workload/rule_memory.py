@@ -155,4 +155,8 @@ class HandleRule(Concept):
     def cut(self, cut: Cut, position: int) -> None:
         for number, life in enumerate(self.books.lives.processes):
             # A counter record tells the system's own count.
-            cut.gauges[number] = {**self._gauges(life), **cut.gauges[number]}
+            gauges = {**self._gauges(life), **cut.gauges[number]}
+            if "faults_of_life" in gauges:
+                most = max(gauges.get("peak_handles", 0), gauges["handles"])
+                gauges["peak_handles"] = most
+            cut.gauges[number] = gauges
