@@ -74,3 +74,39 @@ def test_a_leak_is_found(size: int, trace_path: Path, tmp_path: Path) -> None:
     done = run_script(script, trace_path)
     assert done.returncode == 1
     assert "left behind" in done.stderr
+
+
+KEPT = """
+import gc, importlib.util, sys
+import etwmon
+
+spec = importlib.util.spec_from_file_location("etwmon._etwcore", etwmon._etwcore.__file__)
+everything = (None,) * 8 + (0, None, None)
+
+def once():
+    module = importlib.util.module_from_spec(spec)  # another one, with a state of its own
+    spec.loader.exec_module(module)
+    core = module.Trace(((sys.argv[1], sys.argv[1]),), 1 << 29)
+    events = list(core.events(everything))  # all of them die together, and some are kept
+    assert len(events) > 500
+    del events, core, module
+    gc.collect()
+    return sys.getallocatedblocks()
+
+for _ in range(3):
+    once()
+before = once()
+print(once() - before, once() - before, once() - before)
+"""
+
+
+def test_a_module_that_goes_frees_the_events_that_it_keeps(
+    trace_path: Path, tmp_path: Path
+) -> None:
+    script = tmp_path / "kept.py"
+    script.write_text(KEPT)
+    done = subprocess.run(
+        [sys.executable, str(script), str(trace_path)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert max(map(int, done.stdout.split())) < 100, done.stdout

@@ -121,3 +121,45 @@ def test_failing_allocations_raise_memory_error(name: str, written: Path) -> Non
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert int(done.stdout) > 0
+
+
+SKIPPED_NONE = """
+import _testcapi, sys
+sys.path.insert(0, {folder!r})
+import etwmon
+
+trace = etwmon.open({path!r})
+expected = [(event.timestamp_ns, event.id) for event in trace]
+held = [list(trace) for _ in range(8)]  # more than are kept for reuse
+events, seen, failures = iter(trace.events()), [], 0
+
+def step(fail=_testcapi.set_nomemory, mend=_testcapi.remove_mem_hooks):
+    fail(0, 1)  # the next allocation: that of the event, for all are held
+    try:
+        event = next(events)
+    except BaseException as error:
+        mend()
+        return error
+    mend()
+    return event
+
+while len(seen) < len(expected):
+    one = step()
+    if isinstance(one, MemoryError):
+        failures += 1
+        one = next(events)
+    seen.append(one)
+assert [(event.timestamp_ns, event.id) for event in seen] == expected
+assert next(events, None) is None
+print(failures)
+"""
+
+
+def test_the_event_that_found_no_memory_comes_next(written: Path) -> None:
+    pytest.importorskip("_testcapi")
+    script = SKIPPED_NONE.format(folder=str(Path(etwmon.__file__).parents[1]), path=str(written))
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert int(done.stdout) > EVENTS // 2

@@ -8,6 +8,7 @@ import copy
 import gc
 import io
 import pickle
+import sys
 import weakref
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -317,3 +318,76 @@ def test_column_of_a_released_batch_shows_nothing(written: bytes) -> None:
     batch.release()
     with pytest.raises(ValueError, match="released"):
         memoryview(exporter)
+
+
+def test_a_finalizer_that_reads_on_takes_no_event_twice(written: bytes) -> None:
+    """Making an event may collect garbage, whose finalizer asks the same iterator."""
+    trace = etwmon.open(written)
+    expected = [event.timestamp_ns for event in trace]
+    events = trace.events()
+    inner: list[etwmon.Event] = []
+    refused: list[str] = []
+
+    class Reader:
+        def __init__(self) -> None:
+            self.cycle = self
+
+        def __del__(self) -> None:
+            try:
+                inner.extend(one for one in [next(events, None)] if one is not None)
+            except ValueError as error:
+                refused.append(str(error))
+
+    outer = []
+    threshold = gc.get_threshold()
+    gc.collect()
+    gc.set_threshold(1)
+    try:
+        while True:
+            gc.disable()
+            Reader()
+            gc.enable()  # what collects is the next object to be made: the event
+            event = next(events, None)
+            if event is None:
+                break
+            outer.append(event)  # held, so that each event is a new object
+    finally:
+        gc.enable()
+        gc.set_threshold(*threshold)
+    gc.collect()
+    seen = [event.timestamp_ns for event in outer]
+    assert seen == sorted(seen)
+    assert sorted([*seen, *(event.timestamp_ns for event in inner)]) == expected
+    assert set(refused) <= {"the iterator is in use by another thread"}
+    if sys.version_info < (3, 12):  # later ones collect between two instructions
+        assert refused
+
+
+def test_failures_that_nobody_reads_do_not_pile_up(written: bytes) -> None:
+    class FailingError(Exception):
+        """One that can be counted."""
+
+    alive: weakref.WeakSet[FailingError] = weakref.WeakSet()
+
+    class Broken(File):
+        def read(self, size: int | None = -1, /) -> bytes:
+            if self.is_broken:
+                alive.add(error := FailingError("no disk"))
+                raise error
+            return super().read(size)
+
+        is_broken = False
+
+    file = Broken(written)
+    trace = etwmon.open(file)
+    next(iter(trace))
+    for _ in range(200):
+        events = trace.events()
+        file.is_broken = False
+        next(events)
+        file.is_broken = True
+        with contextlib.suppress(FailingError, etwmon.ETWTraceFileError):
+            for _event in events:
+                pass
+    gc.collect()
+    assert len(alive) <= 32
