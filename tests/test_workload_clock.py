@@ -1,0 +1,57 @@
+"""A clock that is set while a session runs: what numbers are then, and that they add up.
+
+Set forward, the time that was skipped counts for whoever ran, waited or idled across it. Set
+back, who had an id is found by a time that came twice, so only the sums of the machine are sure.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import etwmon
+from etwmon import _etwcore
+from etwmon._workload import Recording, Rule
+from etwmon._workload import facts as f
+from etwmon._workload.steps import step_clock
+from support.truth import expected_rows, rows_of, without_empty
+from support.workload import Scenario, independent_file, scenarios
+
+quick = settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+BUSY = Scenario(seed=51, processors=3, processes=8, churn=3, duration_ms=250)
+
+
+def snapshot_of(recording: Recording) -> Any:
+    aggregate = _etwcore.Aggregate(etwmon.open(independent_file(recording))._core)
+    aggregate.advance()
+    return aggregate.snapshot(None, True)[0]
+
+
+@quick
+@given(scenarios(), st.floats(0, 1), st.integers(1, 1 << 40))
+def test_a_clock_set_forward_equals_the_ledger(scenario: Scenario, share: float, by: int) -> None:
+    recording = scenario.record()
+    at = recording.start + 1 + int(share * (recording.last - recording.start))
+    stepped = step_clock(recording, at, by)
+    snapshot = snapshot_of(stepped)
+    assert without_empty(rows_of(snapshot)) == without_empty(expected_rows(Rule(stepped)))
+    assert snapshot.machine["wall_ticks"] == stepped.last - stepped.start
+    assert snapshot.machine["self_check_ticks"] == 0
+
+
+@pytest.mark.parametrize("by", [-1, -5_000, -50_000, -1_000_000])
+def test_a_clock_set_back_still_adds_up(by: int) -> None:
+    recording = BUSY.record()
+    stepped = step_clock(recording, recording.start + 1_200_000, by)
+    machine = snapshot_of(stepped).machine
+    assert machine["self_check_ticks"] == 0
+    assert machine["wall_ticks"] == max(fact[0] for fact in stepped.facts) - stepped.start
+    for hook, name in ((f.CSWITCH, "context_switches"), (f.SAMPLE, "samples"), (f.ISR, "isrs")):
+        assert machine[name] == sum(fact[2] == hook for fact in recording.facts)
+    # No time is made up: a step back takes from what was spent.
+    spent = Rule(recording).totals.processors
+    for part in ("idle", "dpc", "isr"):
+        assert 0 <= machine[f"{part}_ticks"] <= sum(getattr(one, part) for one in spent)
