@@ -258,9 +258,6 @@ apply_other(etwc_aggregate *a, const etwc_event *event,
         apply_session(a, event, record, &status, err);
         metric_apply_sample_interval(a, &record->u.sample_interval);
         break;
-    case ETWC_KERNEL_INTERRUPT:
-        metric_apply_interrupt(a, event, &record->u.interrupt);
-        break;
     case ETWC_KERNEL_PROCESS_START:
     case ETWC_KERNEL_PROCESS_END:
     case ETWC_KERNEL_PROCESS_RUNDOWN_START:
@@ -403,81 +400,88 @@ see_classic(etwc_aggregate *a, uint8_t type)
     }
 }
 
-static etwc_status
-apply_classic_record(etwc_aggregate *a, const etwc_event *event,
-                     const etwc_kernel_record *record, etwc_error *err)
+/* Most events of a busy trace are one of four: what comes is foretold by nothing, so
+ * there is one choice between all of them, and none after it. ETWC_KERNEL_NONE when it
+ * is another, or has another layout. */
+static inline etwc_kernel_type
+take_frequent(const etwc_event *event, etwc_kernel_record *out)
 {
-    see_classic(a, record->type);
-    switch (record->type) {
-    case ETWC_KERNEL_CSWITCH:
-        metric_apply_switch(a, event, &record->u.cswitch);
-        return ETWC_OK;
-    case ETWC_KERNEL_READY_THREAD:
-        metric_apply_ready(a, event, &record->u.ready);
-        return ETWC_OK;
-    case ETWC_KERNEL_SAMPLE:
-        metric_apply_sample(a, event, &record->u.sample);
-        return ETWC_OK;
+    switch (etwc_frequent_of(event)) {
+    case ETWC_FREQUENT_CSWITCH:
+        return etwc_frequent_cswitch(event, &out->u.cswitch) ? ETWC_KERNEL_CSWITCH
+                                                             : ETWC_KERNEL_NONE;
+    case ETWC_FREQUENT_READY_THREAD:
+        return etwc_frequent_ready(event, &out->u.ready) ? ETWC_KERNEL_READY_THREAD
+                                                         : ETWC_KERNEL_NONE;
+    case ETWC_FREQUENT_SAMPLE:
+        return etwc_frequent_sample(event, &out->u.sample) ? ETWC_KERNEL_SAMPLE
+                                                           : ETWC_KERNEL_NONE;
+    case ETWC_FREQUENT_DPC:
+        return etwc_frequent_dpc(event, &out->u.interrupt) ? ETWC_KERNEL_INTERRUPT
+                                                           : ETWC_KERNEL_NONE;
     default:
-        return apply_other(a, event, record, err);
+        return ETWC_KERNEL_NONE;
     }
 }
 
-/* Any record, by the tables of layouts. */
-static ETWC_NOINLINE etwc_status
-apply_by_table(etwc_aggregate *a, const etwc_event *event, etwc_error *err)
+/* Reads any record by the tables of layouts, and applies it unless it is one of the
+ * four: of these the type comes back. */
+static ETWC_NOINLINE etwc_kernel_type
+take_other(etwc_aggregate *a, const etwc_event *event, etwc_kernel_record *record,
+           etwc_status *status, etwc_error *err)
 {
-    etwc_kernel_record record;
-    etwc_completeness completeness = etwc_kernel_decode_some(event, WANTED, &record);
+    etwc_completeness completeness = etwc_kernel_decode_some(event, WANTED, record);
     if (completeness == ETWC_DECODED_NONE)
-        return ETWC_OK;
+        return ETWC_KERNEL_NONE;
     if (completeness == ETWC_DECODED_PARTIAL)
-        count_partial(a, event, &record);
-    return etwc_class_is_manifest(event->kernel_class)
-               ? apply_manifest_record(a, event, &record, err)
-               : apply_classic_record(a, event, &record, err);
+        count_partial(a, event, record);
+    if (etwc_class_is_manifest(event->kernel_class)) {
+        *status = apply_manifest_record(a, event, record, err);
+        return ETWC_KERNEL_NONE;
+    }
+    switch (record->type) {
+    case ETWC_KERNEL_CSWITCH:
+    case ETWC_KERNEL_READY_THREAD:
+    case ETWC_KERNEL_SAMPLE:
+    case ETWC_KERNEL_INTERRUPT:
+        return (etwc_kernel_type)record->type;
+    default:
+        see_classic(a, record->type);
+        *status = apply_other(a, event, record, err);
+        return ETWC_KERNEL_NONE;
+    }
 }
 
-/* Most events of a busy trace are one of four: what comes is foretold by nothing, so
- * there is one choice between all of them, and none after it. */
+/* The four have one place where they are applied, so that compilers put them there. */
 static inline etwc_status
 apply_record(etwc_aggregate *a, const etwc_event *event, etwc_error *err)
 {
-    union {
-        etwc_kernel_cswitch cswitch;
-        etwc_kernel_ready ready;
-        etwc_kernel_sample sample;
-        etwc_kernel_interrupt interrupt;
-    } u;
-    switch (etwc_frequent_of(event)) {
-    case ETWC_FREQUENT_CSWITCH:
-        if (ETWC_UNLIKELY(!etwc_frequent_cswitch(event, &u.cswitch)))
-            break;
+    etwc_status status = ETWC_OK;
+    etwc_kernel_record record;
+    etwc_kernel_type type = take_frequent(event, &record);
+    if (type == ETWC_KERNEL_NONE)
+        type = take_other(a, event, &record, &status, err);
+    switch (type) {
+    case ETWC_KERNEL_CSWITCH:
         see_classic(a, ETWC_KERNEL_CSWITCH);
-        metric_apply_switch(a, event, &u.cswitch);
-        return ETWC_OK;
-    case ETWC_FREQUENT_READY_THREAD:
-        if (ETWC_UNLIKELY(!etwc_frequent_ready(event, &u.ready)))
-            break;
+        metric_apply_switch(a, event, &record.u.cswitch);
+        break;
+    case ETWC_KERNEL_READY_THREAD:
         see_classic(a, ETWC_KERNEL_READY_THREAD);
-        metric_apply_ready(a, event, &u.ready);
-        return ETWC_OK;
-    case ETWC_FREQUENT_SAMPLE:
-        if (ETWC_UNLIKELY(!etwc_frequent_sample(event, &u.sample)))
-            break;
+        metric_apply_ready(a, event, &record.u.ready);
+        break;
+    case ETWC_KERNEL_SAMPLE:
         see_classic(a, ETWC_KERNEL_SAMPLE);
-        metric_apply_sample(a, event, &u.sample);
-        return ETWC_OK;
-    case ETWC_FREQUENT_DPC:
-        if (ETWC_UNLIKELY(!etwc_frequent_dpc(event, &u.interrupt)))
-            break;
+        metric_apply_sample(a, event, &record.u.sample);
+        break;
+    case ETWC_KERNEL_INTERRUPT:
         see_classic(a, ETWC_KERNEL_INTERRUPT);
-        metric_apply_interrupt(a, event, &u.interrupt);
-        return ETWC_OK;
+        metric_apply_interrupt(a, event, &record.u.interrupt);
+        break;
     default:
         break;
     }
-    return apply_by_table(a, event, err);
+    return status;
 }
 
 /* What is left to do when a record has run out of memory or added rows. */
