@@ -99,14 +99,23 @@ fill_locked(pyetw_position *position, etwc_event *views, size_t capacity,
     }
 }
 
+/* False, with an exception, while a call on the same position is under way: of another
+ * thread, or of this one when a finalizer runs inside of it. */
+static bool
+is_free(const pyetw_position *position)
+{
+    if (!position->is_busy)
+        return true;
+    PyErr_SetString(PyExc_ValueError, "the iterator is in use by another thread");
+    return false;
+}
+
 int
 pyetw_position_fill(pyetw_position *position, etwc_event *views, size_t capacity,
                     size_t *out_count)
 {
-    if (position->is_busy) {
-        PyErr_SetString(PyExc_ValueError, "the iterator is in use by another thread");
+    if (!is_free(position))
         return -1;
-    }
     if (position->cursor == NULL)
         return 0;
     position->is_busy = true;
@@ -144,12 +153,13 @@ static PyObject *
 events_next(PyObject *op)
 {
     pyetw_events *events = (pyetw_events *)op;
+    if (!is_free(&events->position))
+        return NULL;
     if (events->next == events->count) {
         int result = pyetw_position_fill(&events->position, events->views, EVENTS_CHUNK,
                                          &events->count);
         if (result <= 0) {
-            if (!events->position.is_busy)
-                events->next = events->count = 0;
+            events->next = events->count = 0;
             return NULL;
         }
         events->next = 0;
@@ -157,7 +167,7 @@ events_next(PyObject *op)
         (void)pyetw_trace_check_open(events->position.trace);
         return NULL;
     }
-    /* Making the event may collect garbage, and a finalizer may come back here: it
+    /* Making the event may collect garbage, and finalizers may come back here: they
      * must not read on, for the view is still to be copied. */
     size_t at = events->next++;
     events->position.is_busy = true;
