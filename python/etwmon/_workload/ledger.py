@@ -182,7 +182,10 @@ class Rule:
         for life, counters in zip(self.processes, self.totals.processes, strict=True):
             rows.append({**life.to_dict(), "counters": dict(sorted(counters.items()))})
         for row, gauges in zip(rows, self.totals.gauges, strict=True):
-            row["gauges"] = dict(sorted(gauges.items()))
+            row["gauges"] = {
+                name: list(value) if isinstance(value, tuple) else value
+                for name, value in sorted(gauges.items())
+            }
         return {
             "start": self.recording.start,
             "last": self.recording.last,
