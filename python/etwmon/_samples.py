@@ -257,7 +257,48 @@ def _restore_metrics(state: dict[str, Any]) -> ProcessMetrics:
     return metrics
 
 
-class SampleInterval(Interval):
+class _Telling:
+    """What is seldom asked of a sample: the core hands it on to the sample's interval."""
+
+    __slots__ = ()
+
+    def dict_of(self, sample: MetricSample, command_line: str | None) -> dict[str, object]:
+        return {
+            "timestamp": sample.timestamp,
+            "interval_s": sample.interval_s,
+            "pid": sample.pid,
+            "name": sample.name,
+            "quality": sample.quality,
+            "metrics": sample.metrics.to_dict(command_line=command_line),
+        }
+
+    def json_of(self, sample: MetricSample, command_line: str | None) -> str:
+        return json.dumps(self.dict_of(sample, command_line), default=to_plain)
+
+    def are_equal(self, one: MetricSample, other: MetricSample) -> bool:
+        return (
+            one.timestamp == other.timestamp
+            and one.interval_s == other.interval_s
+            and one.metrics == other.metrics
+        )
+
+    def repr_of(self, sample: MetricSample, _: object) -> str:
+        cpu = sample.metrics.cpu.cpu_percent
+        shown = "" if cpu is None else f", CPU {cpu:.1f} %"
+        return (
+            f"<MetricSample pid {sample.pid}, {sample.name or 'unnamed'}{shown}, "
+            f"{sample.interval_s:g} s to {sample.timestamp}, {sample.quality}>"
+        )
+
+    def html_of(self, sample: MetricSample, _: object) -> str:
+        return sample.metrics._repr_html_()
+
+    def reduced(self, sample: MetricSample, _: object) -> tuple[Any, ...]:
+        times = (sample.timestamp, sample.interval_s)
+        return _restore_sample, (times, sample.pid, sample.loss, sample.metrics)
+
+
+class SampleInterval(Interval, _Telling):
     """An interval as its samples ask it."""
 
     __slots__ = ()
@@ -276,7 +317,7 @@ class SampleInterval(Interval):
         return ProcessMetrics(self, row)
 
 
-class _Past:
+class _Past(_Telling):
     """What an unpickled sample knows of its interval."""
 
     __slots__ = ("_metrics", "loss", "seconds", "timestamp")
@@ -293,50 +334,6 @@ class _Past:
 
     def metrics_of(self, _: int) -> ProcessMetrics:
         return self._metrics
-
-
-# ---- What the core asks of a sample ----------------------------------------------------------
-
-
-def sample_to_dict(sample: MetricSample, command_line: str | None) -> dict[str, object]:
-    return {
-        "timestamp": sample.timestamp,
-        "interval_s": sample.interval_s,
-        "pid": sample.pid,
-        "name": sample.name,
-        "quality": sample.quality,
-        "metrics": sample.metrics.to_dict(command_line=command_line),
-    }
-
-
-def sample_to_json(sample: MetricSample, command_line: str | None) -> str:
-    return json.dumps(sample_to_dict(sample, command_line), default=to_plain)
-
-
-def samples_equal(one: MetricSample, other: MetricSample) -> bool:
-    return (
-        one.timestamp == other.timestamp
-        and one.interval_s == other.interval_s
-        and one.metrics == other.metrics
-    )
-
-
-def sample_repr(sample: MetricSample, _: object) -> str:
-    cpu = sample.metrics.cpu.cpu_percent
-    shown = "" if cpu is None else f", CPU {cpu:.1f} %"
-    return (
-        f"<MetricSample pid {sample.pid}, {sample.name or 'unnamed'}{shown}, "
-        f"{sample.interval_s:g} s to {sample.timestamp}, {sample.quality}>"
-    )
-
-
-def sample_html(sample: MetricSample, _: object) -> str:
-    return sample.metrics._repr_html_()
-
-
-def sample_reduce(sample: MetricSample, _: object) -> tuple[Any, ...]:
-    times = (sample.timestamp, sample.interval_s)
-    return _restore_sample, (times, sample.pid, sample.loss, sample.metrics)
 
 
 def _restore_sample(

@@ -161,27 +161,23 @@ static PyMemberDef sample_members[] = {
     {NULL, 0, 0, 0, NULL},
 };
 
-/* ---- What is seldom done, in Python: etwmon._samples ----------------------------------- */
+/* ---- What is seldom asked: a method of the interval, in Python -------------------------- */
 
 static PyObject *
-in_python(const char *function, PyObject *sample, PyObject *more)
+by_interval(const char *method, PyObject *op, PyObject *more)
 {
-    PyObject *module = PyImport_ImportModule("etwmon._samples");
-    if (module == NULL)
-        return NULL;
-    PyObject *result = PyObject_CallMethod(module, function, "OO", sample, more);
-    Py_DECREF(module);
-    return result;
+    return PyObject_CallMethod(((const pyetw_sample *)op)->interval, method, "OO", op,
+                               more);
 }
 
 static PyObject *
-with_mode(const char *function, PyObject *op, PyObject *args, PyObject *kwargs)
+with_mode(const char *method, PyObject *op, PyObject *args, PyObject *kwargs)
 {
     static char *names[] = {"command_line", NULL};
     PyObject *mode = Py_None;
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|$O", names, &mode))
         return NULL;
-    return in_python(function, op, mode);
+    return by_interval(method, op, mode);
 }
 
 PyDoc_STRVAR(
@@ -195,7 +191,7 @@ PyDoc_STRVAR(
 static PyObject *
 sample_to_dict(PyObject *op, PyObject *args, PyObject *kwargs)
 {
-    return with_mode("sample_to_dict", op, args, kwargs);
+    return with_mode("dict_of", op, args, kwargs);
 }
 
 PyDoc_STRVAR(to_json_doc, "to_json($self, *, command_line=None)\n--\n\n"
@@ -204,27 +200,27 @@ PyDoc_STRVAR(to_json_doc, "to_json($self, *, command_line=None)\n--\n\n"
 static PyObject *
 sample_to_json(PyObject *op, PyObject *args, PyObject *kwargs)
 {
-    return with_mode("sample_to_json", op, args, kwargs);
+    return with_mode("json_of", op, args, kwargs);
 }
 
 static PyObject *
 sample_reduce(PyObject *op, PyObject *unused)
 {
     (void)unused;
-    return in_python("sample_reduce", op, Py_None);
+    return by_interval("reduced", op, Py_None);
 }
 
 static PyObject *
 sample_repr_html(PyObject *op, PyObject *unused)
 {
     (void)unused;
-    return in_python("sample_html", op, Py_None);
+    return by_interval("html_of", op, Py_None);
 }
 
 static PyObject *
 sample_repr(PyObject *op)
 {
-    return in_python("sample_repr", op, Py_None);
+    return by_interval("repr_of", op, Py_None);
 }
 
 static PyObject *
@@ -232,7 +228,7 @@ sample_richcompare(PyObject *op, PyObject *other, int how)
 {
     if ((how != Py_EQ && how != Py_NE) || Py_TYPE(other) != Py_TYPE(op))
         return Py_NewRef(Py_NotImplemented);
-    PyObject *same = in_python("samples_equal", op, other);
+    PyObject *same = by_interval("are_equal", op, other);
     if (same == NULL || how == Py_EQ)
         return same;
     int is_same = PyObject_IsTrue(same);
