@@ -147,7 +147,7 @@ LOWEST = {"_errors", "_flags", "_base", "_redact"}
 LOW = {
     "_config": {*LOWEST, "_config_dict"},
     "_config_dict": {*LOWEST, "_config"},
-    "_metrics": LOWEST,
+    "_metrics": {*LOWEST, "_etwcore"},  # the base of its groups makes fields of rows
 }
 TOP = {"_cli", "_workload", "_demo", "__main__"}
 MAY_IMPORT_TOP = {

@@ -15,6 +15,7 @@ from typing import (
 from uuid import UUID
 
 from etwmon._info import LossReport
+from etwmon._rows import Interval
 from etwmon._samples import ProcessMetrics
 from etwmon._selection import Packed
 
@@ -354,6 +355,41 @@ class MetricSample:
     def _repr_html_(self) -> str: ...
     def __reduce__(self) -> tuple[object, ...]: ...
     def __eq__(self, other: object, /) -> bool: ...
+
+@final
+class RowView:
+    def __new__(
+        cls, interval: Interval, snapshot: Snapshot, base: Snapshot | None, number: int
+    ) -> Self: ...
+    @property
+    def interval(self) -> Interval: ...
+    @property
+    def number(self) -> int: ...
+    @property
+    def known(self) -> int: ...
+    def at(self, column: int, /) -> int: ...
+
+class GroupBase:
+    def __new__(cls) -> Self: ...
+    @classmethod
+    def of_row(cls, row: RowView, /) -> Self: ...
+    @property
+    def _row(self) -> RowView | None: ...
+
+@final
+class GroupField:
+    def __new__(
+        cls,
+        number: int,
+        name: str,
+        kind: int = 0,
+        source: str | None = None,
+        column: str | None = None,
+        bits: int = 0,
+        other: str | None = None,
+        text: int = 0,
+        call: Callable[[RowView], object] | None = None,
+    ) -> Self: ...
 
 @final
 class RowTable:

@@ -11,6 +11,7 @@ from datetime import datetime
 from html import escape
 from typing import Any, TypeAlias
 
+from etwmon._etwcore import GroupBase, GroupField
 from etwmon._redact import redact
 
 Value: TypeAlias = (
@@ -44,24 +45,17 @@ class MetricGroup:
         return f"<table>{cells}</table>"
 
 
-class _Redacted:
-    """Room for what is told of a command line when it is exported."""
+class RowGroup(MetricGroup, GroupBase):
+    """A group of a process: what was not set is made of its row when it is read."""
 
-    __slots__ = ("_mode",)
+    __slots__ = ()
 
-    @property
-    def command_line_mode(self) -> str:
-        """How `to_dict`, pickles and HTML treat command lines: see `etwmon._redact`."""
-        mode: str = getattr(self, "_mode", "mask")
-        return mode
-
-    def redact_as(self, mode: str) -> None:
-        """Set it."""
-        self._mode = mode
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), tuple(getattr(self, one.name) for one in fields(self))
 
 
-@dataclass(slots=True, eq=False)
-class ProcessInfo(MetricGroup, _Redacted):
+@dataclass(eq=False)
+class ProcessInfo(RowGroup):
     """Who a process is.
 
     Attributes:
@@ -87,6 +81,8 @@ class ProcessInfo(MetricGroup, _Redacted):
         images_unloaded: modules that were unmapped.
     """
 
+    __slots__ = ("_mode",)
+
     pid: int
     name: str | None = None
     parent_pid: int | None = None
@@ -102,6 +98,18 @@ class ProcessInfo(MetricGroup, _Redacted):
     image_path: str | None = None
     images_loaded: int | None = None
     images_unloaded: int | None = None
+
+    @property
+    def command_line_mode(self) -> str:
+        """How `to_dict`, pickles and HTML treat command lines: see `etwmon._redact`."""
+        mode: str | None = getattr(self, "_mode", None)
+        if mode is None:
+            mode = "mask" if self._row is None else self._row.interval.command_line
+        return mode
+
+    def redact_as(self, mode: str) -> None:
+        """Set it."""
+        self._mode = mode
 
     def to_dict(self, *, command_line: str | None = None) -> dict[str, Value]:
         """Return name and value of each field.
@@ -136,8 +144,8 @@ def restore_process_info(values: dict[str, Any], mode: str) -> ProcessInfo:
     return info
 
 
-@dataclass(slots=True)
-class CPUMetrics(MetricGroup):
+@dataclass
+class CPUMetrics(RowGroup):
     """Processor time of a process.
 
     CPU time comes from context switches when the trace has them, less the interrupts that hit
@@ -170,6 +178,8 @@ class CPUMetrics(MetricGroup):
         samples_in_isr: of these, how many hit an ISR.
     """
 
+    __slots__ = ()
+
     cpu_percent: float | None = None
     cpu_cycles: int | None = None
     kernel_time: float | None = None
@@ -192,8 +202,8 @@ class CPUMetrics(MetricGroup):
     samples_in_isr: int | None = None
 
 
-@dataclass(slots=True)
-class MemoryMetrics(MetricGroup):
+@dataclass
+class MemoryMetrics(RowGroup):
     """Memory of a process.
 
     Sizes are bytes and the latest that was told: by lists of working sets, which Windows
@@ -217,6 +227,8 @@ class MemoryMetrics(MetricGroup):
         commit_debt_bytes: commitment that it owes, as newer lists have it.
     """
 
+    __slots__ = ()
+
     working_set_size: int | None = None
     private_bytes: int | None = None
     virtual_bytes: int | None = None
@@ -232,8 +244,8 @@ class MemoryMetrics(MetricGroup):
     commit_debt_bytes: int | None = None
 
 
-@dataclass(slots=True)
-class ThreadMetrics(MetricGroup):
+@dataclass
+class ThreadMetrics(RowGroup):
     """Threads of a process.
 
     Attributes:
@@ -249,6 +261,8 @@ class ThreadMetrics(MetricGroup):
         threads_ended: threads that ended.
     """
 
+    __slots__ = ()
+
     thread_count: int | None = None
     thread_ids: list[int] | None = None
     active_threads: int | None = None
@@ -259,8 +273,8 @@ class ThreadMetrics(MetricGroup):
     threads_ended: int | None = None
 
 
-@dataclass(slots=True)
-class IOMetrics(MetricGroup):
+@dataclass
+class IOMetrics(RowGroup):
     """File calls of a process, cached ones included; `disk` has what reached a disk.
 
     In a trace without file events, reads and writes are those that Kernel-Process tells when
@@ -279,6 +293,8 @@ class IOMetrics(MetricGroup):
         io_priorities: disk reads and writes by the priority that each of them had.
     """
 
+    __slots__ = ()
+
     read_operations: int | None = None
     write_operations: int | None = None
     other_operations: int | None = None
@@ -288,8 +304,8 @@ class IOMetrics(MetricGroup):
     io_priorities: dict[str, int] | None = None
 
 
-@dataclass(slots=True)
-class HandleMetrics(MetricGroup):
+@dataclass
+class HandleMetrics(RowGroup):
     """Handles of a process.
 
     Handles of the kernel are those of System, whoever opened them. Counts by type leave
@@ -305,6 +321,8 @@ class HandleMetrics(MetricGroup):
         duplicated_by_type: handles that it got as duplicates of others, from itself too.
         duplicates_given: duplicates that were made of its handles, for itself or others.
     """
+
+    __slots__ = ()
 
     handle_count: int | None = None
     gdi_objects: int | None = None
@@ -342,8 +360,8 @@ class Latency:
         return {one.name: getattr(self, one.name) for one in fields(self)}
 
 
-@dataclass(slots=True)
-class DiskMetrics(MetricGroup):
+@dataclass
+class DiskMetrics(RowGroup):
     """What a process read from and wrote to disks. Writes of the file cache belong to System.
 
     Attributes:
@@ -360,6 +378,8 @@ class DiskMetrics(MetricGroup):
         flush_latency: how long flushes took.
     """
 
+    __slots__ = ()
+
     read_operations: int | None = None
     write_operations: int | None = None
     read_bytes: int | None = None
@@ -373,8 +393,8 @@ class DiskMetrics(MetricGroup):
     flush_latency: Latency | None = None
 
 
-@dataclass(slots=True)
-class NetworkMetrics(MetricGroup):
+@dataclass
+class NetworkMetrics(RowGroup):
     """What a process sent and received, IPv4 and IPv6 together, without headers.
 
     Attributes:
@@ -392,6 +412,8 @@ class NetworkMetrics(MetricGroup):
         tcp_disconnects: connections that ended.
     """
 
+    __slots__ = ()
+
     tcp_sent_bytes: int | None = None
     tcp_received_bytes: int | None = None
     tcp_sent_packets: int | None = None
@@ -406,7 +428,7 @@ class NetworkMetrics(MetricGroup):
     tcp_disconnects: int | None = None
 
 
-GROUPS: dict[str, type[MetricGroup]] = {
+GROUPS: dict[str, type[RowGroup]] = {
     "process": ProcessInfo,
     "cpu": CPUMetrics,
     "memory": MemoryMetrics,
@@ -416,6 +438,12 @@ GROUPS: dict[str, type[MetricGroup]] = {
     "disk": DiskMetrics,
     "network": NetworkMetrics,
 }
+
+for _group in GROUPS.values():
+    _names = tuple(one.name for one in fields(_group))
+    for _number, _name in enumerate(_names):
+        setattr(_group, _name, GroupField(_number, _name))
+    setattr(_group, "__slots__", _names)  # noqa: B010 - as if they were: mypy knows better
 
 
 @dataclass(slots=True)

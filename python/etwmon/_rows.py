@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TYPE_CHECKING, Final, Literal
+from dataclasses import fields, replace
+from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
-from etwmon._etwcore import ROW_COLUMNS
+from etwmon._etwcore import ROW_COLUMNS, GroupField
 from etwmon._info import LossReport, filetime_to_datetime
 from etwmon._metrics import (
     FIELDS,
@@ -17,17 +17,17 @@ from etwmon._metrics import (
     IOMetrics,
     Latency,
     MemoryMetrics,
-    MetricGroup,
     NetworkMetrics,
     ProcessInfo,
     ProcessThread,
+    RowGroup,
     ThreadMetrics,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
-    from etwmon._etwcore import MachineFacts, Snapshot
+    from etwmon._etwcore import MachineFacts, RowView, Snapshot
 
 # Bits of the column `known`, as etwc_snapshot.h has them.
 PARENT, SESSION, EXIT_STATUS = 1 << 0, 1 << 1, 1 << 2
@@ -247,6 +247,16 @@ class Interval:
         return self.presence[source] != 0
 
     @property
+    def cpu_source(self) -> str | None:
+        """What CPU time is from."""
+        return self.machine["cpu_source"]
+
+    @property
+    def mode_source(self) -> str | None:
+        """What its kernel and user part are from."""
+        return self.machine["mode_source"]
+
+    @property
     def presence(self) -> dict[str, int]:
         """What the trace has of each source; 0 is nothing."""
         if self._presence is None:
@@ -257,120 +267,88 @@ class Interval:
 # ---- From a row to groups ------------------------------------------------------------------
 
 
-class Row:
-    """The values of one row in an interval, by column."""
-
-    __slots__ = ("interval", "number", "presence", "values")
-
-    def __init__(self, interval: Interval, number: int) -> None:
-        self.interval = interval
-        self.number = number
-        self.presence = interval.presence
-        row = interval.snapshot.row(number, interval.base)
-        self.values = dict(zip(ROW_COLUMNS, row, strict=True))
-
-    def count(self, source: str, column: str) -> int | None:
-        """Return a counter, or None when the trace does not have its source."""
-        return self.values[column] if self.presence[source] else None
-
-    def count_or_exit(self, source: str, column: str, at_exit: str) -> int | None:
-        """Return a counter or, without its source, what the record of the exit told."""
-        if self.presence[source]:
-            return self.values[column]
-        return self.known(EXIT_COUNTS, at_exit)
-
-    def known(self, bit: int, column: str) -> int | None:
-        """Return a value that a bit of `known` guards."""
-        return self.values[column] if self.values["known"] & bit else None
-
-    def group(self, name: str) -> MetricGroup:
-        """Make one group."""
-        return _MAKERS[name](self)
+_AT = {name: number for number, name in enumerate(ROW_COLUMNS)}
+_PROCESS_ID = _AT["process_id"]
+_RUN_NS = _AT["run_ns"]
+_BEGIN, _END = _AT["begin_filetime"], _AT["end_filetime"]
+_SESSION_ID = _AT["logon_session_id"]
+_MODE_COLUMNS = {
+    "samples": (_AT["sample_kernel_ns"], _AT["sample_user_ns"]),
+    "ticks": (_AT["tick_kernel_ns"], _AT["tick_user_ns"]),
+}
+_FAULT_COLUMNS = tuple(_AT[f"faults_{kind}"] for kind in _FAULT_KINDS)
 
 
-def _make_process(row: Row) -> ProcessInfo:
-    values = row.values
-    name, command_line, user_sid, package, application, path = row.interval.snapshot.texts(
-        row.number
-    )
-    session = row.known(SESSION, "logon_session_id")
-    info = ProcessInfo(
-        pid=values["process_id"],
-        name=name,
-        parent_pid=row.known(PARENT, "parent_id"),
-        session_id=None if session == _NO_SESSION else session,
-        create_time=filetime_to_datetime(values["begin_filetime"]),
-        exit_time=filetime_to_datetime(values["end_filetime"]),
-        exit_code=row.known(EXIT_STATUS, "exit_status"),
-        command_line=command_line,
-        start_key=row.known(KEY, "start_key"),
-        user_sid=user_sid,
-        package_full_name=package,
-        application_id=application,
-        image_path=path,
-        images_loaded=row.count("image", "images_loaded"),
-        images_unloaded=row.count("image", "images_unloaded"),
-    )
-    info.redact_as(row.interval.command_line)
-    return info
+def _session_id(row: RowView) -> int | None:
+    session = row.at(_SESSION_ID) if row.known & SESSION else None
+    return None if session == _NO_SESSION else session
 
 
-def _mode_times(row: Row) -> tuple[int | None, int | None]:
-    source = row.interval.machine["mode_source"]
-    if source is None or (source == "ticks" and not row.values["known"] & TICKS):
-        return None, None
-    prefix = "sample" if source == "samples" else "tick"
-    return row.values[f"{prefix}_kernel_ns"], row.values[f"{prefix}_user_ns"]
+def _mode_time(row: RowView, which: int) -> int | None:
+    source = row.interval.mode_source
+    if source is None or (source == "ticks" and not row.known & TICKS):
+        return None
+    return row.at(_MODE_COLUMNS[source][which])
 
 
-def _cpu_time(row: Row) -> int | None:
-    if row.interval.machine["cpu_source"] == "switches":
-        return row.values["run_ns"]
-    kernel, user = _mode_times(row)
+def _kernel_ns(row: RowView) -> int | None:
+    return _mode_time(row, 0)
+
+
+def _user_ns(row: RowView) -> int | None:
+    return _mode_time(row, 1)
+
+
+def _kernel_ms(row: RowView) -> float | None:
+    time = _mode_time(row, 0)
+    return None if time is None else time / NS_PER_MS
+
+
+def _user_ms(row: RowView) -> float | None:
+    time = _mode_time(row, 1)
+    return None if time is None else time / NS_PER_MS
+
+
+def _cpu_time(row: RowView) -> int | None:
+    if row.interval.cpu_source == "switches":
+        return row.at(_RUN_NS)
+    kernel, user = _mode_time(row, 0), _mode_time(row, 1)
     return None if kernel is None or user is None else kernel + user
 
 
-def _wall_ns(row: Row) -> int:
+def _wall_ns(row: RowView) -> int:
     """Length of the interval; of a whole life, the part of the trace that it spans."""
     begin, end = row.interval.begin, row.interval.end
     if row.interval.is_whole:
-        values = row.values
-        if values["known"] & BEGIN:
-            begin = max(begin, values["begin_filetime"])
-        if values["known"] & END:
-            end = min(end, values["end_filetime"])
+        if row.known & BEGIN:
+            begin = max(begin, row.at(_BEGIN))
+        if row.known & END:
+            end = min(end, row.at(_END))
     return max(end - begin, 0) * 100
 
 
-def _make_cpu(row: Row) -> CPUMetrics:
-    interval = row.interval
-    kernel, user = _mode_times(row)
+def _cpu_percent(row: RowView) -> float | None:
     cpu_time = _cpu_time(row)
     wall = _wall_ns(row)
-    return CPUMetrics(
-        cpu_percent=None if cpu_time is None or wall == 0 else 100.0 * cpu_time / wall,
-        cpu_cycles=row.known(EXIT_COUNTS, "exit_cycles"),
-        kernel_time=None if kernel is None else kernel / NS_PER_MS,
-        user_time=None if user is None else user / NS_PER_MS,
-        context_switches=row.count("switches", "context_switches"),
-        ready_time_ns=row.count("ready", "ready_ns") if interval.has("single_switches") else None,
-        wait_time_ns=interval.snapshot.waits(row.number, interval.base)
-        if interval.has("single_switches")
-        else None,
-        voluntary_switches=row.count("single_switches", "voluntary_switches"),
-        involuntary_switches=row.count("single_switches", "involuntary_switches"),
-        migrations=row.count("single_switches", "migrations"),
-        priority=row.known(PRIORITY, "base_priority"),
-        affinity_mask=interval.snapshot.threads_of(row.number)[3] or None,
-        cpu_time_ns=cpu_time,
-        kernel_time_ns=kernel,
-        user_time_ns=user,
-        life_kernel_time_ns=row.known(TICKS, "life_tick_kernel_ns"),
-        life_user_time_ns=row.known(TICKS, "life_tick_user_ns"),
-        samples=row.count("samples", "samples"),
-        samples_in_dpc=row.count("samples", "samples_in_dpc"),
-        samples_in_isr=row.count("samples", "samples_in_isr"),
-    )
+    return None if cpu_time is None or wall == 0 else 100.0 * cpu_time / wall
+
+
+def _ready_ns(row: RowView) -> int | None:
+    interval = row.interval
+    if not interval.has("ready") or not interval.has("single_switches"):
+        return None
+    return row.at(_AT["ready_ns"])
+
+
+def _waits(row: RowView) -> dict[str, int] | None:
+    interval = row.interval
+    if not interval.has("single_switches"):
+        return None
+    return interval.snapshot.waits(row.number, interval.base)
+
+
+def _affinity(row: RowView) -> int | None:
+    return row.interval.snapshot.threads_of(row.number)[3] or None
 
 
 def threads_of(interval: Interval, row: int) -> list[ProcessThread]:
@@ -411,30 +389,22 @@ def threads_of(interval: Interval, row: int) -> list[ProcessThread]:
     return threads
 
 
-def _make_memory(row: Row) -> MemoryMetrics:
-    has_faults = row.interval.has("page_faults")
-    kinds = {kind: row.values[f"faults_{kind}"] for kind in _FAULT_KINDS}
-    return MemoryMetrics(
-        working_set_size=row.known(MEMORY, "working_set_size"),
-        private_bytes=row.known(MEMORY | EXIT, "private_bytes"),
-        virtual_bytes=row.known(MEMORY, "virtual_size"),
-        page_faults=sum(kinds.values()) if has_faults else None,
-        hard_faults=row.count_or_exit("hard_faults", "hard_faults", "exit_hard_faults"),
-        peak_working_set=row.known(PEAKS | WORKING_SET, "peak_working_set_size"),
-        paged_pool=row.known(COUNTERS, "paged_pool"),
-        non_paged_pool=row.known(COUNTERS, "non_paged_pool"),
-        hard_fault_bytes=row.count("hard_faults", "hard_fault_bytes"),
-        faults_by_kind=kinds if has_faults else None,
-        private_working_set_size=row.known(WORKING_SET, "private_working_set_size"),
-        shared_commit_bytes=row.known(SHARED_COMMIT, "shared_commit"),
-        commit_debt_bytes=row.known(SHARED_COMMIT, "commit_debt"),
-    )
+def _faults_by_kind(row: RowView) -> dict[str, int] | None:
+    if not row.interval.has("page_faults"):
+        return None
+    return {kind: row.at(column) for kind, column in zip(_FAULT_KINDS, _FAULT_COLUMNS, strict=True)}
 
 
-def _thread_cycles(row: Row) -> dict[int, int] | None:
+def _page_faults(row: RowView) -> int | None:
+    if not row.interval.has("page_faults"):
+        return None
+    return sum(row.at(column) for column in _FAULT_COLUMNS)
+
+
+def _thread_cycles(row: RowView) -> dict[int, int] | None:
     """Cycles of the threads that ended; the table of threads is there for whole lives."""
     interval = row.interval
-    if not interval.has("thread_cycles"):
+    if not row.known & THREADS or not interval.has("thread_cycles"):
         return None
     if not interval.is_whole:
         return interval.snapshot.ended_threads(row.number, interval.base)
@@ -442,39 +412,39 @@ def _thread_cycles(row: Row) -> dict[int, int] | None:
     return {thread[0]: cycles for thread in threads if (cycles := thread[8]) is not None}
 
 
-def _make_threads(row: Row) -> ThreadMetrics:
-    if not row.values["known"] & THREADS:
-        return ThreadMetrics()
+def _thread_ids(row: RowView) -> list[int] | None:
+    return row.interval.snapshot.thread_ids(row.number) if row.known & THREADS else None
+
+
+def _threads_told(row: RowView, *sources: str) -> bool:
+    """Whether one of these sources tells of its threads; of the idle process none does."""
+    return (
+        bool(row.known & THREADS)
+        and row.at(_PROCESS_ID) != 0
+        and any(row.interval.has(source) for source in sources)
+    )
+
+
+def _active_threads(row: RowView) -> int | None:
+    if not _threads_told(row, "switches", "samples"):
+        return None
     interval = row.interval
-    has_switches = interval.has("switches") and row.values["process_id"] != 0
-    has_runs = has_switches or (interval.has("samples") and row.values["process_id"] != 0)
-    has_states = interval.has("single_switches") and row.values["process_id"] != 0
-    active, suspended, states, _ = interval.snapshot.threads_of(row.number, interval.base)
-    return ThreadMetrics(
-        thread_count=row.values["thread_count"],
-        thread_ids=interval.snapshot.thread_ids(row.number),
-        thread_cpu_cycles=_thread_cycles(row),
-        active_threads=active if has_runs else None,
-        suspended_threads=suspended if has_states else None,
-        thread_states=states if has_states else None,
-        threads_started=row.values["threads_started"],
-        threads_ended=row.values["threads_ended"],
-    )
+    return interval.snapshot.threads_of(row.number, interval.base)[0]
 
 
-def _make_io(row: Row) -> IOMetrics:
-    return IOMetrics(
-        read_operations=row.count_or_exit("file_reads", "file_read_ops", "exit_read_ops"),
-        write_operations=row.count_or_exit("file_writes", "file_write_ops", "exit_write_ops"),
-        other_operations=row.count("file", "file_other_ops"),
-        read_bytes=row.count_or_exit("file_reads", "file_read_bytes", "exit_read_bytes"),
-        write_bytes=row.count_or_exit("file_writes", "file_write_bytes", "exit_write_bytes"),
-        io_priority=row.known(IO_PRIORITY, "io_priority"),
-        io_priorities=_io_priorities(row),
-    )
+def _suspended_threads(row: RowView) -> int | None:
+    if not _threads_told(row, "single_switches"):
+        return None
+    return row.interval.snapshot.threads_of(row.number)[1]
 
 
-def _io_priorities(row: Row) -> dict[str, int] | None:
+def _thread_states(row: RowView) -> dict[str, int] | None:
+    if not _threads_told(row, "single_switches"):
+        return None
+    return row.interval.snapshot.threads_of(row.number)[2]
+
+
+def _io_priorities(row: RowView) -> dict[str, int] | None:
     interval = row.interval
     if not interval.has("disk"):
         return None
@@ -486,22 +456,16 @@ def _nonzero(counts: dict[str, int]) -> dict[str, int]:
     return {name: count for name, count in counts.items() if count}
 
 
-def _make_handles(row: Row) -> HandleMetrics:
-    handles = HandleMetrics(
-        handle_count=row.known(HANDLES | COUNTERS | EXIT, "handle_count"),
-        peak_handle_count=row.known(HANDLES | COUNTERS, "peak_handle_count"),
-        duplicates_given=row.count("objects", "duplicates_given"),
-    )
+def _objects(row: RowView, which: int) -> dict[str, int] | None:
+    """Handles by type that were opened (0), closed (1) or duplicated (2)."""
     interval = row.interval
-    if interval.has("objects"):
-        opened, closed, duplicated = {}, {}, {}
-        for kind, said, *counts in interval.snapshot.objects(row.number, interval.base):
-            name = said or (f"type {kind}" if kind != _OTHER_TYPES else "other")
-            opened[name], closed[name], duplicated[name] = counts
-        handles.opened_by_type = _nonzero(opened)
-        handles.closed_by_type = _nonzero(closed)
-        handles.duplicated_by_type = _nonzero(duplicated)
-    return handles
+    if not interval.has("objects"):
+        return None
+    counted = {}
+    for kind, said, *counts in interval.snapshot.objects(row.number, interval.base):
+        name = said or (f"type {kind}" if kind != _OTHER_TYPES else "other")
+        counted[name] = counts[which]
+    return _nonzero(counted)
 
 
 def latency_of(
@@ -512,53 +476,174 @@ def latency_of(
     return Latency(operations, total / operations, p50, p99, longest) if operations else None
 
 
-def _latency(row: Row, kind: int) -> Latency | None:
+def _latency(row: RowView, kind: int) -> Latency | None:
     return latency_of(row.interval.snapshot, row.number, kind, row.interval.base)
 
 
-def _make_disk(row: Row) -> DiskMetrics:
-    return DiskMetrics(
-        read_operations=row.count("disk", "disk_read_ops"),
-        write_operations=row.count("disk", "disk_write_ops"),
-        read_bytes=row.count("disk", "disk_read_bytes"),
-        write_bytes=row.count("disk", "disk_write_bytes"),
-        flushes=row.count("disk", "disk_flushes"),
-        read_time_ns=row.count("disk", "disk_read_ns"),
-        write_time_ns=row.count("disk", "disk_write_ns"),
-        flush_time_ns=row.count("disk", "disk_flush_ns"),
-        read_latency=_latency(row, READ),
-        write_latency=_latency(row, WRITE),
-        flush_latency=_latency(row, FLUSH),
+# ---- How each field is made ----------------------------------------------------------------
+
+_NUMBER, _TEXT, _TIME, _CALL = range(4)  # kinds of GroupField
+
+
+class _Give:
+    """Says of what the fields of a group are made."""
+
+    def __init__(self, group: type[RowGroup]) -> None:
+        self._group = group
+        self._numbers = {one.name: number for number, one in enumerate(fields(group))}
+
+    def _put(self, name: str, **how: Any) -> None:  # noqa: ANN401 - of GroupField
+        setattr(self._group, name, GroupField(self._numbers[name], name, **how))
+
+    def count(self, source: str, **columns: str) -> Self:
+        """Give counters, which are None when the trace does not have their source."""
+        for name, column in columns.items():
+            self._put(name, source=source, column=column)
+        return self
+
+    def count_or_exit(self, source: str, **columns: tuple[str, str]) -> Self:
+        """Give counters or, without their source, what the record of the exit told."""
+        for name, (column, other) in columns.items():
+            self._put(name, source=source, column=column, bits=EXIT_COUNTS, other=other)
+        return self
+
+    def known(self, bits: int, **columns: str) -> Self:
+        """Give values that bits of `known` guard."""
+        for name, column in columns.items():
+            self._put(name, bits=bits, other=column)
+        return self
+
+    def texts(self, **numbers: int) -> Self:
+        """Give texts, by their place among those of `Snapshot.texts`."""
+        for name, number in numbers.items():
+            self._put(name, kind=_TEXT, text=number)
+        return self
+
+    def times(self, **columns: str) -> Self:
+        """Give times; 0 is none."""
+        for name, column in columns.items():
+            self._put(name, kind=_TIME, source="", column=column)
+        return self
+
+    def calls(self, **functions: Callable[[RowView], object]) -> Self:
+        """Give what functions make of the row."""
+        for name, function in functions.items():
+            self._put(name, kind=_CALL, call=function)
+        return self
+
+
+# fmt: off
+(
+    _Give(ProcessInfo)
+    .count("", pid="process_id")
+    .texts(name=0, command_line=1, user_sid=2, package_full_name=3, application_id=4, image_path=5)
+    .known(PARENT, parent_pid="parent_id")
+    .known(EXIT_STATUS, exit_code="exit_status")
+    .known(KEY, start_key="start_key")
+    .times(create_time="begin_filetime", exit_time="end_filetime")
+    .count("image", images_loaded="images_loaded", images_unloaded="images_unloaded")
+    .calls(session_id=_session_id)
+)
+(
+    _Give(CPUMetrics)
+    .known(EXIT_COUNTS, cpu_cycles="exit_cycles")
+    .known(PRIORITY, priority="base_priority")
+    .known(TICKS, life_kernel_time_ns="life_tick_kernel_ns", life_user_time_ns="life_tick_user_ns")
+    .count("switches", context_switches="context_switches")
+    .count(
+        "single_switches",
+        voluntary_switches="voluntary_switches",
+        involuntary_switches="involuntary_switches",
+        migrations="migrations",
     )
-
-
-def _make_network(row: Row) -> NetworkMetrics:
-    return NetworkMetrics(
-        tcp_sent_bytes=row.count("network", "tcp_send_bytes"),
-        tcp_received_bytes=row.count("network", "tcp_recv_bytes"),
-        tcp_sent_packets=row.count("network", "tcp_send_ops"),
-        tcp_received_packets=row.count("network", "tcp_recv_ops"),
-        udp_sent_bytes=row.count("network", "udp_send_bytes"),
-        udp_received_bytes=row.count("network", "udp_recv_bytes"),
-        udp_sent_packets=row.count("network", "udp_send_ops"),
-        udp_received_packets=row.count("network", "udp_recv_ops"),
-        tcp_retransmits=row.count("network", "tcp_retransmits"),
-        tcp_connects=row.count("network", "tcp_connects"),
-        tcp_accepts=row.count("network", "tcp_accepts"),
-        tcp_disconnects=row.count("network", "tcp_disconnects"),
+    .count(
+        "samples",
+        samples="samples", samples_in_dpc="samples_in_dpc", samples_in_isr="samples_in_isr",
     )
-
-
-_MAKERS = {
-    "process": _make_process,
-    "cpu": _make_cpu,
-    "memory": _make_memory,
-    "threads": _make_threads,
-    "io": _make_io,
-    "handles": _make_handles,
-    "disk": _make_disk,
-    "network": _make_network,
-}
+    .calls(
+        cpu_percent=_cpu_percent, cpu_time_ns=_cpu_time,
+        kernel_time=_kernel_ms, user_time=_user_ms,
+        kernel_time_ns=_kernel_ns, user_time_ns=_user_ns,
+        affinity_mask=_affinity, ready_time_ns=_ready_ns, wait_time_ns=_waits,
+    )
+)
+(
+    _Give(MemoryMetrics)
+    .known(MEMORY, working_set_size="working_set_size", virtual_bytes="virtual_size")
+    .known(MEMORY | EXIT, private_bytes="private_bytes")
+    .known(PEAKS | WORKING_SET, peak_working_set="peak_working_set_size")
+    .known(COUNTERS, paged_pool="paged_pool", non_paged_pool="non_paged_pool")
+    .known(WORKING_SET, private_working_set_size="private_working_set_size")
+    .known(SHARED_COMMIT, shared_commit_bytes="shared_commit", commit_debt_bytes="commit_debt")
+    .count_or_exit("hard_faults", hard_faults=("hard_faults", "exit_hard_faults"))
+    .count("hard_faults", hard_fault_bytes="hard_fault_bytes")
+    .calls(page_faults=_page_faults, faults_by_kind=_faults_by_kind)
+)
+(
+    _Give(ThreadMetrics)
+    .known(
+        THREADS,
+        thread_count="thread_count",
+        threads_started="threads_started",
+        threads_ended="threads_ended",
+    )
+    .calls(
+        thread_ids=_thread_ids, active_threads=_active_threads,
+        suspended_threads=_suspended_threads, thread_cpu_cycles=_thread_cycles,
+        thread_states=_thread_states,
+    )
+)
+(
+    _Give(IOMetrics)
+    .count_or_exit(
+        "file_reads",
+        read_operations=("file_read_ops", "exit_read_ops"),
+        read_bytes=("file_read_bytes", "exit_read_bytes"),
+    )
+    .count_or_exit(
+        "file_writes",
+        write_operations=("file_write_ops", "exit_write_ops"),
+        write_bytes=("file_write_bytes", "exit_write_bytes"),
+    )
+    .count("file", other_operations="file_other_ops")
+    .known(IO_PRIORITY, io_priority="io_priority")
+    .calls(io_priorities=_io_priorities)
+)
+(
+    _Give(HandleMetrics)
+    .known(HANDLES | COUNTERS | EXIT, handle_count="handle_count")
+    .known(HANDLES | COUNTERS, peak_handle_count="peak_handle_count")
+    .count("objects", duplicates_given="duplicates_given")
+    .calls(
+        opened_by_type=lambda row: _objects(row, 0),
+        closed_by_type=lambda row: _objects(row, 1),
+        duplicated_by_type=lambda row: _objects(row, 2),
+    )
+)
+(
+    _Give(DiskMetrics)
+    .count(
+        "disk",
+        read_operations="disk_read_ops", write_operations="disk_write_ops",
+        read_bytes="disk_read_bytes", write_bytes="disk_write_bytes", flushes="disk_flushes",
+        read_time_ns="disk_read_ns", write_time_ns="disk_write_ns", flush_time_ns="disk_flush_ns",
+    )
+    .calls(
+        read_latency=lambda row: _latency(row, READ),
+        write_latency=lambda row: _latency(row, WRITE),
+        flush_latency=lambda row: _latency(row, FLUSH),
+    )
+)
+_Give(NetworkMetrics).count(
+    "network",
+    tcp_sent_bytes="tcp_send_bytes", tcp_received_bytes="tcp_recv_bytes",
+    tcp_sent_packets="tcp_send_ops", tcp_received_packets="tcp_recv_ops",
+    udp_sent_bytes="udp_send_bytes", udp_received_bytes="udp_recv_bytes",
+    udp_sent_packets="udp_send_ops", udp_received_packets="udp_recv_ops",
+    tcp_retransmits="tcp_retransmits", tcp_connects="tcp_connects",
+    tcp_accepts="tcp_accepts", tcp_disconnects="tcp_disconnects",
+)
+# fmt: on
 
 
 # ---- Where a field comes from --------------------------------------------------------------
@@ -640,11 +725,11 @@ _TOLD_BY: dict[str, tuple[tuple[int, str], ...]] = {
 }
 
 
-def field_source(path: str, value: object, row: Row) -> FieldSource:
+def field_source(path: str, value: object, row: RowView) -> FieldSource:
     interval = row.interval
     if value is None:
         return FieldSource(path, None, None, "", _reason(path, interval.machine))
-    told = (name for bit, name in _TOLD_BY.get(path, ()) if row.values["known"] & bit)
+    told = (name for bit, name in _TOLD_BY.get(path, ()) if row.known & bit)
     source = next(told, None) or _source_of(path, interval.machine) or "process"
     is_sampled = source in {"samples", "ticks"} and path.startswith("cpu.")
     # Between two lists of working sets a larger one can have been.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from etwmon._etwcore import Aggregate, MetricSample
+from etwmon._etwcore import Aggregate, MetricSample, RowView
 from etwmon._info import filetime_to_datetime
 from etwmon._metrics import (
     FIELDS,
@@ -16,15 +16,15 @@ from etwmon._metrics import (
     HandleMetrics,
     IOMetrics,
     MemoryMetrics,
-    MetricGroup,
     NetworkMetrics,
     ProcessImage,
     ProcessInfo,
     ProcessThread,
+    RowGroup,
     ThreadMetrics,
     to_plain,
 )
-from etwmon._rows import NS_PER_MS, Interval, Row, field_source, threads_of
+from etwmon._rows import NS_PER_MS, Interval, field_source, threads_of
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -67,8 +67,8 @@ class ProcessMetrics:
 
     def __init__(self, interval: Interval, row: int) -> None:
         self._interval: Interval | None = interval
-        self._row: Row | int = row
-        self._groups: dict[str, MetricGroup] = {}
+        self._row: RowView | int = row
+        self._groups: dict[str, RowGroup] = {}
         self._sources: dict[str, FieldSource] | None = None
         self._images: list[ProcessImage] | None = None
         self._threads: list[ProcessThread] | None = None
@@ -81,13 +81,18 @@ class ProcessMetrics:
             self._loss = _held(self._interval).loss
         return self._loss
 
-    def _group(self, name: str) -> MetricGroup:
+    def _group(self, name: str) -> RowGroup:
         group = self._groups.get(name)
         if group is None:
-            if isinstance(self._row, int):
-                self._row = Row(_held(self._interval), self._row)
-            group = self._groups[name] = self._row.group(name)
+            group = self._groups[name] = GROUPS[name].of_row(self._view())
         return group
+
+    def _view(self) -> RowView:
+        row = self._row
+        if isinstance(row, int):
+            interval = _held(self._interval)
+            row = self._row = RowView(interval, interval.snapshot, interval.base, row)
+        return row
 
     @property
     def process(self) -> ProcessInfo:
@@ -190,9 +195,7 @@ class ProcessMetrics:
             return _held(self._sources)[field]
         group, _, name = field.partition(".")
         value = getattr(self._group(group), name)
-        if isinstance(self._row, int):
-            self._row = Row(self._interval, self._row)
-        return field_source(field, value, self._row)
+        return field_source(field, value, self._view())
 
     def to_dict(self, *, command_line: str | None = None) -> dict[str, dict[str, Value]]:
         """Return all groups as dicts of their fields.

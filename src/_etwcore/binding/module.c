@@ -40,7 +40,7 @@ module_exec(PyObject *module)
         pyetw_errors_exec, pyetw_functions_exec, pyetw_trace_exec,    pyetw_events_exec,
         pyetw_event_exec,  pyetw_batches_exec,   pyetw_batch_exec,    pyetw_column_exec,
         pyetw_writer_exec, pyetw_aggregate_exec, pyetw_snapshot_exec, pyetw_table_exec,
-        pyetw_sample_exec,
+        pyetw_sample_exec, pyetw_row_exec,       pyetw_group_exec,
     };
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
         if (parts[i](module, state) < 0)
@@ -65,6 +65,8 @@ module_exec(PyObject *module)
     X(table_type)           \
     X(snapshot_column_type) \
     X(sample_type)          \
+    X(row_type)             \
+    X(group_type)           \
     X(extended_type)        \
     X(uuid_type)            \
     X(datetime_type)        \

@@ -14,9 +14,8 @@ typedef struct details_pair {
 static const etwc_row_details *
 details_before(const etwc_snapshot *snapshot, size_t index, const etwc_snapshot *base)
 {
-    etwc_process_row row;
-    etwc_snapshot_row(snapshot, index, &row);
-    size_t before = etwc_snapshot_find(base, row.row_id, index);
+    size_t before =
+        etwc_snapshot_find(base, etwc_snapshot_row_id(snapshot, index), index);
     return before == ETWC_NO_ROW ? NULL : etwc_snapshot_details(base, before);
 }
 

@@ -31,6 +31,8 @@ typedef struct pyetw_state {
     PyTypeObject *table_type;           /* py_table.c: RowTable */
     PyTypeObject *snapshot_column_type; /* py_table.c: one column of it */
     PyTypeObject *sample_type;          /* py_sample.c: MetricSample */
+    PyTypeObject *row_type;             /* py_row.c: RowView */
+    PyTypeObject *group_type;           /* py_group.c: GroupBase */
     PyTypeObject *extended_type;        /* py_event.c: ExtendedItem, a named tuple */
     /* objects of the standard library that are used often */
     PyObject *uuid_type;      /* uuid.UUID */
@@ -72,6 +74,8 @@ int pyetw_aggregate_exec(PyObject *module, pyetw_state *state);
 int pyetw_snapshot_exec(PyObject *module, pyetw_state *state);
 int pyetw_table_exec(PyObject *module, pyetw_state *state);
 int pyetw_sample_exec(PyObject *module, pyetw_state *state);
+int pyetw_row_exec(PyObject *module, pyetw_state *state);
+int pyetw_group_exec(PyObject *module, pyetw_state *state);
 
 /* Frees the dead Event objects. */
 void pyetw_event_drop_free(pyetw_state *state);
