@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 import etwmon
 from etwmon import _etwcore
+from etwmon._metrics import FIELDS
 from etwmon._workload import Recording, Rule
 from etwmon._workload import facts as f
 from etwmon._workload.steps import step_clock
@@ -55,3 +56,34 @@ def test_a_clock_set_back_still_adds_up(by: int) -> None:
     spent = Rule(recording).totals.processors
     for part in ("idle", "dpc", "isr"):
         assert 0 <= machine[f"{part}_ticks"] <= sum(getattr(one, part) for one in spent)
+
+
+def test_after_a_clock_was_set_back_nothing_is_called_exact() -> None:
+    recording = BUSY.record()
+    stepped = step_clock(recording, recording.start + 1_200_000, -5_000)
+    late, latest = 0, stepped.start
+    for fact in stepped.facts:
+        late += fact[0] < latest
+        latest = max(latest, fact[0])
+    with etwmon.open(independent_file(stepped)) as trace:
+        processes = trace.processes()
+        with etwmon.ETWMonitor(source=trace) as monitor:
+            told = [samples[0].loss for samples in monitor.replay(interval=0.01) if samples]
+    assert late > 0
+    assert {(one.quality, one.loss.late_records) for one in processes} == {("estimated", late)}
+    assert "exact" not in {one.source(field).quality for one in processes for field in FIELDS}
+    assert sum(loss.late_records or 0 for loss in told) == late
+    first = next(n for n, loss in enumerate(told) if loss.late_records)
+    assert {loss.quality for loss in told[:first]} == {"complete"}
+    assert {loss.quality for loss in told[first:]} == {"estimated"}
+    assert not told[-1].late_records
+    assert told[-1].earlier_losses == late
+
+
+@pytest.mark.parametrize("by", [0, 1, 50_000])
+def test_a_clock_that_is_not_set_back_leaves_numbers_exact(by: int) -> None:
+    recording = BUSY.record()
+    stepped = step_clock(recording, recording.start + 1_200_000, by)
+    with etwmon.open(independent_file(stepped)) as trace:
+        processes = trace.processes()
+    assert {(one.quality, one.loss.late_records) for one in processes} == {("complete", 0)}

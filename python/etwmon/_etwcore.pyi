@@ -275,6 +275,7 @@ class MachineFacts(TypedDict):
     undecoded: int
     partial: int
     lost_records: int
+    late_records: int
     switch_mismatches: int
     waits_dropped: int
     gaps: int

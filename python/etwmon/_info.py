@@ -385,12 +385,16 @@ class LossReport:
             Where all that is missing lies in such times, the counts of the session and the file
             are 0 in an interval that none of them touches; in others they are those of the
             whole file, for nobody counts what is lost in each.
-        earlier_losses: gaps and `lost_records` before the interval. What was lost then can be
-            missing from what is carried on: who runs, who owns a thread, how many there are.
+        earlier_losses: gaps, `lost_records` and `late_records` before the interval. What was lost
+            or mistaken then can be wrong in what is carried on: who runs, who owns a thread, how
+            many there are.
         expired: processes that left a monitor's full table before all its consumers had been
             told their end; see `ETWMonitorConfig.max_processes`.
         refused: processes, threads and images that found no place among the living: what they
             do is in the machine's sums alone.
+        late_records: records that are older than one before them: the clock of the session was
+            set back. None is missing, but who had a reused id, and how long something took, can
+            be mistaken.
     """
 
     events_lost: int | None
@@ -409,6 +413,7 @@ class LossReport:
     gaps: int | None = None
     earlier_losses: int | None = None
     undecoded_other: int | None = None
+    late_records: int | None = None
 
     @property
     def is_known(self) -> bool:
@@ -437,11 +442,13 @@ class LossReport:
         """What can be said of numbers: "complete", "estimated" or "lossy".
 
         "lossy": events of the interval are missing. "estimated": none that anybody knows of, but
-        the file does not know what was lost, or something was lost before the interval.
+        the file does not know what was lost, something was lost before the interval, or the clock
+        was set back in it or before.
         """
         if self.is_lossy:
             return "lossy"
-        return "complete" if self.is_known and not self.earlier_losses else "estimated"
+        is_sure = self.is_known and not self.earlier_losses and not self.late_records
+        return "complete" if is_sure else "estimated"
 
     def __bool__(self) -> bool:
         return self.is_lossy or not self.is_known

@@ -88,7 +88,8 @@ def loss_between(
     """
     still_open = _sum(before, "gaps_open")
     gaps = _grown("gaps", now, before) + still_open
-    earlier = _sum(before, "gaps") - still_open + _sum(before, "lost_records")
+    earlier = _sum(before, "gaps") - still_open
+    earlier += _sum(before, "lost_records") + _sum(before, "late_records")
     needed, other = _undecoded(now, before)
     if is_located and not gaps:
         session, damage = _without_counts(session), {}
@@ -105,6 +106,7 @@ def loss_between(
         damaged=sum(count for name, count in damage.items() if name in _LOSING_DAMAGE),
         contradictions=_grown("switch_mismatches", now, before),
         lost_records=_grown("lost_records", now, before),
+        late_records=_grown("late_records", now, before),
         expired=_grown("expired_early", now, before),
         refused=sum(_grown(name, now, before) for name in _REFUSED),
         gaps=gaps,
@@ -127,6 +129,7 @@ _Counted = Literal[
     "undecoded",
     "switch_mismatches",
     "lost_records",
+    "late_records",
     "expired_early",
     "refused_processes",
     "refused_threads",

@@ -80,5 +80,5 @@ def lines(
 
 _MEANINGS = {
     "lossy": "events were lost; counters are lower bounds",
-    "estimated": "nobody knows whether events were lost",
+    "estimated": "whether events were lost is not known, or the clock was set back",
 }

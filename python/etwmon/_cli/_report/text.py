@@ -21,7 +21,7 @@ MARK = "~"
 
 _QUALITIES = {
     "sample": "sampled",
-    "estimated": "nobody knows whether events were lost",
+    "estimated": "whether events were lost is not known, or the clock was set back",
     "lossy": "events were lost: a lower bound",
 }
 _LEAST_PROCESSOR_SHARE = 0.05
@@ -375,7 +375,10 @@ def _quality(report: Report) -> Statement:
     if report.quality == "lossy":
         return Statement("quality", "lossy: counters and times are lower bounds", "bad")
     if report.quality == "estimated":
-        return Statement("quality", "estimated: nobody knows whether events were lost", "warning")
+        why = "nobody knows whether events were lost"
+        if not report.completeness.is_unknown:
+            why = "the clock of the session was set back"
+        return Statement("quality", f"estimated: {why}", "warning")
     return Statement("quality", "complete: every event that the numbers need is there", "good")
 
 

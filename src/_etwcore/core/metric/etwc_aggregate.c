@@ -507,6 +507,8 @@ etwc_aggregate_apply(etwc_aggregate *a, const etwc_event *event, etwc_error *err
     a->events++;
     if (event->raw_time > a->last_raw_time)
         a->last_raw_time = event->raw_time;
+    else
+        a->late_records += event->raw_time < a->last_raw_time;
     if (event->kernel_class == ETWC_CLASS_NONE)
         return ETWC_OK;
     if (ETWC_UNLIKELY(event->raw_time >= a->next_edge_raw_time))

@@ -463,6 +463,7 @@ typedef enum etwc_metric_source {
     X(undecoded)          /* records of the classes above, too short to use */      \
     X(partial)            /* records used in part */                                \
     X(lost_records)       /* notes of a live session that events were lost */       \
+    X(late_records)       /* older than one before: the clock was set back */       \
     X(switch_mismatches)  /* switches away from a thread that did not run */        \
     X(waits_dropped)      /* waits that a record contradicts: not counted */        \
     X(gaps)               /* times in which events of a processor may be missing */ \

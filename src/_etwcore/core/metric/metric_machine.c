@@ -69,6 +69,7 @@ metric_machine_fill(const etwc_aggregate *a, int64_t now, etwc_machine_row *mach
         .undecoded = a->undecoded,
         .partial = a->partial,
         .lost_records = a->lost_records,
+        .late_records = a->late_records,
         .switch_mismatches = a->switch_mismatches,
         .waits_dropped = a->waits_dropped,
         .expired_processes = a->bounds.expired_processes,

@@ -202,7 +202,7 @@ struct etwc_aggregate {
     /* Kernel classes tell of it, so what manifest providers tell is not counted. */
     bool has_classic[ETWC_SOURCE_COUNT];
     uint64_t classic_types; /* ETWC_KERNEL_BIT of records of kernel classes, so far */
-    uint64_t events, undecoded, partial, lost_records;
+    uint64_t events, undecoded, partial, lost_records, late_records;
     uint64_t wait_bytes;
     uint64_t switch_mismatches, negative_intervals, waits_dropped;
     uint32_t epoch; /* becomes another when something is lost: see metric_wait.c */
