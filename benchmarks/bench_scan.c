@@ -262,7 +262,7 @@ main(int argc, char **argv)
     printf("{\"records\": %llu, \"bytes\": %llu, ", (unsigned long long)records,
            (unsigned long long)s.bytes);
     printf("\"process_bytes\": %zu, \"thread_bytes\": %zu, \"heap_bytes\": %llu, ",
-           sizeof(metric_process), sizeof(metric_thread),
+           sizeof(metric_process), sizeof(metric_thread) + sizeof(metric_thread_facts),
            (unsigned long long)s.heap_bytes);
     for (int m = 0; m < MEASURE_COUNT; m++)
         if (!MEASURES[m].needs_plain || is_plain)
