@@ -6,6 +6,7 @@ back, who had an id is found by a time that came twice, so only the sums of the 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -87,3 +88,11 @@ def test_a_clock_that_is_not_set_back_leaves_numbers_exact(by: int) -> None:
     with etwmon.open(independent_file(stepped)) as trace:
         processes = trace.processes()
     assert {(one.quality, one.loss.late_records) for one in processes} == {("complete", 0)}
+
+
+def test_records_from_before_the_session_began_are_not_late() -> None:
+    recording = BUSY.record()
+    later = replace(recording, start=recording.last + 1)
+    with etwmon.open(independent_file(later)) as trace:
+        processes = trace.processes()
+    assert {one.loss.late_records for one in processes} == {0}

@@ -507,8 +507,9 @@ etwc_aggregate_apply(etwc_aggregate *a, const etwc_event *event, etwc_error *err
     a->events++;
     if (event->raw_time > a->last_raw_time)
         a->last_raw_time = event->raw_time;
-    else
-        a->late_records += event->raw_time < a->last_raw_time;
+    else if (event->raw_time < a->last_raw_time)
+        /* What a session gathered before it began is no sign of a clock set back. */
+        a->late_records += a->last_raw_time > a->begin_raw_time;
     if (event->kernel_class == ETWC_CLASS_NONE)
         return ETWC_OK;
     if (ETWC_UNLIKELY(event->raw_time >= a->next_edge_raw_time))
