@@ -2,42 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from etwmon import ETWMonitor, ETWSessionError, TraceWriter
+from etwmon import ETWMonitor, ETWSessionError
 from etwmon import open as open_trace
-from support.process_trace import PER_SECOND, START_FILETIME, Says
-
-MINUTE = 60 * 10_000_000
-Starts = list[tuple[float, int, str]]
-
-
-def record(path: Path, starts: Starts, *, later: int = 0, reboot: bool = True) -> Path:
-    """Write a trace in which processes start; `later` than others, after a boot of its own."""
-    boot = START_FILETIME - 10 * MINUTE + (later if reboot else 0)
-    with TraceWriter(
-        path,
-        start_time=START_FILETIME + later,
-        start_raw=later,
-        boot_time=boot,
-    ) as writer:
-        for at, pid, name in starts:
-            payload = Says(at, "start", pid, 4, name).payload()
-            raw = later + round(at * PER_SECOND)
-            writer.write(raw, payload, kind="perfinfo", group=3, opcode=1, version=4)
-    return path
+from support.machines import MINUTE, record, record_two
 
 
 @pytest.fixture
 def two(tmp_path: Path) -> list[Path]:
-    return [
-        record(tmp_path / "a.etl", [(0.1, 100, "a.exe"), (0.5, 104, "b.exe")]),
-        record(tmp_path / "b.etl", [(0.1, 100, "c.exe"), (0.4, 108, "d.exe")], later=MINUTE),
-    ]
+    return record_two(tmp_path)
 
 
 def test_each_machine_has_its_own_snapshot_that_knows_its_file(two: list[Path]) -> None:
@@ -89,3 +68,52 @@ def test_files_of_one_boot_and_clock_are_one_machine(tmp_path: Path) -> None:
     assert second.files == (str(files[2]),)
     with ETWMonitor(source=files[:2]) as monitor:
         assert monitor.snapshot() == monitor.snapshots()[0]
+
+
+def test_each_sample_knows_the_files_of_its_machine(two: list[Path]) -> None:
+    with ETWMonitor(source=two) as monitor:
+        samples = monitor.collect_metrics()
+        table = monitor.intervals(every=1.0)
+    names = {(str(two[0]),): ["a.exe", "b.exe"], (str(two[1]),): ["c.exe", "d.exe"]}
+    found: dict[tuple[str | None, ...], list[str | None]] = {}
+    for sample in samples:
+        found.setdefault(sample.files, []).append(sample.name)
+        assert sample.metrics.files == sample.files
+        assert sample.to_dict()["files"] == json.loads(sample.to_json())["files"]
+        assert sample.to_dict()["files"] == list(sample.files)
+        assert f" of {Path(str(sample.files[0])).name}, " in repr(sample)
+        copy = pickle.loads(pickle.dumps(sample))
+        assert (copy, copy.files, copy.metrics.files) == (sample, sample.files, sample.files)
+    assert found == names
+    assert [(one.files, one.name) for one in table.processes] == [
+        (files, name) for files, each in names.items() for name in each
+    ]
+
+
+def test_samples_of_two_machines_differ_where_only_their_files_do(tmp_path: Path) -> None:
+    both = [
+        record(tmp_path / "a.etl", [(0.1, 100, "a.exe")]),
+        record(tmp_path / "b.etl", [(0.1, 100, "a.exe")], later=MINUTE),
+    ]
+    with ETWMonitor(source=both) as monitor:
+        one, other = monitor.collect_metrics()
+    assert one.pid == other.pid
+    assert one != other
+
+
+def test_processes_of_a_trace_know_their_files(two: list[Path]) -> None:
+    with open_trace(two) as trace:
+        found = [(one.files, one.process.name) for one in trace.processes()]
+    first, second = (str(two[0]),), (str(two[1]),)
+    assert found == [
+        (first, "a.exe"),
+        (first, "b.exe"),
+        (second, "c.exe"),
+        (second, "d.exe"),
+    ]
+
+
+def test_a_source_without_a_path_has_none(two: list[Path]) -> None:
+    with ETWMonitor(source=two[0].read_bytes()) as monitor:
+        assert {sample.files for sample in monitor.collect_metrics()} == {(None,)}
+        assert " of " not in repr(monitor.get_process_metrics(100))

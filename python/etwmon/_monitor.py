@@ -254,16 +254,7 @@ class ETWMonitor(BaseMonitor[MetricSample, ProcessMetrics]):
         from etwmon._snapshot import Snapshot
 
         with self._lock:
-            trace, _, _ = self._running(function)
-            intervals = self._whole_intervals(function)
-            paths: dict[int, list[str | None]] = {}
-            for file in trace.info.files:
-                paths.setdefault(file.timeline, []).append(file.path)
-        # The core tells of timelines in the order of their first files, as `paths` has them.
-        return [
-            Snapshot(interval, files)
-            for interval, files in zip(intervals, paths.values(), strict=True)
-        ]
+            return [Snapshot(interval) for interval in self._whole_intervals(function)]
 
     def replay(
         self, interval: float, speed: float | None = None, *, clock: Clock | None = None

@@ -10,7 +10,7 @@ from weakref import WeakSet
 from etwmon._etwcore import Aggregate
 from etwmon._filter import ProcessFilter
 from etwmon._rows import Interval
-from etwmon._samples import SampleInterval
+from etwmon._samples import SampleInterval, files_by_timeline
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -80,6 +80,7 @@ class Reader:
         self.consumers: WeakSet[Consumer] = WeakSet()
         self.begin = self.now = self.aggregate.begin_filetime
         self._session = trace.loss
+        self._files = files_by_timeline(trace)
         self.moment: int | None = None
         self._has_read = False
 
@@ -128,6 +129,7 @@ class Reader:
                 is_whole=False,
                 is_loss_located=self.aggregate.is_loss_located,
                 command_line=self.config.command_line,
+                files=self._files[timeline],
             )
             for timeline, snapshot in enumerate(self.aggregate.snapshot(self.moment))
         ]

@@ -190,6 +190,7 @@ class Interval:
         "begin",
         "command_line",
         "end",
+        "files",
         "is_whole",
         "snapshot",
     )
@@ -205,6 +206,7 @@ class Interval:
         is_whole: bool,
         is_loss_located: bool,
         command_line: str = "mask",
+        files: tuple[str | None, ...] = (),
     ) -> None:
         self.snapshot = snapshot
         self.base = base
@@ -212,6 +214,7 @@ class Interval:
         self.end = snapshot.filetime
         self.is_whole = is_whole
         self.command_line = command_line
+        self.files = files
         self._session = session
         self._damage = damage
         self._is_loss_located = is_loss_located

@@ -61,9 +61,19 @@ class ProcessMetrics:
         network: network traffic (`NetworkMetrics`).
         quality: "complete", "estimated" or "lossy"; see `LossReport.quality`.
         loss: what was lost (`LossReport`).
+        files: paths of the files that tell of its machine, as `Snapshot.files`.
     """
 
-    __slots__ = ("_groups", "_images", "_interval", "_loss", "_row", "_sources", "_threads")
+    __slots__ = (
+        "_files",
+        "_groups",
+        "_images",
+        "_interval",
+        "_loss",
+        "_row",
+        "_sources",
+        "_threads",
+    )
 
     def __init__(self, interval: Interval, row: int) -> None:
         self._interval: Interval | None = interval
@@ -73,6 +83,12 @@ class ProcessMetrics:
         self._images: list[ProcessImage] | None = None
         self._threads: list[ProcessThread] | None = None
         self._loss: LossReport | None = None
+        self._files = interval.files
+
+    @property
+    def files(self) -> tuple[str | None, ...]:
+        """Paths of the files that tell of its machine; None for what has no path."""
+        return self._files
 
     @property
     def loss(self) -> LossReport:
@@ -227,6 +243,7 @@ class ProcessMetrics:
             "images": self.images,
             "threads": self.all_threads,
             "loss": self.loss,
+            "files": self.files,
         }
         return _restore_metrics, (state,)
 
@@ -257,6 +274,7 @@ def _restore_metrics(state: dict[str, Any]) -> ProcessMetrics:
     metrics._images = state["images"]
     metrics._threads = state["threads"]
     metrics._loss = state["loss"]
+    metrics._files = state["files"]
     return metrics
 
 
@@ -269,6 +287,7 @@ class _Telling:
         return {
             "timestamp": sample.timestamp,
             "interval_s": sample.interval_s,
+            "files": list(sample.files),
             "pid": sample.pid,
             "name": sample.name,
             "quality": sample.quality,
@@ -282,6 +301,7 @@ class _Telling:
         return (
             one.timestamp == other.timestamp
             and one.interval_s == other.interval_s
+            and one.files == other.files
             and one.metrics == other.metrics
         )
 
@@ -290,7 +310,7 @@ class _Telling:
         shown = "" if cpu is None else f", CPU {cpu:.1f} %"
         return (
             f"<MetricSample pid {sample.pid}, {sample.name or 'unnamed'}{shown}, "
-            f"{sample.interval_s:g} s to {sample.timestamp}, {sample.quality}>"
+            f"{sample.interval_s:g} s to {sample.timestamp}{_of(sample.files)}, {sample.quality}>"
         )
 
     def html_of(self, sample: MetricSample, _: object) -> str:
@@ -323,13 +343,14 @@ class SampleInterval(Interval, _Telling):
 class _Past(_Telling):
     """What an unpickled sample knows of its interval."""
 
-    __slots__ = ("_metrics", "loss", "seconds", "timestamp")
+    __slots__ = ("_metrics", "files", "loss", "seconds", "timestamp")
 
     def __init__(
         self, times: tuple[datetime | None, float], loss: LossReport, metrics: ProcessMetrics
     ) -> None:
         self.timestamp, self.seconds = times
         self.loss = loss
+        self.files = metrics.files
         self._metrics = metrics
 
     def name_of(self, _: int) -> str | None:
@@ -345,7 +366,25 @@ def _restore_sample(
     return MetricSample(_Past(times, loss, metrics), 0, pid)
 
 
+def _of(files: tuple[str | None, ...]) -> str:
+    """Name the first file, and say how many more there are."""
+    if not files or files[0] is None:
+        return ""
+    from pathlib import PurePath
+
+    more = f" and {len(files) - 1} more" if len(files) > 1 else ""
+    return f" of {PurePath(files[0]).name}{more}"
+
+
 # ---- A whole trace -------------------------------------------------------------------------
+
+
+def files_by_timeline(trace: Trace) -> list[tuple[str | None, ...]]:
+    """Return the paths of the files of each timeline, in the order in which the core has them."""
+    paths: dict[int, list[str | None]] = {}
+    for facts in trace._facts:
+        paths.setdefault(facts["timeline"], []).append(facts["path"])
+    return [tuple(found) for found in paths.values()]
 
 
 def whole_intervals(
@@ -363,8 +402,11 @@ def whole_intervals(
             is_whole=True,
             is_loss_located=aggregate.is_loss_located,
             command_line=command_line,
+            files=files,
         )
-        for snapshot in aggregate.snapshot(moment, True)
+        for snapshot, files in zip(
+            aggregate.snapshot(moment, True), files_by_timeline(trace), strict=True
+        )
     ]
 
 

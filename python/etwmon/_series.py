@@ -81,12 +81,14 @@ class ProcessSeries:
         number: what the column "process" has for it: a process id can be reused, this is not.
         pid: process id.
         name: its name, or None.
+        files: paths of the files that tell of its machine, as `Snapshot.files`.
         rows: positions of its rows in the table, in order of time.
     """
 
     number: int
     pid: int
     name: str | None
+    files: tuple[str | None, ...]
     rows: list[int]
 
 
@@ -159,7 +161,9 @@ class IntervalTable(Sequence[dict[str, "Cell"]]):
             for key, sample in samples:
                 number = numbers.setdefault(key, len(numbers))
                 if number == len(table.processes):
-                    table.processes.append(ProcessSeries(number, sample.pid, sample.name, []))
+                    table.processes.append(
+                        ProcessSeries(number, sample.pid, sample.name, sample.files, [])
+                    )
                 table._append(table.processes[number], sample)
         return table
 

@@ -241,9 +241,9 @@ class Snapshot:
 
     __slots__ = ("files", "loss", "machine", "processes", "processors", "threads", "timestamp")
 
-    def __init__(self, interval: Interval, files: Sequence[str | None] = ()) -> None:
+    def __init__(self, interval: Interval) -> None:
         core = interval.snapshot
-        self.files = tuple(files)
+        self.files = interval.files
         self.timestamp: datetime | None = filetime_to_datetime(interval.end)
         self.loss = interval.loss
         self.machine = _machine_row(core, interval.machine, interval.loss)

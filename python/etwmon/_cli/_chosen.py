@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from etwmon._cli import _private as private
+from etwmon._cli._facts import files_text
 from etwmon._cli._fields import Fields, cell, is_number, plain, titles
 from etwmon._cli._screens import wrapped
 from etwmon._cli._table import Column, layout
@@ -20,7 +21,11 @@ if TYPE_CHECKING:
 def objects(
     processes: Sequence[etwmon.ProcessMetrics], paths: Fields, command_lines: str
 ) -> Iterator[dict[str, Json]]:
-    """Yield one object per process; `unknown` says why fields are null."""
+    """Yield one object per process; `unknown` says why fields are null.
+
+    Of several machines, `files` names those of the process's.
+    """
+    has_files = _has_machines(processes)
     for one in processes:
         values = {path: private.metric(one, path, command_lines) for path in paths}
         unknown = {
@@ -33,6 +38,7 @@ def objects(
             "pid": one.process.pid,
             "name": one.process.name,
             "create_time": plain(one.process.create_time),
+            **({"files": list(one.files)} if has_files else {}),
             "quality": one.quality,
             **{path: plain(value) for path, value in values.items()},
             "unknown": unknown,
@@ -55,6 +61,9 @@ def lines(
             for rank, (title, path) in enumerate(zip(titles(paths), paths, strict=True), 1)
         ),
     ]
+    has_files = _has_machines(processes)
+    if has_files:
+        columns.append(Column("File", elastic=True, least=12))
     rows = []
     reasons: dict[str, dict[str, None]] = {}
     for one in ordered:
@@ -64,6 +73,7 @@ def lines(
                 str(one.process.pid),
                 clean(one.process.name or "") or DASH,
                 *(cell(path, value) for path, value in zip(paths, values, strict=True)),
+                *([files_text(one.files)] if has_files else []),
             )
         )
         for path, value in zip(paths, values, strict=True):
@@ -76,6 +86,11 @@ def lines(
     qualities = {one.quality for one in processes}
     for quality in sorted(qualities - {"complete"}):
         yield from wrapped(f"quality: {quality}: {_MEANINGS[quality]}", width, "yellow")
+
+
+def _has_machines(processes: Sequence[etwmon.ProcessMetrics]) -> bool:
+    """Whether processes are of several machines or boots, so that a pid alone is ambiguous."""
+    return len({one.files for one in processes}) > 1
 
 
 _MEANINGS = {

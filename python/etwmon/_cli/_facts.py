@@ -16,7 +16,7 @@ from pathlib import Path
 
 import etwmon
 from etwmon._cli import _private as private
-from etwmon._cli._text import Json, datetime_ns, iso, json_line
+from etwmon._cli._text import DASH, Json, clean, datetime_ns, iso, json_line
 from etwmon._redact import mask_users, redact
 
 _UNIX_EPOCH_100NS = 116_444_736_000_000_000
@@ -113,6 +113,7 @@ class ProcessFacts:
     """One process: a PID and a start.
 
     `unknown` says for members that are None why nobody knows them, where there is a reason.
+    `files` names those of its machine, where there are several machines; else it is no member.
     """
 
     pid: int
@@ -138,6 +139,7 @@ class ProcessFacts:
     disk_write_bytes: int | None = None
     network_sent_bytes: int | None = None
     network_received_bytes: int | None = None
+    files: list[str | None] = field(default_factory=list)
     unknown: dict[str, str] = field(default_factory=dict)
 
 
@@ -145,6 +147,8 @@ def as_json(facts: FileFacts | EventClass | ProcessFacts) -> dict[str, Json]:
     """Return facts as an object of JSON: `..._ns` points in time become ISO texts."""
     members: dict[str, Json] = {}
     for name, value in dataclasses.asdict(facts).items():
+        if name == "files" and not value:
+            continue
         if name in _MOMENTS:
             members[_MOMENTS[name]] = iso(value)
         else:
@@ -276,9 +280,23 @@ def event_json(event: etwmon.Event, *, fields: bool, stack: bool, command_lines:
     return json_line(members)
 
 
+def has_machines(trace: etwmon.Trace) -> bool:
+    """Whether a trace is of several machines or boots, so that a pid alone is ambiguous."""
+    return len({one.timeline for one in trace.info.files}) > 1
+
+
 def processes_of(trace: etwmon.Trace, command_lines: str) -> list[ProcessFacts]:
     """Return every process that the trace tells of."""
-    return [_process_facts(one, command_lines) for one in trace.processes()]
+    found = [_process_facts(one, command_lines) for one in trace.processes()]
+    if not has_machines(trace):
+        for one in found:
+            one.files = []
+    return found
+
+
+def files_text(files: Sequence[str | None]) -> str:
+    """Return the files that tell of a machine, as people read them."""
+    return ", ".join(DASH if one is None else clean(one) for one in files)
 
 
 def write_demo(path: Path) -> None:
@@ -316,6 +334,7 @@ def _process_facts(one: etwmon.ProcessMetrics, command_lines: str) -> ProcessFac
         disk_write_bytes=disk.write_bytes,
         network_sent_bytes=_sum(network.tcp_sent_bytes, network.udp_sent_bytes),
         network_received_bytes=_sum(network.tcp_received_bytes, network.udp_received_bytes),
+        files=list(one.files),
     )
     for name, path in _PATHS.items():
         if getattr(facts, name) is None:
@@ -366,7 +385,7 @@ def parent_of(process: ProcessFacts, others: Sequence[ProcessFacts]) -> ProcessF
     """
     best = None
     for other in others:
-        if other is process or other.pid != process.parent_pid:
+        if other is process or other.pid != process.parent_pid or other.files != process.files:
             continue
         if (
             process.create_ns is not None

@@ -63,6 +63,7 @@ class Intervals:
         self._config = config
         self._start_ns = facts.start_of(trace)
         self._unknown = dict.fromkeys(paths, "")
+        self._has_machines = facts.has_machines(trace)
         self.count = 0
 
     def __iter__(self) -> Iterator[tuple[etwmon.MetricSample, list[object]]]:
@@ -96,8 +97,10 @@ class Intervals:
     def json_lines(self) -> Iterator[str]:
         """Yield one object a line."""
         for sample, values in self:
-            members: dict[str, Json] = {
-                "kind": "interval",
+            members: dict[str, Json] = {"kind": "interval"}
+            if self._has_machines:
+                members["files"] = list(sample.files)
+            members |= {
                 "time": plain(sample.timestamp),
                 "interval_s": sample.interval_s,
                 "pid": sample.pid,
@@ -111,7 +114,7 @@ class Intervals:
         """Yield lines of CSV, without their ends; the first names the columns."""
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="")
-        writer.writerow((*_FIRST, *self._paths))
+        writer.writerow((*_FIRST, *self._paths, *(["files"] if self._has_machines else [])))
         yield _taken(text)
         for sample, values in self:
             writer.writerow(
@@ -123,6 +126,7 @@ class Intervals:
                     clean(sample.name or ""),
                     sample.quality,
                     *map(csv_cell, values),
+                    *([csv_cell(sample.files)] if self._has_machines else []),
                 )
             )
             yield _taken(text)
@@ -136,10 +140,14 @@ class Intervals:
         names = titles(self._paths)
         widths = [max(_LEAST_CELLS, cell_len(name)) for name in names]
         heads = (("End s", 12), ("PID", 6), ("Process", _NAME_CELLS), ("Quality", 9))
+        if self._has_machines and width is not None:
+            width -= _NAME_CELLS + 2
         room = None if width is None else width - sum(cells + 2 for _, cells in heads)
         shown = _fitting(widths, room)
         line = [pad(title, cells, title in {"End s", "PID"}) for title, cells in heads]
         line += [pad(names[i], widths[i], is_number(self._paths[i])) for i in shown]
+        if self._has_machines:
+            line.append("File")
         yield "  ".join(line).rstrip()
         for sample, values in self:
             line = [
@@ -154,6 +162,11 @@ class Intervals:
                 if width is not None:
                     text = shorten(text, widths[i])
                 line.append(pad(text, widths[i], is_number(path)))
+            if self._has_machines:
+                text = facts.files_text(sample.files)
+                # The end of a path says more than its beginning.
+                cut = width is not None and cell_len(text) > _NAME_CELLS
+                line.append("\u2026" + text[1 - _NAME_CELLS :] if cut else text)
             yield "  ".join(line).rstrip()
 
     def _offset(self, sample: etwmon.MetricSample) -> str:

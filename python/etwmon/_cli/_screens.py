@@ -15,6 +15,7 @@ from etwmon._cli._facts import (
     EventClass,
     FileFacts,
     ProcessFacts,
+    files_text,
     parent_of,
 )
 from etwmon._cli._table import Column, layout
@@ -199,7 +200,7 @@ def process_lines(
         Column("CPU", right=True),
         Column("Command line", elastic=True, rank=9, least=24),
     ]
-    rows = [
+    rows: list[tuple[str, ...]] = [
         (
             str(facts.pid),
             _short_branch(branch, width) + _name(facts),
@@ -215,6 +216,11 @@ def process_lines(
         )
         for branch, facts in ordered
     ]
+    if any(facts.files for facts in processes):
+        columns.append(Column("File", elastic=True, least=12))
+        rows = [
+            (*row, files_text(facts.files)) for row, (_, facts) in zip(rows, ordered, strict=True)
+        ]
     yield from layout(columns, rows, width)
     yield from _footnotes(processes, ("cpu_ns", "create_time", "exit_time", "threads"), width)
     yield from _quality_notes(processes, ("CPU",), width)

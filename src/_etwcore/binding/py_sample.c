@@ -145,6 +145,9 @@ static PyGetSetDef sample_getset[] = {
     {"timestamp", get_of_interval, NULL, "End of the interval, in UTC.", "timestamp"},
     {"interval_s", get_of_interval, NULL, "Length of the interval in seconds.",
      "seconds"},
+    {"files", get_of_interval, NULL,
+     "Paths of the files that tell of its machine; None for what has no path.",
+     "files"},
     {"loss", get_of_interval, NULL, "What was lost (`LossReport`).", "loss"},
     {"quality", get_quality, NULL,
      "What can be said of the numbers: \"complete\", \"estimated\" or \"lossy\".",
@@ -254,6 +257,8 @@ PyDoc_STRVAR(
     "Attributes:\n"
     "    timestamp: end of the interval, in UTC.\n"
     "    interval_s: its length in seconds.\n"
+    "    files: paths of the files that tell of its machine, as `Snapshot.files`;\n"
+    "        those of a source of several machines differ.\n"
     "    pid: process id.\n"
     "    name: name of the process, or None.\n"
     "    quality: \"complete\", \"estimated\" or \"lossy\".\n"
