@@ -1,105 +1,81 @@
 /*
  * Looking ahead. With many threads the rows of an event are in no cache, and each
  * waits for the one before it: the slot of an id, the row of the thread, that of its
- * process. So the rows of a group of events are asked for at once, step by step; the
- * events wait once for all of them and not one by one.
+ * process, its waits. So the rows of a group of events are asked for at once, step by
+ * step; the events wait once for all of them and not one by one.
+ *
+ * Which thread an event is about is guessed: a wrong guess costs little. Nothing here
+ * is a choice that depends on the event, for those that are foretold wrong cost more
+ * than what a right guess gains.
  */
-#include "metric_owner.h"
+#include "etwc_frequent.h"
 #include "metric_rows.h"
 
-enum { LINE_BYTES = 64, HOT_LINES = 3 };
+typedef uint32_t ahead_rows[METRIC_AHEAD];
 
-/* The frequent ones, whose rows are anywhere. */
-#define BIT(type) ETWC_KERNEL_BIT(ETWC_KERNEL_##type)
-#define LOOKED_AT                                                            \
-    (BIT(CSWITCH) | BIT(READY_THREAD) | BIT(SAMPLE) | BIT(PAGE_FAULT) |      \
-     BIT(HARD_FAULT) | BIT(DISK_READ) | BIT(DISK_WRITE) | BIT(FILE_READ) |   \
-     BIT(FILE_WRITE) | BIT(FILE_OTHER) | BIT(NETWORK) | BIT(HANDLE_CREATE) | \
-     BIT(HANDLE_CLOSE))
-
-typedef struct ahead {
-    metric_subject subjects[METRIC_AHEAD];
-    uint32_t processes[METRIC_AHEAD];
-    size_t count;
-} ahead;
-
-static void
-ask_for(const void *row)
+/* Named at the front of the payload, or by a sample behind the address. Of other
+ * records the thread that runs, which as a rule has caused them. */
+static inline uint32_t
+thread_of(const etwc_event *event)
 {
-    for (size_t i = 0; i < HOT_LINES; i++)
-        ETWC_PREFETCH((const char *)row + i * LINE_BYTES);
-}
-
-static const etwc_table *
-table_of(const etwc_aggregate *a, metric_subject subject)
-{
-    return subject.by == METRIC_BY_PROCESS ? &a->process_ids : &a->thread_ids;
+    unsigned what = etwc_frequent_of(event);
+    bool is_sample = what == ETWC_FREQUENT_SAMPLE;
+    bool is_first =
+        (what == ETWC_FREQUENT_CSWITCH) | (what == ETWC_FREQUENT_READY_THREAD);
+    size_t at = is_sample ? 8 : 0;
+    uint32_t id = event->running_thread_id;
+    if (ETWC_LIKELY(event->payload_size >= at + sizeof id)) {
+        uint32_t told = etwc_load_u32(event->payload + at);
+        id = is_sample | is_first ? told : id;
+    }
+    return id;
 }
 
 static void
 look_for_slots(const etwc_aggregate *a, const etwc_event *events, size_t count,
-               ahead *out)
+               ahead_rows ids)
 {
-    out->count = 0;
     for (size_t i = 0; i < count; i++) {
-        etwc_kernel_record record;
-        if (events[i].kernel_class == ETWC_CLASS_NONE)
-            continue;
-        if (etwc_kernel_decode_some(&events[i], LOOKED_AT, &record) ==
-            ETWC_DECODED_NONE)
-            continue;
-        metric_subject subject = metric_subject_of(&events[i], &record);
-        if (subject.by == METRIC_BY_NOBODY)
-            continue;
-        etwc_table_prefetch(table_of(a, subject), subject.id);
-        out->subjects[out->count++] = subject;
+        ids[i] = thread_of(&events[i]);
+        etwc_table_prefetch(&a->thread_ids, ids[i]);
     }
 }
 
-/* A process that is found is a row already, a thread leads to one. */
+/* Of a thread that is not there yet, the row of another will do. */
 static void
-look_for_rows(const etwc_aggregate *a, ahead *out)
+look_for_threads(const etwc_aggregate *a, size_t count, ahead_rows rows)
 {
-    for (size_t i = 0; i < out->count; i++) {
-        metric_subject subject = out->subjects[i];
-        uint32_t row = etwc_table_find(table_of(a, subject), subject.id);
-        out->processes[i] = row;
-        if (row == METRIC_NONE)
-            continue;
-        if (subject.by == METRIC_BY_PROCESS)
-            ask_for(&a->processes[row]);
-        else
-            ask_for(&a->threads[row]);
+    for (size_t i = 0; i < count; i++) {
+        uint32_t row = etwc_table_find(&a->thread_ids, rows[i]);
+        rows[i] = row == METRIC_NONE ? 0 : row;
+        ETWC_PREFETCH(&a->threads[rows[i]]);
     }
 }
 
 static void
-look_for_processes(const etwc_aggregate *a, ahead *out)
+look_for_processes(const etwc_aggregate *a, size_t count, ahead_rows rows)
 {
-    for (size_t i = 0; i < out->count; i++) {
-        uint32_t row = out->processes[i];
-        if (row == METRIC_NONE || out->subjects[i].by == METRIC_BY_PROCESS)
-            continue;
-        out->processes[i] = a->threads[row].process;
-        ask_for(&a->processes[out->processes[i]]);
+    for (size_t i = 0; i < count; i++) {
+        rows[i] = a->threads[rows[i]].process;
+        const metric_process *process = &a->processes[rows[i]];
+        ETWC_PREFETCH(process);
+        ETWC_PREFETCH(&process->row.counters);
     }
 }
 
 static void
-look_for_waits(const etwc_aggregate *a, const ahead *out)
+look_for_waits(const etwc_aggregate *a, size_t count, const ahead_rows rows)
 {
-    for (size_t i = 0; i < out->count; i++)
-        if (out->processes[i] != METRIC_NONE &&
-            out->subjects[i].by != METRIC_BY_PROCESS)
-            ETWC_PREFETCH(a->processes[out->processes[i]].waits);
+    for (size_t i = 0; i < count; i++)
+        ETWC_PREFETCH(a->processes[rows[i]].waits);
 }
 
 void
 metric_look_ahead(const etwc_aggregate *a, const etwc_event *events, size_t count)
 {
-    ahead found;
-    look_for_slots(a, events, count, &found);
-    look_for_rows(a, &found);
-    look_for_processes(a, &found);
-    look_for_waits(a, &found);
+    ahead_rows rows;
+    look_for_slots(a, events, count, rows);
+    look_for_threads(a, count, rows);
+    look_for_processes(a, count, rows);
+    look_for_waits(a, count, rows);
 }
