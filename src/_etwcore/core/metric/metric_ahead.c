@@ -26,7 +26,7 @@ thread_of(const etwc_event *event)
     uint32_t id = event->running_thread_id;
     if (ETWC_LIKELY(event->payload_size >= at + sizeof id)) {
         uint32_t told = etwc_load_u32(event->payload + at);
-        id = is_sample | is_first ? told : id;
+        id = (is_sample | is_first) ? told : id;
     }
     return id;
 }
