@@ -90,6 +90,8 @@ def test_wrong_uses_are_refused(traces: Path) -> None:
         GroupField(0, "x", source="", column="nothing")
     with pytest.raises(ValueError, match="no source nothing"):
         GroupField(0, "x", source="nothing", column="run_ns")
+    with pytest.raises(ValueError, match="no maker nothing"):
+        GroupField(0, "x", kind=3, made="nothing")
     for faults in ({"number": 24}, {"number": -1}, {"kind": 9}, {"kind": 3}, {"bits": 1}):
         with pytest.raises(ValueError, match="no kind"):
             GroupField(**{"number": 0, "name": "x", **faults})  # type: ignore[arg-type]
@@ -104,7 +106,5 @@ def test_wrong_uses_are_refused(traces: Path) -> None:
         interval = monitor.collect_metrics()[0]._interval
     with pytest.raises(IndexError, match="no such row"):
         RowView(interval, interval.snapshot, None, 10_000)  # type: ignore[arg-type,attr-defined]
-    with pytest.raises(IndexError, match="no such column"):
-        RowView(interval, interval.snapshot, None, 0).at(1000)  # type: ignore[arg-type,attr-defined]
     with pytest.raises(TypeError):
         RowView(interval, None, None, 0)  # type: ignore[arg-type]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
-from etwmon._etwcore import ROW_COLUMNS, GroupField
+from etwmon._etwcore import GroupField
 from etwmon._info import LossReport, filetime_to_datetime
 from etwmon._metrics import (
     FIELDS,
@@ -25,33 +25,18 @@ from etwmon._metrics import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from etwmon._etwcore import MachineFacts, RowView, Snapshot
 
 # Bits of the column `known`, as etwc_snapshot.h has them.
-PARENT, SESSION, EXIT_STATUS = 1 << 0, 1 << 1, 1 << 2
-KEY, BEGIN, END = 1 << 4, 1 << 5, 1 << 6
+PARENT, EXIT_STATUS, KEY = 1 << 0, 1 << 2, 1 << 4
 PEAKS, COUNTERS, THREADS, TICKS = 1 << 8, 1 << 9, 1 << 10, 1 << 11
 PRIORITY = 1 << 12
 MEMORY, WORKING_SET, SHARED_COMMIT = 1 << 16, 1 << 17, 1 << 18
 HANDLES, IO_PRIORITY = 1 << 19, 1 << 20
 EXIT, EXIT_COUNTS = 1 << 21, 1 << 22
 
-_NO_SESSION = 0xFFFFFFFF
-_OTHER_TYPES = 0xFFFF  # ETWC_OBJECT_OTHER
-_FAULT_KINDS = ("transition", "demand_zero", "copy_on_write", "guard_page", "hard")
-# Of disk operations, as IrpFlags have them.
-_IO_PRIORITIES = (
-    "not_set",
-    "very_low",
-    "low",
-    "normal",
-    "high",
-    "critical",
-    "reserved_6",
-    "reserved_7",
-)
 READ, WRITE, FLUSH = 0, 1, 2  # etwc_latency
 NS_PER_MS = 1e6
 _100NS_PER_SECOND = 10_000_000
@@ -253,16 +238,6 @@ class Interval:
         return self.presence[source] != 0
 
     @property
-    def cpu_source(self) -> str | None:
-        """What CPU time is from."""
-        return self.machine["cpu_source"]
-
-    @property
-    def mode_source(self) -> str | None:
-        """What its kernel and user part are from."""
-        return self.machine["mode_source"]
-
-    @property
     def presence(self) -> dict[str, int]:
         """What the trace has of each source; 0 is nothing."""
         if self._presence is None:
@@ -271,90 +246,6 @@ class Interval:
 
 
 # ---- From a row to groups ------------------------------------------------------------------
-
-
-_AT = {name: number for number, name in enumerate(ROW_COLUMNS)}
-_PROCESS_ID = _AT["process_id"]
-_RUN_NS = _AT["run_ns"]
-_BEGIN, _END = _AT["begin_filetime"], _AT["end_filetime"]
-_SESSION_ID = _AT["logon_session_id"]
-_MODE_COLUMNS = {
-    "samples": (_AT["sample_kernel_ns"], _AT["sample_user_ns"]),
-    "ticks": (_AT["tick_kernel_ns"], _AT["tick_user_ns"]),
-}
-_FAULT_COLUMNS = tuple(_AT[f"faults_{kind}"] for kind in _FAULT_KINDS)
-
-
-def _session_id(row: RowView) -> int | None:
-    session = row.at(_SESSION_ID) if row.known & SESSION else None
-    return None if session == _NO_SESSION else session
-
-
-def _mode_time(row: RowView, which: int) -> int | None:
-    source = row.interval.mode_source
-    if source is None or (source == "ticks" and not row.known & TICKS):
-        return None
-    return row.at(_MODE_COLUMNS[source][which])
-
-
-def _kernel_ns(row: RowView) -> int | None:
-    return _mode_time(row, 0)
-
-
-def _user_ns(row: RowView) -> int | None:
-    return _mode_time(row, 1)
-
-
-def _kernel_ms(row: RowView) -> float | None:
-    time = _mode_time(row, 0)
-    return None if time is None else time / NS_PER_MS
-
-
-def _user_ms(row: RowView) -> float | None:
-    time = _mode_time(row, 1)
-    return None if time is None else time / NS_PER_MS
-
-
-def _cpu_time(row: RowView) -> int | None:
-    if row.interval.cpu_source == "switches":
-        return row.at(_RUN_NS)
-    kernel, user = _mode_time(row, 0), _mode_time(row, 1)
-    return None if kernel is None or user is None else kernel + user
-
-
-def _wall_ns(row: RowView) -> int:
-    """Length of the interval; of a whole life, the part of the trace that it spans."""
-    begin, end = row.interval.begin, row.interval.end
-    if row.interval.is_whole:
-        if row.known & BEGIN:
-            begin = max(begin, row.at(_BEGIN))
-        if row.known & END:
-            end = min(end, row.at(_END))
-    return max(end - begin, 0) * 100
-
-
-def _cpu_percent(row: RowView) -> float | None:
-    cpu_time = _cpu_time(row)
-    wall = _wall_ns(row)
-    return None if cpu_time is None or wall == 0 else 100.0 * cpu_time / wall
-
-
-def _ready_ns(row: RowView) -> int | None:
-    interval = row.interval
-    if not interval.has("ready") or not interval.has("single_switches"):
-        return None
-    return row.at(_AT["ready_ns"])
-
-
-def _waits(row: RowView) -> dict[str, int] | None:
-    interval = row.interval
-    if not interval.has("single_switches"):
-        return None
-    return interval.snapshot.waits(row.number, interval.base)
-
-
-def _affinity(row: RowView) -> int | None:
-    return row.interval.snapshot.threads_of(row.number)[3] or None
 
 
 def threads_of(interval: Interval, row: int) -> list[ProcessThread]:
@@ -395,85 +286,6 @@ def threads_of(interval: Interval, row: int) -> list[ProcessThread]:
     return threads
 
 
-def _faults_by_kind(row: RowView) -> dict[str, int] | None:
-    if not row.interval.has("page_faults"):
-        return None
-    return {kind: row.at(column) for kind, column in zip(_FAULT_KINDS, _FAULT_COLUMNS, strict=True)}
-
-
-def _page_faults(row: RowView) -> int | None:
-    if not row.interval.has("page_faults"):
-        return None
-    return sum(row.at(column) for column in _FAULT_COLUMNS)
-
-
-def _thread_cycles(row: RowView) -> dict[int, int] | None:
-    """Cycles of the threads that ended; the table of threads is there for whole lives."""
-    interval = row.interval
-    if not row.known & THREADS or not interval.has("thread_cycles"):
-        return None
-    if not interval.is_whole:
-        return interval.snapshot.ended_threads(row.number, interval.base)
-    threads = interval.snapshot.threads(row.number)
-    return {thread[0]: cycles for thread in threads if (cycles := thread[8]) is not None}
-
-
-def _thread_ids(row: RowView) -> list[int] | None:
-    return row.interval.snapshot.thread_ids(row.number) if row.known & THREADS else None
-
-
-def _threads_told(row: RowView, *sources: str) -> bool:
-    """Whether one of these sources tells of its threads; of the idle process none does."""
-    return (
-        bool(row.known & THREADS)
-        and row.at(_PROCESS_ID) != 0
-        and any(row.interval.has(source) for source in sources)
-    )
-
-
-def _active_threads(row: RowView) -> int | None:
-    if not _threads_told(row, "switches", "samples"):
-        return None
-    interval = row.interval
-    return interval.snapshot.threads_of(row.number, interval.base)[0]
-
-
-def _suspended_threads(row: RowView) -> int | None:
-    if not _threads_told(row, "single_switches"):
-        return None
-    return row.interval.snapshot.threads_of(row.number)[1]
-
-
-def _thread_states(row: RowView) -> dict[str, int] | None:
-    if not _threads_told(row, "single_switches"):
-        return None
-    return row.interval.snapshot.threads_of(row.number)[2]
-
-
-def _io_priorities(row: RowView) -> dict[str, int] | None:
-    interval = row.interval
-    if not interval.has("disk"):
-        return None
-    counts = interval.snapshot.disk_priorities(row.number, interval.base)
-    return _nonzero(dict(zip(_IO_PRIORITIES, counts, strict=True)))
-
-
-def _nonzero(counts: dict[str, int]) -> dict[str, int]:
-    return {name: count for name, count in counts.items() if count}
-
-
-def _objects(row: RowView, which: int) -> dict[str, int] | None:
-    """Handles by type that were opened (0), closed (1) or duplicated (2)."""
-    interval = row.interval
-    if not interval.has("objects"):
-        return None
-    counted = {}
-    for kind, said, *counts in interval.snapshot.objects(row.number, interval.base):
-        name = said or (f"type {kind}" if kind != _OTHER_TYPES else "other")
-        counted[name] = counts[which]
-    return _nonzero(counted)
-
-
 def latency_of(
     snapshot: Snapshot, row: int | None, kind: int, base: Snapshot | None
 ) -> Latency | None:
@@ -482,13 +294,9 @@ def latency_of(
     return Latency(operations, total / operations, p50, p99, longest) if operations else None
 
 
-def _latency(row: RowView, kind: int) -> Latency | None:
-    return latency_of(row.interval.snapshot, row.number, kind, row.interval.base)
-
-
 # ---- How each field is made ----------------------------------------------------------------
 
-_NUMBER, _TEXT, _TIME, _CALL = range(4)  # kinds of GroupField
+_NUMBER, _TEXT, _TIME, _MADE = range(4)  # kinds of GroupField
 
 
 class _Give:
@@ -531,10 +339,10 @@ class _Give:
             self._put(name, kind=_TIME, source="", column=column)
         return self
 
-    def calls(self, **functions: Callable[[RowView], object]) -> Self:
-        """Give what functions make of the row."""
-        for name, function in functions.items():
-            self._put(name, kind=_CALL, call=function)
+    def made(self, *names: str, of: type | None = None) -> Self:
+        """Give what the core makes of several columns, and of what rows have beside them."""
+        for name in names:
+            self._put(name, kind=_MADE, made=name, of=of)
         return self
 
 
@@ -548,7 +356,7 @@ class _Give:
     .known(KEY, start_key="start_key")
     .times(create_time="begin_filetime", exit_time="end_filetime")
     .count("image", images_loaded="images_loaded", images_unloaded="images_unloaded")
-    .calls(session_id=_session_id)
+    .made("session_id")
 )
 (
     _Give(CPUMetrics)
@@ -566,12 +374,8 @@ class _Give:
         "samples",
         samples="samples", samples_in_dpc="samples_in_dpc", samples_in_isr="samples_in_isr",
     )
-    .calls(
-        cpu_percent=_cpu_percent, cpu_time_ns=_cpu_time,
-        kernel_time=_kernel_ms, user_time=_user_ms,
-        kernel_time_ns=_kernel_ns, user_time_ns=_user_ns,
-        affinity_mask=_affinity, ready_time_ns=_ready_ns, wait_time_ns=_waits,
-    )
+    .made("cpu_percent", "cpu_time_ns", "affinity_mask", "ready_time_ns", "wait_time_ns")
+    .made("kernel_time", "user_time", "kernel_time_ns", "user_time_ns")
 )
 (
     _Give(MemoryMetrics)
@@ -583,7 +387,7 @@ class _Give:
     .known(SHARED_COMMIT, shared_commit_bytes="shared_commit", commit_debt_bytes="commit_debt")
     .count_or_exit("hard_faults", hard_faults=("hard_faults", "exit_hard_faults"))
     .count("hard_faults", hard_fault_bytes="hard_fault_bytes")
-    .calls(page_faults=_page_faults, faults_by_kind=_faults_by_kind)
+    .made("page_faults", "faults_by_kind")
 )
 (
     _Give(ThreadMetrics)
@@ -593,11 +397,8 @@ class _Give:
         threads_started="threads_started",
         threads_ended="threads_ended",
     )
-    .calls(
-        thread_ids=_thread_ids, active_threads=_active_threads,
-        suspended_threads=_suspended_threads, thread_cpu_cycles=_thread_cycles,
-        thread_states=_thread_states,
-    )
+    .made("thread_ids", "active_threads", "suspended_threads")
+    .made("thread_cpu_cycles", "thread_states")
 )
 (
     _Give(IOMetrics)
@@ -613,18 +414,14 @@ class _Give:
     )
     .count("file", other_operations="file_other_ops")
     .known(IO_PRIORITY, io_priority="io_priority")
-    .calls(io_priorities=_io_priorities)
+    .made("io_priorities")
 )
 (
     _Give(HandleMetrics)
     .known(HANDLES | COUNTERS | EXIT, handle_count="handle_count")
     .known(HANDLES | COUNTERS, peak_handle_count="peak_handle_count")
     .count("objects", duplicates_given="duplicates_given")
-    .calls(
-        opened_by_type=lambda row: _objects(row, 0),
-        closed_by_type=lambda row: _objects(row, 1),
-        duplicated_by_type=lambda row: _objects(row, 2),
-    )
+    .made("opened_by_type", "closed_by_type", "duplicated_by_type")
 )
 (
     _Give(DiskMetrics)
@@ -634,11 +431,7 @@ class _Give:
         read_bytes="disk_read_bytes", write_bytes="disk_write_bytes", flushes="disk_flushes",
         read_time_ns="disk_read_ns", write_time_ns="disk_write_ns", flush_time_ns="disk_flush_ns",
     )
-    .calls(
-        read_latency=lambda row: _latency(row, READ),
-        write_latency=lambda row: _latency(row, WRITE),
-        flush_latency=lambda row: _latency(row, FLUSH),
-    )
+    .made("read_latency", "write_latency", "flush_latency", of=Latency)
 )
 _Give(NetworkMetrics).count(
     "network",

@@ -14,6 +14,10 @@ const etwc_snapshot *pyetw_snapshot_get(PyObject *snapshot);
 /* Whether `base` is a Snapshot, or None; else TypeError. */
 bool pyetw_snapshot_check_base(PyObject *snapshot, PyObject *base);
 
+/* ns by name of the reason for which a row's threads waited since `base` (or NULL). */
+PyObject *pyetw_waits(const etwc_snapshot *snapshot, size_t index,
+                      const etwc_snapshot *base);
+
 /* py_details.c: methods of Snapshot */
 PyObject *pyetw_snapshot_latency(PyObject *op, PyObject *args);
 PyObject *pyetw_snapshot_latency_steps(PyObject *op, PyObject *args);

@@ -28,7 +28,7 @@ typedef enum field_kind {
     FIELD_NUMBER,
     FIELD_TEXT,
     FIELD_TIME,
-    FIELD_CALL,
+    FIELD_MADE,
     FIELD_KINDS
 } field_kind;
 
@@ -41,7 +41,8 @@ typedef struct pyetw_field {
     unsigned int bits; /* of `known`: else one of them allows `other` */
     const etwc_column *column, *other;
     PyObject *name;
-    PyObject *call; /* for FIELD_CALL: makes the value of a row */
+    pyetw_maker make; /* for FIELD_MADE */
+    PyObject *of;     /* what it makes the value with, or NULL */
 } pyetw_field;
 
 static const char *const source_names[] = {
@@ -82,27 +83,42 @@ find_column(const char *name, const etwc_column **out)
     return false;
 }
 
+static bool
+find_maker(const char *name, pyetw_maker *out)
+{
+    *out = name == NULL ? NULL : pyetw_maker_named(name);
+    if (name == NULL || *out != NULL)
+        return true;
+    PyErr_Format(PyExc_ValueError, "no maker %s", name);
+    return false;
+}
+
+static bool
+is_good_field(const pyetw_field *f)
+{
+    return f->number >= 0 && f->number < GROUP_FIELDS && f->kind >= 0 &&
+           f->kind < FIELD_KINDS && f->text >= 0 && f->text < 6 &&
+           (f->source == SOURCE_NEVER || f->column != NULL) &&
+           (f->bits == 0 || f->other != NULL) &&
+           (f->kind != FIELD_TIME || f->column != NULL) &&
+           (f->kind != FIELD_MADE || f->make != NULL);
+}
+
 static PyObject *
 field_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
-    static char *names[] = {"number", "name",  "kind", "source", "column",
-                            "bits",   "other", "text", "call",   NULL};
+    static char *names[] = {"number", "name", "kind", "source", "column", "bits",
+                            "other",  "text", "made", "of",     NULL};
     pyetw_field f = {.kind = FIELD_NUMBER};
-    const char *source = NULL, *column = NULL, *other = NULL;
-    PyObject *name, *call = NULL;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "iU|izzIziO:GroupField", names,
+    const char *source = NULL, *column = NULL, *other = NULL, *made = NULL;
+    PyObject *name, *of = NULL;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "iU|izzIzizO:GroupField", names,
                                      &f.number, &name, &f.kind, &source, &column,
-                                     &f.bits, &other, &f.text, &call) ||
+                                     &f.bits, &other, &f.text, &made, &of) ||
         !find_source(source, &f.source) || !find_column(column, &f.column) ||
-        !find_column(other, &f.other))
+        !find_column(other, &f.other) || !find_maker(made, &f.make))
         return NULL;
-    bool is_good = f.number >= 0 && f.number < GROUP_FIELDS && f.kind >= 0 &&
-                   f.kind < FIELD_KINDS && f.text >= 0 && f.text < 6 &&
-                   (f.source == SOURCE_NEVER || f.column != NULL) &&
-                   (f.bits == 0 || f.other != NULL) &&
-                   (f.kind != FIELD_TIME || f.column != NULL) &&
-                   (f.kind != FIELD_CALL || call != NULL);
-    if (!is_good) {
+    if (!is_good_field(&f)) {
         PyErr_SetString(PyExc_ValueError, "a field of no kind");
         return NULL;
     }
@@ -118,7 +134,8 @@ field_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     self->column = f.column;
     self->other = f.other;
     self->name = Py_NewRef(name);
-    self->call = Py_XNewRef(call);
+    self->make = f.make;
+    self->of = Py_XNewRef(of);
     return (PyObject *)self;
 }
 
@@ -173,8 +190,8 @@ make_value(const pyetw_field *field, pyetw_row *row)
         return text_of(row, field->text);
     case FIELD_TIME:
         return time_of(pyetw_state_of(Py_TYPE((PyObject *)row)), field, row);
-    case FIELD_CALL:
-        return PyObject_CallFunctionObjArgs(field->call, (PyObject *)row, NULL);
+    case FIELD_MADE:
+        return field->make(row, field->of);
     default:
         return number_of(field, row);
     }
@@ -239,14 +256,14 @@ static int
 field_traverse(PyObject *op, visitproc visit, void *arg)
 {
     Py_VISIT(Py_TYPE(op));
-    Py_VISIT(((pyetw_field *)op)->call);
+    Py_VISIT(((pyetw_field *)op)->of);
     return 0;
 }
 
 static int
 field_clear(PyObject *op)
 {
-    Py_CLEAR(((pyetw_field *)op)->call);
+    Py_CLEAR(((pyetw_field *)op)->of);
     return 0;
 }
 
@@ -265,10 +282,12 @@ field_dealloc(PyObject *op)
 static PyType_Slot field_slots[] = {
     {Py_tp_doc,
      "GroupField(number, name, kind=0, source=None, column=None, bits=0, other=None,\n"
-     "           text=0, call=None)\n--\n\n"
+     "           text=0, made=None, of=None)\n--\n\n"
      "A field of a GroupBase, the number-th. kind 0: the column when the trace has\n"
      "the source (\"\": always), or `other` when one of the bits is known; 1: a text;\n"
-     "2: the time in a column; 3: what `call` makes of the RowView."},
+     "2: the time in a column; 3: what the core's maker of that name makes of the "
+     "row,\n"
+     "with `of`."},
     {Py_tp_new, field_new},
     {Py_tp_traverse, field_traverse},
     {Py_tp_clear, field_clear},

@@ -28,6 +28,7 @@ row_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
         return NULL;
     self->interval = Py_NewRef(interval);
     self->snapshot = Py_NewRef(snapshot);
+    self->base = Py_NewRef(base);
     self->number = number;
     etwc_snapshot_difference(now, (size_t)number,
                              base == Py_None ? NULL : pyetw_snapshot_get(base),
@@ -41,6 +42,7 @@ row_traverse(PyObject *op, visitproc visit, void *arg)
     Py_VISIT(Py_TYPE(op));
     Py_VISIT(((pyetw_row *)op)->interval);
     Py_VISIT(((pyetw_row *)op)->snapshot);
+    Py_VISIT(((pyetw_row *)op)->base);
     return 0;
 }
 
@@ -53,6 +55,7 @@ row_dealloc(PyObject *op)
     PyObject_GC_UnTrack(op);
     Py_XDECREF(self->interval);
     Py_XDECREF(self->snapshot);
+    Py_XDECREF(self->base);
     freefunc release = PyType_GetSlot(type, Py_tp_free);
     release(op);
     Py_DECREF(type);
@@ -78,20 +81,35 @@ pyetw_row_at(const pyetw_row *row, const etwc_column *column)
     }
 }
 
-PyDoc_STRVAR(at_doc, "at($self, column, /)\n--\n\n"
-                     "The value of a column, by its position in ROW_COLUMNS.");
-
-static PyObject *
-row_at(PyObject *op, PyObject *number)
+int
+pyetw_row_is_whole(const pyetw_row *row)
 {
-    size_t index = PyLong_AsSize_t(number);
-    if (index == (size_t)-1 && PyErr_Occurred())
-        return NULL;
-    const etwc_column *column = etwc_column_at(ETWC_TABLE_PROCESSES, index);
-    if (column != NULL)
-        return pyetw_row_at((const pyetw_row *)op, column);
-    PyErr_SetString(PyExc_IndexError, "no such column");
-    return NULL;
+    PyObject *answer = PyObject_GetAttrString(row->interval, "is_whole");
+    int is_whole = answer == NULL ? -1 : PyObject_IsTrue(answer);
+    Py_XDECREF(answer);
+    return is_whole;
+}
+
+bool
+pyetw_row_begin(const pyetw_row *row, int64_t *out)
+{
+    PyObject *begin = PyObject_GetAttrString(row->interval, "begin");
+    if (begin == NULL)
+        return false;
+    *out = PyLong_AsLongLong(begin);
+    Py_DECREF(begin);
+    return *out != -1 || !PyErr_Occurred();
+}
+
+bool
+pyetw_put_count(PyObject *dict, const char *name, uint64_t count)
+{
+    if (count == 0)
+        return true;
+    PyObject *value = PyLong_FromUnsignedLongLong(count);
+    bool ok = value != NULL && PyDict_SetItemString(dict, name, value) == 0;
+    Py_XDECREF(value);
+    return ok;
 }
 
 static PyObject *
@@ -100,11 +118,6 @@ row_get_known(PyObject *op, void *unused)
     (void)unused;
     return PyLong_FromUnsignedLong(((const pyetw_row *)op)->part.known);
 }
-
-static PyMethodDef row_methods[] = {
-    {"at", row_at, METH_O, at_doc},
-    {NULL, NULL, 0, NULL},
-};
 
 static PyGetSetDef row_getset[] = {
     {"known", row_get_known, NULL, "Bits of what is known of it.", NULL},
@@ -124,7 +137,6 @@ static PyType_Slot row_slots[] = {
     {Py_tp_new, row_new},
     {Py_tp_traverse, row_traverse},
     {Py_tp_dealloc, row_dealloc},
-    {Py_tp_methods, row_methods},
     {Py_tp_getset, row_getset},
     {Py_tp_members, row_members},
     {0, NULL},

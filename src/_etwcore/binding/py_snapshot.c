@@ -242,6 +242,18 @@ put_wait(PyObject *dict, uint32_t reason, uint64_t ns)
     return result;
 }
 
+PyObject *
+pyetw_waits(const etwc_snapshot *snapshot, size_t index, const etwc_snapshot *base)
+{
+    etwc_wait_row waits[ETWC_WAIT_REASONS];
+    size_t count = etwc_snapshot_waits(snapshot, index, base, waits);
+    PyObject *dict = PyDict_New();
+    for (size_t i = 0; dict != NULL && i < count; i++)
+        if (waits[i].ns != 0 && put_wait(dict, waits[i].reason, waits[i].ns) < 0)
+            Py_CLEAR(dict);
+    return dict;
+}
+
 PyDoc_STRVAR(
     waits_doc,
     "waits($self, index, base=None, /)\n--\n\n"
@@ -260,15 +272,7 @@ snapshot_waits(PyObject *op, PyObject *args)
         return NULL;
     if (!has_row(self, index))
         return NULL;
-    const etwc_snapshot *earlier =
-        base == Py_None ? NULL : ((pyetw_snapshot *)base)->snapshot;
-    etwc_wait_row waits[ETWC_WAIT_REASONS];
-    size_t count = etwc_snapshot_waits(self->snapshot, (size_t)index, earlier, waits);
-    PyObject *dict = PyDict_New();
-    for (size_t i = 0; dict != NULL && i < count; i++)
-        if (waits[i].ns != 0 && put_wait(dict, waits[i].reason, waits[i].ns) < 0)
-            Py_CLEAR(dict);
-    return dict;
+    return pyetw_waits(self->snapshot, (size_t)index, base_of(base));
 }
 
 /* ---- Who a row is ------------------------------------------------------------------------ */
@@ -333,108 +337,6 @@ snapshot_get_row_id_end(PyObject *op, void *unused)
 }
 
 /* ---- Threads and images ---------------------------------------------------------------- */
-
-PyDoc_STRVAR(thread_ids_doc,
-             "thread_ids($self, index, /)\n--\n\n"
-             "Ids of the threads of one row's process that are alive, sorted.");
-
-static PyObject *
-snapshot_thread_ids(PyObject *op, PyObject *number)
-{
-    pyetw_snapshot *self = (pyetw_snapshot *)op;
-    Py_ssize_t index = PyLong_AsSsize_t(number);
-    if ((index == -1 && PyErr_Occurred()) || !has_row(self, index))
-        return NULL;
-    size_t count;
-    const etwc_live_thread *live =
-        etwc_snapshot_live(self->snapshot, (size_t)index, &count);
-    PyObject *list = PyList_New(0);
-    for (size_t i = 0; list != NULL && i < count; i++) {
-        PyObject *id = PyLong_FromUnsignedLong(live[i].thread_id);
-        if (id == NULL || PyList_Append(list, id) < 0)
-            Py_CLEAR(list);
-        Py_XDECREF(id);
-    }
-    if (list != NULL && PyList_Sort(list) < 0)
-        Py_CLEAR(list);
-    return list;
-}
-
-static int
-put_state(PyObject *dict, const etwc_row_threads *threads, uint32_t state)
-{
-    const char *name =
-        state < ETWC_THREAD_STATES ? etwc_thread_state_name(state) : "Unknown";
-    PyObject *count = PyLong_FromUnsignedLong(threads->states[state]);
-    int result = count ? PyDict_SetItemString(dict, name, count) : -1;
-    Py_XDECREF(count);
-    return result;
-}
-
-PyDoc_STRVAR(
-    threads_of_doc,
-    "threads_of($self, index, base=None, /)\n--\n\n"
-    "(threads that were active since base, an earlier snapshot, the ended ones\n"
-    "too; suspended threads; living threads by name of their state; processors\n"
-    "that one of the living may run on, 0 when unknown) of one row.");
-
-static PyObject *
-snapshot_threads_of(PyObject *op, PyObject *args)
-{
-    pyetw_snapshot *self = (pyetw_snapshot *)op;
-    Py_ssize_t index;
-    PyObject *base = Py_None;
-    if (!PyArg_ParseTuple(args, "n|O:threads_of", &index, &base) ||
-        !pyetw_snapshot_check_base(op, base) || !has_row(self, index))
-        return NULL;
-    etwc_row_threads threads;
-    etwc_snapshot_threads_of(self->snapshot, (size_t)index, base_of(base), &threads);
-    PyObject *states = PyDict_New();
-    for (uint32_t i = 0; states != NULL && i <= ETWC_THREAD_STATES; i++)
-        if (threads.states[i] != 0 && put_state(states, &threads, i) < 0)
-            Py_CLEAR(states);
-    if (states == NULL)
-        return NULL;
-    return Py_BuildValue("(KkNK)", (unsigned long long)threads.active,
-                         (unsigned long)threads.suspended, states,
-                         (unsigned long long)threads.affinity_mask);
-}
-
-PyDoc_STRVAR(
-    ended_threads_doc,
-    "ended_threads($self, index, base, /)\n--\n\n"
-    "Threads of one row's process that ended since base, an earlier snapshot: a\n"
-    "dict of their cycles by id; of an id that was given twice, of the latest. None\n"
-    "when more threads of the machine have ended than are remembered.");
-
-static PyObject *
-snapshot_ended_threads(PyObject *op, PyObject *args)
-{
-    pyetw_snapshot *self = (pyetw_snapshot *)op;
-    Py_ssize_t index;
-    PyObject *base;
-    if (!PyArg_ParseTuple(args, "nO:ended_threads", &index, &base) ||
-        !pyetw_snapshot_check_base(op, base) || !has_row(self, index))
-        return NULL;
-    size_t count;
-    const etwc_ended_thread *ended =
-        etwc_snapshot_ended(self->snapshot, base_of(base), &count);
-    if (ended == NULL)
-        Py_RETURN_NONE;
-    uint64_t row_id = etwc_snapshot_row_id(self->snapshot, (size_t)index);
-    PyObject *cycles = PyDict_New();
-    for (size_t i = 0; cycles != NULL && i < count; i++) {
-        if (ended[i].row_id != row_id)
-            continue;
-        PyObject *key = PyLong_FromUnsignedLong(ended[i].thread_id);
-        PyObject *value = PyLong_FromUnsignedLongLong(ended[i].cycles);
-        if (key == NULL || value == NULL || PyDict_SetItem(cycles, key, value) < 0)
-            Py_CLEAR(cycles);
-        Py_XDECREF(key);
-        Py_XDECREF(value);
-    }
-    return cycles;
-}
 
 PyDoc_STRVAR(
     threads_doc,
@@ -732,9 +634,6 @@ static PyMethodDef snapshot_methods[] = {
     {"parent", snapshot_parent, METH_O, parent_doc},
     {"process_id", snapshot_process_id, METH_O, process_id_doc},
     {"row_id", snapshot_row_id, METH_O, row_id_doc},
-    {"threads_of", snapshot_threads_of, METH_VARARGS, threads_of_doc},
-    {"thread_ids", snapshot_thread_ids, METH_O, thread_ids_doc},
-    {"ended_threads", snapshot_ended_threads, METH_VARARGS, ended_threads_doc},
     {"threads", snapshot_threads, METH_O, threads_doc},
     {"images", snapshot_images, METH_O, images_doc},
     {"latency", pyetw_snapshot_latency, METH_VARARGS, latency_doc},
