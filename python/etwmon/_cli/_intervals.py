@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from rich.cells import cell_len
 
@@ -31,6 +32,7 @@ DEFAULT_FIELDS: Fields = (
 )
 _FIRST = ("time", "offset_s", "interval_s", "pid", "name", "quality")
 _NAME_CELLS = 20
+_T = TypeVar("_T")
 _LEAST_CELLS = 9
 
 
@@ -72,15 +74,16 @@ class Intervals:
             for samples in monitor.replay(interval=self._every_s):
                 for sample in sorted(samples, key=lambda sample: sample.pid):
                     self.count += 1
-                    yield sample, [self._value(sample, path) for path in self._paths]
+                    metrics = sample.metrics
+                    yield sample, [self._value(metrics, path) for path in self._paths]
 
-    def _value(self, sample: etwmon.MetricSample, path: str) -> object:
-        value = private.metric(sample.metrics, path, self._config.command_line)
+    def _value(self, metrics: etwmon.ProcessMetrics, path: str) -> object:
+        value = private.metric(metrics, path, self._config.command_line)
         if path in self._unknown:
             if value is not None:
                 del self._unknown[path]
             elif not self._unknown[path]:
-                reason = private.reason(sample.metrics, path, self._config.command_line)
+                reason = private.reason(metrics, path, self._config.command_line)
                 self._unknown[path] = reason or ""
         return value
 
@@ -120,7 +123,7 @@ class Intervals:
             writer.writerow(
                 (
                     csv_cell(sample.timestamp),
-                    self._offset(sample),
+                    self._offset(sample.timestamp),
                     sample.interval_s,
                     sample.pid,
                     clean(sample.name or ""),
@@ -149,19 +152,16 @@ class Intervals:
         if self._has_machines:
             line.append("File")
         yield "  ".join(line).rstrip()
+        columns = [(i, _Cells(self._paths[i], widths[i], is_cut=width is not None)) for i in shown]
+        name_of, end_of = _Texts(_name_cell), _Texts(self._end_cell)
         for sample, values in self:
             line = [
-                pad(self._offset(sample), 12, right=True),
+                end_of[sample.timestamp],
                 pad(str(sample.pid), 6, right=True),
-                pad(shorten(clean(sample.name or DASH), _NAME_CELLS), _NAME_CELLS),
+                name_of[sample.name],
                 pad(sample.quality, 9),
+                *[cells[values[i]] for i, cells in columns],
             ]
-            for i in shown:
-                path = self._paths[i]
-                text = cell(path, values[i])
-                if width is not None:
-                    text = shorten(text, widths[i])
-                line.append(pad(text, widths[i], is_number(path)))
             if self._has_machines:
                 text = facts.files_text(sample.files)
                 # The end of a path says more than its beginning.
@@ -169,10 +169,53 @@ class Intervals:
                 line.append("\u2026" + text[1 - _NAME_CELLS :] if cut else text)
             yield "  ".join(line).rstrip()
 
-    def _offset(self, sample: etwmon.MetricSample) -> str:
-        if sample.timestamp is None:
-            return DASH
-        return offset(datetime_ns(sample.timestamp) - self._start_ns)
+    def _offset(self, end: datetime | None) -> str:
+        return DASH if end is None else offset(datetime_ns(end) - self._start_ns)
+
+    def _end_cell(self, end: datetime | None) -> str:
+        return pad(self._offset(end), 12, right=True)
+
+
+class _Texts(Generic[_T]):
+    """Texts of values, made once: most of what an interval tells, the one before told, too."""
+
+    _MOST = 4096
+
+    def __init__(self, make: Callable[[_T], str]) -> None:
+        self._make = make
+        self._made: dict[_T, str] = {}
+
+    def __getitem__(self, value: _T) -> str:
+        text = self._made.get(value)
+        if text is None:
+            if len(self._made) >= self._MOST:
+                self._made.clear()
+            text = self._made[value] = self._make(value)
+        return text
+
+
+class _Cells:
+    """The cells of one column."""
+
+    _PLAIN = (int, float, str, type(None))
+
+    def __init__(self, path: str, width: int, *, is_cut: bool) -> None:
+        self._path, self._width, self._is_cut = path, width, is_cut
+        self._right = is_number(path)
+        # 0 and 0.0 are the same key, and not the same text.
+        self._texts: _Texts[tuple[type, object]] = _Texts(lambda key: self._made(key[1]))
+
+    def __getitem__(self, value: object) -> str:
+        kind = type(value)
+        return self._texts[kind, value] if kind in self._PLAIN else self._made(value)
+
+    def _made(self, value: object) -> str:
+        text = cell(self._path, value)
+        return pad(shorten(text, self._width) if self._is_cut else text, self._width, self._right)
+
+
+def _name_cell(name: str | None) -> str:
+    return pad(shorten(clean(name or DASH), _NAME_CELLS), _NAME_CELLS)
 
 
 def _fitting(widths: Sequence[int], room: int | None) -> list[int]:
