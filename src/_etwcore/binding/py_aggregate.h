@@ -14,9 +14,20 @@ const etwc_snapshot *pyetw_snapshot_get(PyObject *snapshot);
 /* Whether `base` is a Snapshot, or None; else TypeError. */
 bool pyetw_snapshot_check_base(PyObject *snapshot, PyObject *base);
 
+/* Whether it has such a row; else IndexError. */
+bool pyetw_snapshot_has_row(PyObject *snapshot, Py_ssize_t index);
+/* A text as str; None for NULL. */
+PyObject *pyetw_entry_text(const etwc_text_entry *text);
 /* ns by name of the reason for which a row's threads waited since `base` (or NULL). */
 PyObject *pyetw_waits(const etwc_snapshot *snapshot, size_t index,
                       const etwc_snapshot *base);
+
+/* py_lives.c, py_machine.c: methods of Snapshot, and the getter `machine` */
+PyObject *pyetw_snapshot_threads(PyObject *op, PyObject *number);
+PyObject *pyetw_snapshot_thread_name(PyObject *op, PyObject *number);
+PyObject *pyetw_snapshot_images(PyObject *op, PyObject *number);
+PyObject *pyetw_snapshot_machine(PyObject *op, void *unused);
+PyObject *pyetw_snapshot_machine_since(PyObject *op, PyObject *base);
 
 /* py_details.c: methods of Snapshot */
 PyObject *pyetw_snapshot_latency(PyObject *op, PyObject *args);

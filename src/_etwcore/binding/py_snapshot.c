@@ -92,10 +92,11 @@ snapshot_table(PyObject *op, PyObject *args)
 
 /* ---- Rows ---------------------------------------------------------------------------- */
 
-static bool
-has_row(const pyetw_snapshot *self, Py_ssize_t index)
+bool
+pyetw_snapshot_has_row(PyObject *snapshot, Py_ssize_t index)
 {
-    if (index >= 0 && (size_t)index < etwc_snapshot_row_count(self->snapshot))
+    size_t count = etwc_snapshot_row_count(pyetw_snapshot_get(snapshot));
+    if (index >= 0 && (size_t)index < count)
         return true;
     PyErr_SetString(PyExc_IndexError, "no such row");
     return false;
@@ -145,7 +146,7 @@ snapshot_row(PyObject *op, PyObject *args)
     if (!PyArg_ParseTuple(args, "n|O:row", &index, &base) ||
         !pyetw_snapshot_check_base(op, base))
         return NULL;
-    if (!has_row(self, index))
+    if (!pyetw_snapshot_has_row(op, index))
         return NULL;
     etwc_process_row part;
     etwc_snapshot_difference(self->snapshot, (size_t)index, base_of(base), &part);
@@ -159,8 +160,8 @@ snapshot_row(PyObject *op, PyObject *args)
     return tuple;
 }
 
-static PyObject *
-text_of(const etwc_text_entry *text)
+PyObject *
+pyetw_entry_text(const etwc_text_entry *text)
 {
     if (text == NULL)
         Py_RETURN_NONE;
@@ -177,12 +178,14 @@ snapshot_texts(PyObject *op, PyObject *number)
 {
     pyetw_snapshot *self = (pyetw_snapshot *)op;
     Py_ssize_t index = PyLong_AsSsize_t(number);
-    if ((index == -1 && PyErr_Occurred()) || !has_row(self, index))
+    if ((index == -1 && PyErr_Occurred()) || !pyetw_snapshot_has_row(op, index))
         return NULL;
     const etwc_row_texts *texts = etwc_snapshot_texts(self->snapshot, (size_t)index);
-    return Py_BuildValue("(NNNNNN)", text_of(texts->name), text_of(texts->command_line),
-                         text_of(texts->user_sid), text_of(texts->package_full_name),
-                         text_of(texts->application_id), text_of(texts->image_path));
+    return Py_BuildValue(
+        "(NNNNNN)", pyetw_entry_text(texts->name),
+        pyetw_entry_text(texts->command_line), pyetw_entry_text(texts->user_sid),
+        pyetw_entry_text(texts->package_full_name),
+        pyetw_entry_text(texts->application_id), pyetw_entry_text(texts->image_path));
 }
 
 PyDoc_STRVAR(name_doc,
@@ -193,9 +196,9 @@ snapshot_name(PyObject *op, PyObject *number)
 {
     pyetw_snapshot *self = (pyetw_snapshot *)op;
     Py_ssize_t index = PyLong_AsSsize_t(number);
-    if ((index == -1 && PyErr_Occurred()) || !has_row(self, index))
+    if ((index == -1 && PyErr_Occurred()) || !pyetw_snapshot_has_row(op, index))
         return NULL;
-    return text_of(etwc_snapshot_texts(self->snapshot, (size_t)index)->name);
+    return pyetw_entry_text(etwc_snapshot_texts(self->snapshot, (size_t)index)->name);
 }
 
 PyDoc_STRVAR(
@@ -270,7 +273,7 @@ snapshot_waits(PyObject *op, PyObject *args)
     if (!PyArg_ParseTuple(args, "n|O:waits", &index, &base) ||
         !pyetw_snapshot_check_base(op, base))
         return NULL;
-    if (!has_row(self, index))
+    if (!pyetw_snapshot_has_row(op, index))
         return NULL;
     return pyetw_waits(self->snapshot, (size_t)index, base_of(base));
 }
@@ -288,7 +291,7 @@ snapshot_parent(PyObject *op, PyObject *number)
 {
     pyetw_snapshot *self = (pyetw_snapshot *)op;
     Py_ssize_t index = PyLong_AsSsize_t(number);
-    if ((index == -1 && PyErr_Occurred()) || !has_row(self, index))
+    if ((index == -1 && PyErr_Occurred()) || !pyetw_snapshot_has_row(op, index))
         return NULL;
     size_t parent = etwc_snapshot_parent(self->snapshot, (size_t)index);
     if (parent == ETWC_NO_ROW)
@@ -303,7 +306,7 @@ snapshot_process_id(PyObject *op, PyObject *number)
 {
     pyetw_snapshot *self = (pyetw_snapshot *)op;
     Py_ssize_t index = PyLong_AsSsize_t(number);
-    if ((index == -1 && PyErr_Occurred()) || !has_row(self, index))
+    if ((index == -1 && PyErr_Occurred()) || !pyetw_snapshot_has_row(op, index))
         return NULL;
     return PyLong_FromUnsignedLong(
         etwc_snapshot_process_id(self->snapshot, (size_t)index));
@@ -318,7 +321,7 @@ snapshot_row_id(PyObject *op, PyObject *number)
 {
     pyetw_snapshot *self = (pyetw_snapshot *)op;
     Py_ssize_t index = PyLong_AsSsize_t(number);
-    if ((index == -1 && PyErr_Occurred()) || !has_row(self, index))
+    if ((index == -1 && PyErr_Occurred()) || !pyetw_snapshot_has_row(op, index))
         return NULL;
     return PyLong_FromUnsignedLongLong(
         etwc_snapshot_row_id(self->snapshot, (size_t)index));
@@ -334,246 +337,6 @@ snapshot_get_row_id_end(PyObject *op, void *unused)
     (void)unused;
     return PyLong_FromUnsignedLongLong(
         count == 0 ? 0 : etwc_snapshot_row_id(snapshot, count - 1) + 1);
-}
-
-/* ---- Threads and images ---------------------------------------------------------------- */
-
-PyDoc_STRVAR(
-    threads_doc,
-    "threads($self, index, /)\n--\n\n"
-    "All threads of one row's process, dead ones too: tuples of (thread_id,\n"
-    "begin_filetime, end_filetime, run_ns, context_switches, samples,\n"
-    "kernel_ticks, user_ticks, name, ready_ns, wait_ns, voluntary_switches,\n"
-    "involuntary_switches, migrations, state, wait_reason, base_priority,\n"
-    "cycles); None for what is unknown. Empty unless everything was asked for.");
-
-static PyObject *
-known_of(const etwc_thread_row *thread, uint32_t bit, uint64_t value)
-{
-    if (!(thread->known & bit))
-        Py_RETURN_NONE;
-    return PyLong_FromUnsignedLongLong(value);
-}
-
-static const char *
-wait_reason_of(const etwc_thread_row *thread)
-{
-    return thread->state == ETWC_THREAD_WAITING
-               ? etwc_wait_reason_name(thread->wait_reason)
-               : NULL;
-}
-
-static PyObject *
-thread_tuple(const etwc_thread_row *t)
-{
-    return Py_BuildValue(
-        "(kLLKKKNNNNKKKKKzzN)", (unsigned long)t->thread_id,
-        (long long)t->begin_filetime, (long long)t->end_filetime,
-        (unsigned long long)t->run_ns, (unsigned long long)t->context_switches,
-        (unsigned long long)t->samples, known_of(t, ETWC_THREAD_TICKS, t->kernel_ticks),
-        known_of(t, ETWC_THREAD_TICKS, t->user_ticks),
-        known_of(t, ETWC_THREAD_CYCLES, t->cycles), text_of(t->name),
-        (unsigned long long)t->ready_ns, (unsigned long long)t->wait_ns,
-        (unsigned long long)t->voluntary_switches,
-        (unsigned long long)t->involuntary_switches, (unsigned long long)t->migrations,
-        etwc_thread_state_name(t->state), wait_reason_of(t),
-        known_of(t, ETWC_THREAD_PRIORITY, t->base_priority));
-}
-
-static PyObject *
-snapshot_threads(PyObject *op, PyObject *number)
-{
-    pyetw_snapshot *self = (pyetw_snapshot *)op;
-    Py_ssize_t index = PyLong_AsSsize_t(number);
-    if ((index == -1 && PyErr_Occurred()) || !has_row(self, index))
-        return NULL;
-    size_t count;
-    const etwc_thread_row *threads = etwc_snapshot_threads(self->snapshot, &count);
-    PyObject *list = PyList_New(0);
-    for (size_t i = 0; list != NULL && i < count; i++) {
-        if ((Py_ssize_t)threads[i].row != index)
-            continue;
-        PyObject *tuple = thread_tuple(&threads[i]);
-        if (tuple == NULL || PyList_Append(list, tuple) < 0)
-            Py_CLEAR(list);
-        Py_XDECREF(tuple);
-    }
-    return list;
-}
-
-PyDoc_STRVAR(thread_name_doc,
-             "thread_name($self, index, /)\n--\n\n"
-             "Name of the thread at that position of the table of threads, or None.");
-
-static PyObject *
-snapshot_thread_name(PyObject *op, PyObject *number)
-{
-    Py_ssize_t index = PyLong_AsSsize_t(number);
-    if (index == -1 && PyErr_Occurred())
-        return NULL;
-    size_t count;
-    const etwc_thread_row *threads =
-        etwc_snapshot_threads(((pyetw_snapshot *)op)->snapshot, &count);
-    if (index < 0 || (size_t)index >= count) {
-        PyErr_SetString(PyExc_IndexError, "no such thread");
-        return NULL;
-    }
-    return text_of(threads[index].name);
-}
-
-PyDoc_STRVAR(
-    images_doc,
-    "images($self, index, /)\n--\n\n"
-    "All images of one row's process, in the order they were told of: tuples of\n"
-    "(file_name, base, size, load_filetime, unload_filetime, checksum,\n"
-    "time_date_stamp); the last two are None when no record told them. Empty unless\n"
-    "everything was asked for.");
-
-static PyObject *
-number_if(bool is_known, uint32_t number)
-{
-    if (!is_known)
-        Py_RETURN_NONE;
-    return PyLong_FromUnsignedLong(number);
-}
-
-static PyObject *
-snapshot_images(PyObject *op, PyObject *number)
-{
-    pyetw_snapshot *self = (pyetw_snapshot *)op;
-    Py_ssize_t index = PyLong_AsSsize_t(number);
-    if ((index == -1 && PyErr_Occurred()) || !has_row(self, index))
-        return NULL;
-    size_t count;
-    const etwc_image_row *images = etwc_snapshot_images(self->snapshot, &count);
-    PyObject *list = PyList_New(0);
-    for (size_t i = 0; list != NULL && i < count; i++) {
-        const etwc_image_row *image = &images[i];
-        if ((Py_ssize_t)image->row != index)
-            continue;
-        PyObject *tuple = Py_BuildValue(
-            "(NKKLLNN)", text_of(image->file_name), (unsigned long long)image->base,
-            (unsigned long long)image->size, (long long)image->load_filetime,
-            (long long)image->unload_filetime,
-            number_if(image->has_checksum, image->checksum),
-            number_if(image->time_date_stamp != 0, image->time_date_stamp));
-        if (tuple == NULL || PyList_Append(list, tuple) < 0)
-            Py_CLEAR(list);
-        Py_XDECREF(tuple);
-    }
-    return list;
-}
-
-/* ---- The machine ----------------------------------------------------------------------- */
-
-static const char *const source_names[] = {
-#define SOURCE_NAME(name) #name,
-    ETWC_METRIC_SOURCE_LIST(SOURCE_NAME)
-#undef SOURCE_NAME
-};
-
-static PyObject *
-source_name(etwc_metric_source source)
-{
-    if (source == ETWC_SOURCE_COUNT)
-        Py_RETURN_NONE;
-    return PyUnicode_FromString(source_names[source]);
-}
-
-static bool
-put(PyObject *dict, const char *name, PyObject *value)
-{
-    if (value == NULL)
-        return false;
-    int result = PyDict_SetItemString(dict, name, value);
-    Py_DECREF(value);
-    return result == 0;
-}
-
-/* Numbers by source; those that are 0 are left out. */
-static PyObject *
-source_dict(const uint64_t *numbers)
-{
-    PyObject *dict = PyDict_New();
-    for (size_t i = 0; dict != NULL && i < ETWC_SOURCE_COUNT; i++)
-        if (numbers[i] != 0 &&
-            !put(dict, source_names[i], PyLong_FromUnsignedLongLong(numbers[i])))
-            Py_CLEAR(dict);
-    return dict;
-}
-
-static PyObject *
-presence_dict(const etwc_machine_row *m)
-{
-    PyObject *dict = PyDict_New();
-    for (size_t i = 0; dict != NULL && i < ETWC_SOURCE_COUNT; i++)
-        if (!put(dict, source_names[i], PyLong_FromLong(m->presence[i])))
-            Py_CLEAR(dict);
-    return dict;
-}
-
-PyDoc_STRVAR(
-    machine_doc,
-    "The machine as a whole, as a dict. Ticks are session clock: process +\n"
-    "unowned + idle + dpc + isr + unknown = processors x wall. presence: 0 the\n"
-    "trace lacks such events, 1 they were switched on, 2 seen. cpu_source and\n"
-    "mode_source: which of them CPU time and its kernel and user part are from.");
-
-static PyObject *
-machine_dict(const etwc_machine_row *m)
-{
-    PyObject *dict = PyDict_New();
-    if (dict == NULL)
-        return NULL;
-    bool ok = true;
-#define PUT_I64(name) \
-    ok = ok && put(dict, #name, PyLong_FromLongLong((int64_t)m->name));
-#define PUT_U64(name) ok = ok && put(dict, #name, PyLong_FromUnsignedLongLong(m->name));
-    PUT_I64(raw_time)
-    PUT_I64(filetime)
-    PUT_I64(wall_ticks)
-    PUT_I64(wall_ns)
-    /* Runs can be below 0 in an interval, and none is so large. */
-    ETWC_MACHINE_COUNTER_LIST(PUT_I64)
-    PUT_I64(self_check_ticks)
-    PUT_U64(processors)
-    PUT_U64(gaps_open)
-    PUT_U64(sample_interval_100ns)
-#undef PUT_I64
-#undef PUT_U64
-    ok = ok && put(dict, "presence", presence_dict(m)) &&
-         put(dict, "undecoded_by", source_dict(m->undecoded_by)) &&
-         put(dict, "partial_by", source_dict(m->partial_by)) &&
-         put(dict, "cpu_source", source_name(etwc_machine_cpu_source(m))) &&
-         put(dict, "mode_source", source_name(etwc_machine_mode_source(m)));
-    if (!ok)
-        Py_CLEAR(dict);
-    return dict;
-}
-
-static PyObject *
-snapshot_get_machine(PyObject *op, void *unused)
-{
-    (void)unused;
-    return machine_dict(etwc_snapshot_machine(((pyetw_snapshot *)op)->snapshot));
-}
-
-PyDoc_STRVAR(machine_since_doc,
-             "machine_since($self, base, /)\n--\n\n"
-             "As machine, with the counters and times since base, an earlier snapshot\n"
-             "or None.");
-
-static PyObject *
-snapshot_machine_since(PyObject *op, PyObject *base)
-{
-    pyetw_snapshot *self = (pyetw_snapshot *)op;
-    if (!pyetw_snapshot_check_base(op, base))
-        return NULL;
-    etwc_machine_row part;
-    etwc_machine_difference(
-        etwc_snapshot_machine(self->snapshot),
-        base == Py_None ? NULL : etwc_snapshot_machine(base_of(base)), &part);
-    return machine_dict(&part);
 }
 
 /* ---- The type -------------------------------------------------------------------------- */
@@ -620,6 +383,35 @@ PyDoc_STRVAR(objects_doc,
              "Handles of one row by type: (number, name or None, opened, closed,\n"
              "duplicated) of each type that counted something.");
 
+PyDoc_STRVAR(
+    threads_doc,
+    "threads($self, index, /)\n--\n\n"
+    "All threads of one row's process, dead ones too: tuples of (thread_id,\n"
+    "begin_filetime, end_filetime, run_ns, context_switches, samples,\n"
+    "kernel_ticks, user_ticks, name, ready_ns, wait_ns, voluntary_switches,\n"
+    "involuntary_switches, migrations, state, wait_reason, base_priority,\n"
+    "cycles); None for what is unknown. Empty unless everything was asked for.");
+PyDoc_STRVAR(thread_name_doc,
+             "thread_name($self, index, /)\n--\n\n"
+             "Name of the thread at that position of the table of threads, or None.");
+PyDoc_STRVAR(
+    images_doc,
+    "images($self, index, /)\n--\n\n"
+    "All images of one row's process, in the order they were told of: tuples of\n"
+    "(file_name, base, size, load_filetime, unload_filetime, checksum,\n"
+    "time_date_stamp); the last two are None when no record told them. Empty unless\n"
+    "everything was asked for.");
+PyDoc_STRVAR(
+    machine_doc,
+    "The machine as a whole, as a dict. Ticks are session clock: process +\n"
+    "unowned + idle + dpc + isr + unknown = processors x wall. presence: 0 the\n"
+    "trace lacks such events, 1 they were switched on, 2 seen. cpu_source and\n"
+    "mode_source: which of them CPU time and its kernel and user part are from.");
+PyDoc_STRVAR(machine_since_doc,
+             "machine_since($self, base, /)\n--\n\n"
+             "As machine, with the counters and times since base, an earlier snapshot\n"
+             "or None.");
+
 static PyMethodDef snapshot_methods[] = {
     {"column", snapshot_column, METH_O, column_doc},
     {"table", snapshot_table, METH_VARARGS, table_doc},
@@ -628,14 +420,14 @@ static PyMethodDef snapshot_methods[] = {
     {"name", snapshot_name, METH_O, name_doc},
     {"active", snapshot_active, METH_VARARGS, active_doc},
     {"waits", snapshot_waits, METH_VARARGS, waits_doc},
-    {"thread_name", snapshot_thread_name, METH_O, thread_name_doc},
-    {"machine_since", snapshot_machine_since, METH_O, machine_since_doc},
+    {"thread_name", pyetw_snapshot_thread_name, METH_O, thread_name_doc},
+    {"machine_since", pyetw_snapshot_machine_since, METH_O, machine_since_doc},
     {"samples", pyetw_snapshot_samples, METH_VARARGS, pyetw_snapshot_samples_doc},
     {"parent", snapshot_parent, METH_O, parent_doc},
     {"process_id", snapshot_process_id, METH_O, process_id_doc},
     {"row_id", snapshot_row_id, METH_O, row_id_doc},
-    {"threads", snapshot_threads, METH_O, threads_doc},
-    {"images", snapshot_images, METH_O, images_doc},
+    {"threads", pyetw_snapshot_threads, METH_O, threads_doc},
+    {"images", pyetw_snapshot_images, METH_O, images_doc},
     {"latency", pyetw_snapshot_latency, METH_VARARGS, latency_doc},
     {"latency_steps", pyetw_snapshot_latency_steps, METH_VARARGS, latency_steps_doc},
     {"disk_priorities", pyetw_snapshot_disk_priorities, METH_VARARGS,
@@ -657,7 +449,7 @@ snapshot_get_filetime(PyObject *op, void *unused)
 static PyGetSetDef snapshot_getset[] = {
     {"filetime", snapshot_get_filetime, NULL, filetime_doc, NULL},
     {"row_id_end", snapshot_get_row_id_end, NULL, row_id_end_doc, NULL},
-    {"machine", snapshot_get_machine, NULL, machine_doc, NULL},
+    {"machine", pyetw_snapshot_machine, NULL, machine_doc, NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 
