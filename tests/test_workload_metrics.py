@@ -86,6 +86,11 @@ def test_identity_and_texts_equal_the_ledger() -> None:
     rows = _rows(snapshot)
     order = list(rows)
     rule = Rule(recording)
+    with etwmon.open(independent_file(recording)) as trace:
+        living = {
+            (one.process.start_key or 0, one.process.pid): one.threads.thread_ids or []
+            for one in trace.processes()
+        }
     for life in rule.processes:
         row = rows[life.key, life.pid]
         index = order.index((life.key, life.pid))
@@ -100,7 +105,7 @@ def test_identity_and_texts_equal_the_ledger() -> None:
         assert (name, command or "") == (life.name, life.command_line)
         assert (sid or "") == life.user_sid
         if life.pid:
-            assert set(snapshot.thread_ids(index)) == set(life.threads)
+            assert living[life.key, life.pid] == sorted(life.threads)
             assert row["thread_count"] == len(life.threads)
         assert row["image_count"] == len(life.images)
         paths = sorted(image[0] for image in snapshot.images(index))
