@@ -56,7 +56,12 @@ def test_the_time_of_each_processor_adds_up_in_every_interval(snapshots: list[An
 def test_intervals_add_up_to_the_whole(snapshots: list[Any], name: str) -> None:
     key = "number" if name == "processors" else "row_id"
     added = [n for n in snapshots[0].table(name).columns if n.endswith(("_ticks", "switches"))]
-    gauges = {"kernel_ticks", "user_ticks"} if name == "threads" else set()
+    # Of the whole life, whatever the interval.
+    of_lives = {
+        "threads": {"kernel_ticks", "user_ticks"},
+        "processes": {"life_kernel_ticks", "life_user_ticks"},
+    }
+    gauges = of_lives.get(name, set())
     sums: dict[int, dict[str, int]] = {}
     for base, now in zip([None, *snapshots], snapshots, strict=False):
         for row in _rows(now.table(name, base)):

@@ -103,14 +103,12 @@ class View:
         return 100 * (kernel if is_kernel else self.counted.get("sample_time", 0) - kernel)
 
     def ticks_ns(self, part: int) -> int | None:
-        """Ticks of threads' whole lives, as headers told them: in the interval that told them."""
+        """Ticks of threads' whole lives, as headers told them until now."""
         ticks = self.gauges.get("life_ticks")
         if ticks is None:
             return None
-        before = (0, 0)
-        if self.before is not None:
-            before = self.rule.at[self.before].gauges[self.number].get("life_ticks", before)
-        return (ticks[part] - before[part]) * self.recording.machine.timer_resolution * 100
+        unit: int = self.recording.machine.timer_resolution * 100
+        return ticks[part] * unit
 
     def cycles(self) -> dict[int, int]:
         """Of the threads that ended between the cuts."""

@@ -154,7 +154,8 @@ class CPUMetrics(RowGroup):
 
     Attributes:
         cpu_percent: CPU time of the wall time, in percent; one busy processor is 100.
-        cpu_cycles: processor cycles of its whole life, told when it ends.
+        cpu_cycles: processor cycles of its whole life, told when it ends; in the sample of
+            an interval, too.
         kernel_time: ms in kernel mode.
         user_time: ms in user mode.
         context_switches: switches to its threads.
@@ -164,7 +165,7 @@ class CPUMetrics(RowGroup):
         kernel_time_ns: kernel_time in ns.
         user_time_ns: user_time in ns.
         life_kernel_time_ns: ns in kernel mode since each of its threads began, also before
-            the trace, by clock ticks.
+            the trace, by clock ticks; in the sample of an interval it is that until its end.
         life_user_time_ns: the same in user mode.
         ready_time_ns: ns that its threads could have run and waited for a processor.
         wait_time_ns: ns that its threads waited for anything else, by reason

@@ -459,8 +459,17 @@ TEST(ticks_are_those_of_the_last_header_of_each_thread)
     event.kernel_ticks = 1;
     event.user_ticks = 4;
     feed(&event);
+    etwc_snapshot *cut = look(9);
     ticks(9, 11, 2, 4); /* one more after the end record */
     etwc_snapshot *s = look(10);
+    etwc_process_row part;
+    etwc_row_difference(row_of(s, A, 0), row_of(cut, A, 0), &part);
+    CHECK_EQ_U64(part.counters.kernel_ticks, 1);
+    CHECK_EQ_U64(part.counters.life_kernel_ticks,
+                 103 + 2); /* of the life all the same */
+    CHECK_EQ_U64(part.times.life_tick_kernel_ns,
+                 row_of(s, A, 0)->times.life_tick_kernel_ns);
+    etwc_snapshot_free(cut);
     const etwc_process_row *row = row_of(s, A, 0);
     CHECK_EQ_U64(row->counters.life_kernel_ticks, 103 + 2);
     CHECK_EQ_U64(row->counters.life_user_ticks, 50 + 4);

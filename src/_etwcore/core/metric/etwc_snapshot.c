@@ -277,10 +277,13 @@ has_counted(const etwc_snapshot *snapshot, size_t index, const etwc_snapshot *ba
     if (base != NULL && !may_run && index < base->row_count &&
         base->copies[index] == snapshot->copies[index])
         return false;
-    static const etwc_row_counters nothing;
-    etwc_process_row part;
-    etwc_snapshot_difference(snapshot, index, base, &part);
-    return memcmp(&part.counters, &nothing, sizeof nothing) != 0;
+    etwc_process_row now, earlier = {0};
+    etwc_snapshot_row(snapshot, index, &now);
+    size_t before =
+        base == NULL ? ETWC_NO_ROW : etwc_snapshot_find(base, now.row_id, index);
+    if (before != ETWC_NO_ROW)
+        etwc_snapshot_row(base, before, &earlier);
+    return memcmp(&now.counters, &earlier.counters, sizeof now.counters) != 0;
 }
 
 bool
@@ -335,4 +338,7 @@ etwc_row_difference(const etwc_process_row *row, const etwc_process_row *base,
 #define TIME_LESS(name) out->times.name -= base->times.name;
     ETWC_ROW_TIME_LIST(TIME_LESS)
 #undef TIME_LESS
+#define OF_THE_LIFE(name) out->name = row->name;
+    ETWC_ROW_LIFE_LIST(OF_THE_LIFE)
+#undef OF_THE_LIFE
 }

@@ -113,6 +113,15 @@
     X(disk_write_ns)          \
     X(disk_flush_ns)
 
+/* X(member): those of both that are of the whole life in an interval, too: what they say
+ * was told at once, or holds from before the trace on. */
+#define ETWC_ROW_LIFE_LIST(X)     \
+    X(counters.life_kernel_ticks) \
+    X(counters.life_user_ticks)   \
+    X(counters.exit_cycles)       \
+    X(times.life_tick_kernel_ns)  \
+    X(times.life_tick_user_ns)
+
 /* X(name): values at that moment, all uint64_t. Sizes are bytes. The bits of
  * `known` say which of them were told: those from the first peak on are of the
  * counter records at exit and at the end of the session, and some of working sets
@@ -580,7 +589,7 @@ const etwc_image_row *etwc_snapshot_images(const etwc_snapshot *snapshot,
                                            size_t *out_count);
 
 /* What a row says of an interval: counters and times of `row` less those of
- * `base` (NULL: from the beginning), gauges and identity of `row`. An interrupt is
+ * `base` (NULL: from the beginning), gauges, identity and ETWC_ROW_LIFE_LIST of `row`. An interrupt is
  * known when it has ended, so one that lies across the beginning is taken from this
  * interval as a whole; a wait that a later record contradicts is taken back. The ticks
  * and ns of runs, readiness and waits are to be read as signed, and can be below 0.
@@ -607,7 +616,8 @@ typedef struct etwc_column {
     const char *name;
     uint16_t offset;
     char format;     /* 'I' u32, 'Q' u64, 'q' i64: counters that can be below 0 */
-    bool is_counted; /* in an interval it is the difference of its ends */
+    bool is_counted; /* in an interval it is the difference of its ends, but for those
+                      * of ETWC_ROW_LIFE_LIST */
 } etwc_column;
 
 /* By position, NULL past the last; by name, NULL when there is none. */
