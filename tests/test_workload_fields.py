@@ -29,7 +29,7 @@ from support.truth import (
     expected_times,
     value,
 )
-from support.workload import Scenario, filetime_of, independent_file
+from support.workload import Scenario, by_clock, filetime_of, independent_file, raw_time_of
 
 BUSY = Scenario(seed=71, processors=3, processes=9, churn=3, duration_ms=250)
 EVERYBODY = etwmon.ETWMonitorConfig(exclude_system_processes=False)
@@ -246,9 +246,10 @@ def test_every_field_has_its_truth() -> None:
     assert {*SIMPLE, *LATENCIES, *THREADS, *UNTOLD} == set(FIELDS)
 
 
-@pytest.fixture(scope="module")
-def recording() -> Recording:
-    return BUSY.record(keywords=ALL_KEYWORDS)
+@pytest.fixture(scope="module", params=["qpc", "system", "cpu"])
+def recording(request: pytest.FixtureRequest) -> Recording:
+    """One machine for each clock that can stamp the records of a session."""
+    return by_clock(BUSY, request.param).record(keywords=ALL_KEYWORDS)
 
 
 def key_of(metrics: ProcessMetrics) -> tuple[int, int]:
@@ -267,12 +268,13 @@ def test_every_field_of_whole_lives_is_the_ledger(recording: Recording) -> None:
 
 @pytest.mark.parametrize("step", [100_000, 33_333])
 def test_every_field_of_every_interval_is_the_ledger(recording: Recording, step: int) -> None:
-    cuts = [*range(recording.start, recording.last + 1, step)]
+    begin, end = (filetime_of(recording, time) for time in (recording.start, recording.last))
+    cuts = [raw_time_of(recording, time) for time in range(begin, end + 1, step)]
     rule = Rule(recording, cuts)
     numbers = {(life.key, life.pid): number for number, life in enumerate(rule.processes)}
     checked = 0
     with etwmon.ETWMonitor(EVERYBODY, source=independent_file(recording)) as monitor:
-        intervals = list(monitor.replay(step / BUSY.frequency))
+        intervals = list(monitor.replay(step / 10_000_000))
     for before, samples in enumerate(intervals):
         now = len(rule.at) - 1 if before == len(intervals) - 1 else before + 1
         active = active_threads(rule, now, before)

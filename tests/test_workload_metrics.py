@@ -9,14 +9,21 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 import etwmon
 from etwmon import _etwcore
 from etwmon._workload import ALL_FLAGS, Recording, Rule, ns, physical, random_loss
 from support.truth import EXPECTED_COLUMNS, expected_row, expected_rows, rows_of, without_empty
-from support.workload import Scenario, filetime_of, independent_file, raw_time_of, scenarios
+from support.workload import (
+    Scenario,
+    by_clock,
+    filetime_of,
+    independent_file,
+    raw_time_of,
+    scenarios,
+)
 
 quick = settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 BUSY = Scenario(seed=51, processors=3, processes=8, churn=3, duration_ms=250)
@@ -138,6 +145,8 @@ def test_run_time_in_ns_is_what_physically_happened() -> None:
 
 @quick
 @given(scenarios(), st.lists(st.floats(0, 1), min_size=1, max_size=6))
+@example(by_clock(BUSY, "system"), [0.01, 0.2, 0.5, 0.51, 0.9])
+@example(by_clock(BUSY, "cpu"), [0.01, 0.2, 0.5, 0.51, 0.9])
 def test_every_slicing_equals_the_ledger(scenario: Scenario, shares: list[float]) -> None:
     recording = scenario.record()
     begin = recording.machine.filetime(recording.start)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -20,7 +20,14 @@ from etwmon._workload import Recording, Rule
 from etwmon._workload import facts as f
 from etwmon._workload.payloads import VERSIONS, encoders
 from support.event_builder import GROUP_GUIDS
-from support.workload import Scenario, filetime_of, independent_file, scenarios, written_file
+from support.workload import (
+    Scenario,
+    by_clock,
+    filetime_of,
+    independent_file,
+    scenarios,
+    written_file,
+)
 
 quick = settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 BUSY = Scenario(seed=51, processors=3, processes=8, churn=3, duration_ms=250)
@@ -76,6 +83,19 @@ def test_every_fact_survives_the_package_s_writer(
     written_file(busy, path, compression=compression)
     with etwmon.open(path) as trace:
         _check_events(busy, trace)
+
+
+@pytest.mark.parametrize("clock", ["system", "cpu"])
+def test_every_fact_survives_with_another_clock(
+    tmp_path: Path, clock: Literal["system", "cpu"]
+) -> None:
+    recording = by_clock(Scenario(seed=6), clock).record()
+    path = tmp_path / "trace.etl"
+    written_file(recording, path)
+    for source in (path, independent_file(recording)):
+        with etwmon.open(source) as trace:
+            assert trace.info.clock == clock
+            _check_events(recording, trace)
 
 
 def test_seventy_processors_are_merged(tmp_path: Path) -> None:

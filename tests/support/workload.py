@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 from hypothesis import strategies as st
 
 from etwmon._workload import ALL_FLAGS, Machine, Recording, SessionOptions, record
 from etwmon._workload.random_load import add_random_load
-from support.etl_writer import Header, Trace, fill
+from support.etl_writer import CPU_CYCLES, QPC, SYSTEM_TIME, Header, Trace, fill
 from support.event_builder import Record, event, perfinfo, system
 
 START_FILETIME = 133_500_000_000_000_000
+CLOCK_TYPES = {"qpc": QPC, "system": SYSTEM_TIME, "cpu": CPU_CYCLES}
+# What a header says of the performance counter where another clock stamps the records.
+OTHER_FREQUENCY = 3_579_545
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,7 @@ class Scenario:
     flags: frozenset[str] = ALL_FLAGS
     sample_interval: int = 10_000
     timer_resolution: int = 156_250
+    clock: Literal["qpc", "system", "cpu"] = "qpc"
 
     def ticks(self, ms: int) -> int:
         return ms * self.frequency // 1000
@@ -39,6 +43,7 @@ class Scenario:
     def record(self, **options: Any) -> Recording:
         """Let a machine live through it, under a session with these options."""
         warm_up = self.ticks(self.warm_up_ms)
+        cpu_mhz = self.frequency // 1_000_000 if self.clock == "cpu" else 3000
         machine = Machine(
             self.processors,
             self.seed,
@@ -49,10 +54,17 @@ class Scenario:
             pointer_size=self.pointer_size,
             sample_interval=self.sample_interval,
             timer_resolution=self.timer_resolution,
+            cpu_mhz=cpu_mhz,
         )
         add_random_load(machine, self.seed, self.processes, self.churn)
         period = options.pop("working_set_period_us", 9_000)
-        session = SessionOptions(flags=self.flags, working_set_period_us=period, **options)
+        session = SessionOptions(
+            flags=self.flags,
+            working_set_period_us=period,
+            clock=self.clock,
+            cpu_mhz=cpu_mhz,
+            **options,
+        )
         return record(machine, self.start, self.ticks(self.duration_ms), session)
 
 
@@ -88,6 +100,15 @@ def scenarios(**fixed: Any) -> st.SearchStrategy[Scenario]:
     }
     parts |= {name: st.just(value) for name, value in fixed.items()}
     return st.builds(Scenario, **parts)
+
+
+def by_clock(scenario: Scenario, clock: Literal["qpc", "system", "cpu"]) -> Scenario:
+    """The scenario of a session with that clock, with the frequency and start it has."""
+    if clock == "system":
+        return replace(scenario, clock=clock, frequency=10_000_000, start=START_FILETIME)
+    if clock == "cpu":
+        return replace(scenario, clock=clock, frequency=2_904_000_000)
+    return replace(scenario, clock=clock)
 
 
 class ListSink:
@@ -149,6 +170,11 @@ class IndependentSink:
         self.events.append((fields["cpu"], made))
 
 
+def _perf_frequency(recording: Recording) -> int:
+    is_qpc = recording.options.clock == "qpc"
+    return recording.machine.frequency if is_qpc else OTHER_FREQUENCY
+
+
 def independent_file(recording: Recording, *, buffer_size: int = 16384) -> bytes:
     """The recording as a file made by the independent writer."""
     sink = IndependentSink()
@@ -157,7 +183,9 @@ def independent_file(recording: Recording, *, buffer_size: int = 16384) -> bytes
     header = Header(
         buffer_size=buffer_size,
         processors=len(machine.cpus),
-        perf_freq=machine.frequency,
+        perf_freq=_perf_frequency(recording),
+        clock=CLOCK_TYPES[recording.options.clock],
+        cpu_mhz=recording.options.cpu_mhz,
         start_time=machine.filetime(recording.start),
         end_time=machine.filetime(recording.last),
         raw_time=recording.start,
@@ -179,7 +207,9 @@ def written_file(recording: Recording, path: Any, **options: Any) -> None:
     with TraceWriter(
         path,
         processors=len(machine.cpus),
-        perf_frequency=machine.frequency,
+        perf_frequency=_perf_frequency(recording),
+        clock=recording.options.clock,
+        cpu_mhz=recording.options.cpu_mhz,
         start_time=machine.filetime(recording.start),
         start_raw=recording.start,
         pointer_size=machine.pointer_size,

@@ -86,6 +86,8 @@ class SessionOptions:
     kept_from: tuple[int, ...] = ()
     computer: str = "ETWMON-DEMO"
     cpu_mhz: int = 3000
+    # What stamps the records: "qpc", "system" (a FILETIME) or "cpu" (cycles of a processor).
+    clock: Literal["qpc", "system", "cpu"] = "qpc"
     working_set_period_us: int = 500_000
 
 
@@ -200,15 +202,29 @@ def _working_set_logger(start: int, stop: int, options: SessionOptions) -> Body:
 def record(
     machine: Machine, start: int, duration: int, options: SessionOptions | None = None
 ) -> Recording:
-    """Let the machine run and record `duration` ticks from `start`, and the end's rundown."""
+    """Let the machine run and record `duration` ticks from `start`, and the end's rundown.
+
+    Raises ValueError when the machine's time is not what the session's clock shows.
+    """
+    options = options or SessionOptions()
+    _check_clock(machine, options)
     # All that is made is kept: the collector would only walk it, again and again.
     collects = gc.isenabled()
     gc.disable()
     try:
-        return _record(machine, start, duration, options or SessionOptions())
+        return _record(machine, start, duration, options)
     finally:
         if collects:
             gc.enable()
+
+
+def _check_clock(machine: Machine, options: SessionOptions) -> None:
+    if options.clock == "system" and (
+        machine.frequency != 10_000_000 or machine.filetime(machine.start) != machine.start
+    ):
+        raise ValueError("with the system's clock the machine's time must be a FILETIME")
+    if options.clock == "cpu" and machine.frequency != options.cpu_mhz * 1_000_000:
+        raise ValueError("with the processors' clock the frequency must be theirs")
 
 
 def _record(machine: Machine, start: int, duration: int, options: SessionOptions) -> Recording:
@@ -226,7 +242,7 @@ def _record(machine: Machine, start: int, duration: int, options: SessionOptions
     machine.close(end)
     # The reader's order: by time, ties by processor, and never reordered within one.
     facts = [fact for fact in machine.facts if start <= fact[0] <= end and fact[2] not in hidden]
-    if options.keywords:
+    if options.keywords or not options.has_kernel_logger:
         facts = _with_manifest(facts, end, options)
     facts.sort(key=itemgetter(0, 1))
     recording = Recording(machine, options, start, end, facts)
