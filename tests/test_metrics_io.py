@@ -563,3 +563,15 @@ def test_the_machine_has_latencies_of_everybody(traces: Path) -> None:
     assert machine.to_dict()["read_latency"] == machine.read_latency.to_dict()
     assert (machine.tcp_fails, machine.udp_fails) == (0, 0)
     assert machine.file_ends_missing is None  # no ends of file calls here
+
+
+def test_handles_of_types_with_one_name_are_added(tmp_path: Path) -> None:
+    script = Script(2)
+    for number in (16, 37):
+        script.add(OBJECT, 36, 2, struct.pack("<HH", number, 0) + "Event\0".encode("utf-16-le"))
+    for number in (16, 37, 37):
+        script.add(OBJECT, 32, 2, struct.pack("<QIH", 1, 4, number))
+    script.write(tmp_path / "t.etl", None)
+    with etwmon.open(tmp_path / "t.etl") as trace:
+        opened = [one.handles.opened_by_type for one in trace.processes()]
+    assert [types for types in opened if types] == [{"Event": 3}]

@@ -273,16 +273,29 @@ name_or_number(const etwc_object_type *type)
     return type_name(type);
 }
 
+/* Types can share a name: the count is added to what is there. */
+static bool
+add_handles(PyObject *dict, PyObject *name, uint64_t count)
+{
+    PyObject *had = PyDict_GetItemWithError(dict, name); /* borrowed */
+    if (had == NULL && PyErr_Occurred())
+        return false;
+    if (had != NULL)
+        count += PyLong_AsUnsignedLongLong(had);
+    PyObject *value = PyLong_FromUnsignedLongLong(count);
+    bool ok = value != NULL && PyDict_SetItem(dict, name, value) == 0;
+    Py_XDECREF(value);
+    return ok;
+}
+
 static bool
 put_handles(PyObject *dict, const etwc_object_type *type, uint64_t count)
 {
     if (count == 0)
         return true;
     PyObject *name = name_or_number(type);
-    PyObject *value = PyLong_FromUnsignedLongLong(count);
-    bool ok = name != NULL && value != NULL && PyDict_SetItem(dict, name, value) == 0;
+    bool ok = name != NULL && add_handles(dict, name, count);
     Py_XDECREF(name);
-    Py_XDECREF(value);
     return ok;
 }
 
