@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Generic, TypeVar
+from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
 
@@ -32,8 +33,8 @@ DEFAULT_FIELDS: Fields = (
 )
 _FIRST = ("time", "offset_s", "interval_s", "pid", "name", "quality")
 _NAME_CELLS = 20
-_T = TypeVar("_T")
 _LEAST_CELLS = 9
+_KEPT_TEXTS = 4096  # of each column
 
 
 def intervals_config(processes: Iterable[str], command_lines: str) -> ETWMonitorConfig:
@@ -153,12 +154,13 @@ class Intervals:
             line.append("File")
         yield "  ".join(line).rstrip()
         columns = [(i, _Cells(self._paths[i], widths[i], is_cut=width is not None)) for i in shown]
-        name_of, end_of = _Texts(_name_cell), _Texts(self._end_cell)
+        name_of = lru_cache(_KEPT_TEXTS)(_name_cell)
+        end_of = lru_cache(_KEPT_TEXTS)(self._end_cell)
         for sample, values in self:
             line = [
-                end_of[sample.timestamp],
+                end_of(sample.timestamp),
                 pad(str(sample.pid), 6, right=True),
-                name_of[sample.name],
+                name_of(sample.name),
                 pad(sample.quality, 9),
                 *[cells[values[i]] for i, cells in columns],
             ]
@@ -176,38 +178,19 @@ class Intervals:
         return pad(self._offset(end), 12, right=True)
 
 
-class _Texts(Generic[_T]):
-    """Texts of values, made once: most of what an interval tells, the one before told, too."""
-
-    _MOST = 4096
-
-    def __init__(self, make: Callable[[_T], str]) -> None:
-        self._make = make
-        self._made: dict[_T, str] = {}
-
-    def __getitem__(self, value: _T) -> str:
-        text = self._made.get(value)
-        if text is None:
-            if len(self._made) >= self._MOST:
-                self._made.clear()
-            text = self._made[value] = self._make(value)
-        return text
-
-
 class _Cells:
-    """The cells of one column."""
+    """The cells of one column. Most of what an interval tells, the one before told, too."""
 
     _PLAIN = (int, float, str, type(None))
 
     def __init__(self, path: str, width: int, *, is_cut: bool) -> None:
         self._path, self._width, self._is_cut = path, width, is_cut
         self._right = is_number(path)
-        # 0 and 0.0 are the same key, and not the same text.
-        self._texts: _Texts[tuple[type, object]] = _Texts(lambda key: self._made(key[1]))
+        # By type: 0 and 0.0 are equal, and not the same text.
+        self._kept = lru_cache(_KEPT_TEXTS, typed=True)(self._made)
 
     def __getitem__(self, value: object) -> str:
-        kind = type(value)
-        return self._texts[kind, value] if kind in self._PLAIN else self._made(value)
+        return self._kept(value) if type(value) in self._PLAIN else self._made(value)
 
     def _made(self, value: object) -> str:
         text = cell(self._path, value)
