@@ -22,27 +22,16 @@ pyetw_text(etwc_span utf16)
     return text;
 }
 
-/* Moves the value into the dict; false with an error set. */
-static bool
-put(PyObject *dict, const char *name, PyObject *value)
-{
-    if (value == NULL)
-        return false;
-    int result = PyDict_SetItemString(dict, name, value);
-    Py_DECREF(value);
-    return result == 0;
-}
-
 static bool
 put_u64(PyObject *dict, const char *name, uint64_t value)
 {
-    return put(dict, name, PyLong_FromUnsignedLongLong(value));
+    return pyetw_put(dict, name, PyLong_FromUnsignedLongLong(value));
 }
 
 static bool
 put_i64(PyObject *dict, const char *name, int64_t value)
 {
-    return put(dict, name, PyLong_FromLongLong(value));
+    return pyetw_put(dict, name, PyLong_FromLongLong(value));
 }
 
 /* ---- Files ---------------------------------------------------------------------------- */
@@ -52,17 +41,18 @@ put_machine(PyObject *dict, const etwc_etl_header *h)
 {
     return put_u64(dict, "file_bytes", h->file_bytes) &&
            put_u64(dict, "buffer_size", h->buffer_size) &&
-           put(dict, "os_version", Py_BuildValue("(ii)", h->os_major, h->os_minor)) &&
-           put(dict, "layout_version",
-               Py_BuildValue("(ii)", h->layout_major, h->layout_minor)) &&
+           pyetw_put(dict, "os_version",
+                     Py_BuildValue("(ii)", h->os_major, h->os_minor)) &&
+           pyetw_put(dict, "layout_version",
+                     Py_BuildValue("(ii)", h->layout_major, h->layout_minor)) &&
            put_u64(dict, "os_build", h->os_build) &&
            put_u64(dict, "processors", h->processors) &&
            put_u64(dict, "pointer_size", h->pointer_size) &&
            put_u64(dict, "cpu_mhz", h->cpu_mhz) &&
            put_u64(dict, "timer_resolution", h->timer_resolution) &&
            put_i64(dict, "bias_minutes", h->bias_minutes) &&
-           put(dict, "time_zone", pyetw_text(h->time_zone_standard)) &&
-           put(dict, "time_zone_daylight", pyetw_text(h->time_zone_daylight));
+           pyetw_put(dict, "time_zone", pyetw_text(h->time_zone_standard)) &&
+           pyetw_put(dict, "time_zone_daylight", pyetw_text(h->time_zone_daylight));
 }
 
 static bool
@@ -76,8 +66,8 @@ put_session(PyObject *dict, const etwc_etl_header *h)
            put_u64(dict, "buffers_lost", h->buffers_lost) &&
            put_u64(dict, "clock_type", h->clock_type) &&
            put_u64(dict, "compression", h->compression) &&
-           put(dict, "is_header_64bit", PyBool_FromLong(h->is_header_64bit)) &&
-           put(dict, "is_closed", PyBool_FromLong(h->is_closed)) &&
+           pyetw_put(dict, "is_header_64bit", PyBool_FromLong(h->is_header_64bit)) &&
+           pyetw_put(dict, "is_closed", PyBool_FromLong(h->is_closed)) &&
            put_i64(dict, "start_filetime", h->start_filetime) &&
            put_i64(dict, "end_filetime", h->end_filetime) &&
            put_i64(dict, "boot_filetime", h->boot_filetime) &&
@@ -85,8 +75,8 @@ put_session(PyObject *dict, const etwc_etl_header *h)
            put_i64(dict, "header_raw_time", h->header_raw_time) &&
            put_u64(dict, "header_pid", h->header_process_id) &&
            put_u64(dict, "header_tid", h->header_thread_id) &&
-           put(dict, "session_name", pyetw_text(h->session_name)) &&
-           put(dict, "log_file_name", pyetw_text(h->log_file_name));
+           pyetw_put(dict, "session_name", pyetw_text(h->session_name)) &&
+           pyetw_put(dict, "log_file_name", pyetw_text(h->log_file_name));
 }
 
 static bool
@@ -96,7 +86,7 @@ put_buffers(PyObject *dict, const etwc_etl_buffers *b, const etwc_clock *clock)
         b->events_lost_flag + b->buffer_lost_flag == 0
             ? Py_NewRef(Py_None)
             : PyLong_FromLongLong(etwc_clock_filetime(clock, b->first_lost_raw_time));
-    return put(dict, "first_lost_filetime", first_lost) &&
+    return pyetw_put(dict, "first_lost_filetime", first_lost) &&
            put_u64(dict, "buffer_count", b->count) &&
            put_u64(dict, "buffers_compressed", b->compressed) &&
            put_u64(dict, "buffers_proc_index", b->proc_index_flag) &&
@@ -134,11 +124,12 @@ file_dict(const pyetw_file *file)
     const etwc_etl_header *header = etwc_etl_get_header(file->etl);
     if (put_machine(dict, header) && put_session(dict, header) &&
         put_buffers(dict, etwc_etl_get_buffers(file->etl), &file->clock) &&
-        put(dict, "path", Py_NewRef(file->path)) &&
+        pyetw_put(dict, "path", Py_NewRef(file->path)) &&
         put_u64(dict, "timeline", file->timeline) &&
         put_i64(dict, "clock_hz", file->clock.frequency_hz) &&
-        put(dict, "is_clock_broken", PyBool_FromLong(file->clock.is_broken)) &&
-        put(dict, "index_damage", damage_dict(etwc_etl_get_index_damage(file->etl))))
+        pyetw_put(dict, "is_clock_broken", PyBool_FromLong(file->clock.is_broken)) &&
+        pyetw_put(dict, "index_damage",
+                  damage_dict(etwc_etl_get_index_damage(file->etl))))
         return dict;
     Py_DECREF(dict);
     return NULL;

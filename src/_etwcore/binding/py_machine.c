@@ -15,16 +15,6 @@ source_name(etwc_metric_source source)
     return PyUnicode_FromString(source_names[source]);
 }
 
-static bool
-put(PyObject *dict, const char *name, PyObject *value)
-{
-    if (value == NULL)
-        return false;
-    int result = PyDict_SetItemString(dict, name, value);
-    Py_DECREF(value);
-    return result == 0;
-}
-
 /* Numbers by source; those that are 0 are left out. */
 static PyObject *
 source_dict(const uint64_t *numbers)
@@ -32,7 +22,7 @@ source_dict(const uint64_t *numbers)
     PyObject *dict = PyDict_New();
     for (size_t i = 0; dict != NULL && i < ETWC_SOURCE_COUNT; i++)
         if (numbers[i] != 0 &&
-            !put(dict, source_names[i], PyLong_FromUnsignedLongLong(numbers[i])))
+            !pyetw_put(dict, source_names[i], PyLong_FromUnsignedLongLong(numbers[i])))
             Py_CLEAR(dict);
     return dict;
 }
@@ -42,7 +32,7 @@ presence_dict(const etwc_machine_row *m)
 {
     PyObject *dict = PyDict_New();
     for (size_t i = 0; dict != NULL && i < ETWC_SOURCE_COUNT; i++)
-        if (!put(dict, source_names[i], PyLong_FromLong(m->presence[i])))
+        if (!pyetw_put(dict, source_names[i], PyLong_FromLong(m->presence[i])))
             Py_CLEAR(dict);
     return dict;
 }
@@ -55,8 +45,9 @@ machine_dict(const etwc_machine_row *m)
         return NULL;
     bool ok = true;
 #define PUT_I64(name) \
-    ok = ok && put(dict, #name, PyLong_FromLongLong((int64_t)m->name));
-#define PUT_U64(name) ok = ok && put(dict, #name, PyLong_FromUnsignedLongLong(m->name));
+    ok = ok && pyetw_put(dict, #name, PyLong_FromLongLong((int64_t)m->name));
+#define PUT_U64(name) \
+    ok = ok && pyetw_put(dict, #name, PyLong_FromUnsignedLongLong(m->name));
     PUT_I64(raw_time)
     PUT_I64(filetime)
     PUT_I64(wall_ticks)
@@ -69,11 +60,11 @@ machine_dict(const etwc_machine_row *m)
     PUT_U64(sample_interval_100ns)
 #undef PUT_I64
 #undef PUT_U64
-    ok = ok && put(dict, "presence", presence_dict(m)) &&
-         put(dict, "undecoded_by", source_dict(m->undecoded_by)) &&
-         put(dict, "partial_by", source_dict(m->partial_by)) &&
-         put(dict, "cpu_source", source_name(etwc_machine_cpu_source(m))) &&
-         put(dict, "mode_source", source_name(etwc_machine_mode_source(m)));
+    ok = ok && pyetw_put(dict, "presence", presence_dict(m)) &&
+         pyetw_put(dict, "undecoded_by", source_dict(m->undecoded_by)) &&
+         pyetw_put(dict, "partial_by", source_dict(m->partial_by)) &&
+         pyetw_put(dict, "cpu_source", source_name(etwc_machine_cpu_source(m))) &&
+         pyetw_put(dict, "mode_source", source_name(etwc_machine_mode_source(m)));
     if (!ok)
         Py_CLEAR(dict);
     return dict;

@@ -104,12 +104,7 @@ pyetw_row_begin(const pyetw_row *row, int64_t *out)
 bool
 pyetw_put_count(PyObject *dict, const char *name, uint64_t count)
 {
-    if (count == 0)
-        return true;
-    PyObject *value = PyLong_FromUnsignedLongLong(count);
-    bool ok = value != NULL && PyDict_SetItemString(dict, name, value) == 0;
-    Py_XDECREF(value);
-    return ok;
+    return count == 0 || pyetw_put(dict, name, PyLong_FromUnsignedLongLong(count));
 }
 
 static PyObject *

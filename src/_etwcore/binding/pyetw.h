@@ -92,4 +92,15 @@ void pyetw_raise_open(const etwc_error *err, PyObject *path);
 PyObject *pyetw_error_fetch(void);
 void pyetw_error_restore(PyObject *failure);
 
+/* Moves the value into the dict; false with an error set. */
+static inline bool
+pyetw_put(PyObject *dict, const char *name, PyObject *value)
+{
+    if (value == NULL)
+        return false;
+    int result = PyDict_SetItemString(dict, name, value);
+    Py_DECREF(value);
+    return result == 0;
+}
+
 #endif
