@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
 from datetime import datetime
-from html import escape
 from typing import Any, TypeAlias
 
 from etwmon._etwcore import GroupBase, GroupField
@@ -38,6 +37,8 @@ class MetricGroup:
         }
 
     def _repr_html_(self) -> str:
+        from html import escape
+
         cells = "".join(
             f"<tr><td>{escape(name)}</td><td>{escape(str(value))}</td></tr>"
             for name, value in self.to_dict().items()
