@@ -150,7 +150,8 @@ pyetw_snapshot_latency_steps(PyObject *op, PyObject *args)
     const etwc_histogram *before = histogram_of(details.before, kind);
     PyObject *list = PyList_New(0);
     for (size_t i = 0; list != NULL && now != NULL && i < ETWC_HISTOGRAM_STEPS; i++) {
-        uint64_t count = now->counts[i] - (before == NULL ? 0 : before->counts[i]);
+        uint64_t count = etwc_histogram_count(now, i) -
+                         (before == NULL ? 0 : etwc_histogram_count(before, i));
         if (count == 0)
             continue;
         PyObject *step =

@@ -50,7 +50,8 @@ count_side(etwc_aggregate *a, metric_side *side, const etwc_kernel_record *recor
     metric_block *latency = &side->latencies[latency_of(record)];
     /* The oldest layouts have no time at all. */
     if ((record->fields & ETWC_HAS_RESPONSE_TIME) &&
-        metric_block_write(a, latency, sizeof(etwc_histogram)))
+        metric_block_write(
+            a, latency, etwc_histogram_size_with(metric_block_content(latency), ns)))
         etwc_histogram_add(metric_block_content(latency), ns);
     if (record->type != ETWC_KERNEL_DISK_FLUSH &&
         metric_block_write(a, &side->disk_priorities,

@@ -84,9 +84,10 @@ metric_side_bytes(const metric_side *side)
     return bytes;
 }
 
-/* Where the other has none yet, the whole block is handed on; else true. */
+/* Where the other has none yet, the whole block is handed on; else true, and it has
+ * that size. */
 static bool
-must_add(etwc_aggregate *a, metric_block *to, metric_block *from)
+must_add(etwc_aggregate *a, metric_block *to, metric_block *from, size_t size)
 {
     if (from->head == NULL)
         return false;
@@ -95,12 +96,23 @@ must_add(etwc_aggregate *a, metric_block *to, metric_block *from)
         *from = (metric_block){0};
         return false;
     }
-    return metric_block_write(a, to, metric_block_size(from));
+    return metric_block_write(a, to, size);
 }
 
 static void
-numbers_add(const metric_block *to, const metric_block *from)
+latency_move(etwc_aggregate *a, metric_block *to, metric_block *from)
 {
+    size_t size = etwc_histogram_size_merged(metric_block_content(to),
+                                             metric_block_content(from));
+    if (must_add(a, to, from, size))
+        etwc_histogram_merge(metric_block_content(to), metric_block_content(from));
+}
+
+static void
+numbers_move(etwc_aggregate *a, metric_block *to, metric_block *from)
+{
+    if (!must_add(a, to, from, metric_block_size(from)))
+        return;
     uint64_t *sums = metric_block_content(to);
     const uint64_t *more = metric_block_content(from);
     for (size_t i = 0; i < metric_block_size(from) / sizeof *sums; i++)
@@ -112,13 +124,9 @@ metric_side_move(etwc_aggregate *a, metric_side *to, metric_side *from)
 {
     _Static_assert(sizeof(etwc_object_counts) % sizeof(uint64_t) == 0, "numbers only");
     for (size_t i = 0; i < ETWC_LATENCY_COUNT; i++)
-        if (must_add(a, &to->latencies[i], &from->latencies[i]))
-            etwc_histogram_merge(metric_block_content(&to->latencies[i]),
-                                 metric_block_content(&from->latencies[i]));
-    if (must_add(a, &to->disk_priorities, &from->disk_priorities))
-        numbers_add(&to->disk_priorities, &from->disk_priorities);
-    if (must_add(a, &to->objects, &from->objects))
-        numbers_add(&to->objects, &from->objects);
+        latency_move(a, &to->latencies[i], &from->latencies[i]);
+    numbers_move(a, &to->disk_priorities, &from->disk_priorities);
+    numbers_move(a, &to->objects, &from->objects);
     a->side_bytes -= metric_side_bytes(from);
     metric_side_reset(from);
 }
