@@ -1,9 +1,8 @@
-/* Histograms of times, and blocks that snapshots share. */
+/* Histograms of times. */
 #include "harness.h"
 
 #include "etwc_alloc.h"
 #include "etwc_histogram.h"
-#include "etwc_shared.h"
 
 /* A histogram with the memory that a block of an aggregate has: no more than it asks
  * for, so that a sanitizer sees what is written behind it. */
@@ -151,57 +150,13 @@ TEST(steps_are_those_between_the_shortest_and_the_longest_time)
             uint64_t count = 0;
             for (size_t k = 0; k <= i; k++)
                 count += etwc_histogram_step(times[k]) == etwc_histogram_step(times[j]);
-            CHECK_EQ_U64(etwc_histogram_count(now, etwc_histogram_step(times[j])), count);
+            CHECK_EQ_U64(etwc_histogram_count(now, etwc_histogram_step(times[j])),
+                         count);
         }
     }
     summarize(NULL);
     CHECK_EQ_U64(part.count, 7);
     finish();
-}
-
-/* ---- Shared blocks --------------------------------------------------------------------- */
-
-TEST(a_block_is_copied_only_while_somebody_else_holds_it)
-{
-    void *mine = NULL;
-    CHECK_EQ_U64(etwc_shared_size(mine), 0);
-    CHECK(etwc_shared_own(&mine, 16));
-    CHECK_EQ_U64(etwc_shared_size(mine), 16);
-    uint64_t *numbers = mine;
-    CHECK_EQ_U64(numbers[0] + numbers[1], 0);
-    numbers[0] = 7;
-    void *same = mine;
-    CHECK(etwc_shared_own(&mine, 16));
-    CHECK(mine == same);
-    etwc_shared_retain(mine); /* a snapshot */
-    CHECK(etwc_shared_own(&mine, 8));
-    CHECK(mine != same);
-    CHECK_EQ_U64(etwc_shared_size(mine), 16);
-    ((uint64_t *)mine)[0]++;
-    CHECK_EQ_U64(((uint64_t *)same)[0], 7);
-    CHECK_EQ_U64(((uint64_t *)mine)[0], 8);
-    etwc_shared_release(same);
-    CHECK(etwc_shared_own(&mine, 24)); /* it grows with what it has */
-    CHECK_EQ_U64(((uint64_t *)mine)[0], 8);
-    CHECK_EQ_U64(((uint64_t *)mine)[2], 0);
-    etwc_shared_release(mine);
-    etwc_shared_release(NULL);
-}
-
-TEST(a_block_that_cannot_be_copied_stays)
-{
-    void *mine = NULL;
-    CHECK(etwc_shared_own(&mine, 8));
-    void *same = mine;
-    etwc_shared_retain(mine);
-    etwc_alloc_fail_after(1, false);
-    CHECK(!etwc_shared_own(&mine, 8));
-    CHECK(mine == same);
-    etwc_shared_release(same);
-    CHECK(etwc_shared_own(&mine, 8));
-    CHECK(mine == same);
-    CHECK(!etwc_shared_own(&mine, SIZE_MAX));
-    etwc_shared_release(mine);
 }
 
 HARNESS_MAIN

@@ -1,6 +1,8 @@
 /* Disk operations: how long they took, with which priority, and whose they are. */
 #include "scene.h"
 
+#include "etwc_alloc.h"
+
 enum { READ = 10, WRITE = 11, FLUSH = 14 };
 
 /* One tick is 100 ns. Version 2 does not tell the thread, version 0 no time either. */
@@ -119,6 +121,39 @@ TEST(a_snapshot_keeps_the_histogram_of_its_moment)
     etwc_snapshot_free(first);
     etwc_snapshot_free(same);
     finish(second);
+}
+
+/* What could not be told is told by the next snapshot, and the ones before stay. */
+TEST(a_snapshot_that_fails_takes_no_histogram_from_others)
+{
+    uint32_t hits = 0;
+    for (uint32_t n = 1; n <= 32; n++) {
+        begin(1);
+        two_processes();
+        disk(READ, 100, 10, 10, 0);
+        etwc_snapshot *first = look(100);
+        disk(READ, 110, 10, 1000000, 0); /* in another octave */
+        disk(WRITE, 110, 20, 50, 0);
+        sample(110, 20, 0x1000, 0);
+        etwc_snapshot *failed = NULL;
+        etwc_alloc_fail_after(n, false);
+        etwc_status st =
+            etwc_aggregate_snapshot(aggregate, 115, ETWC_SNAPSHOT_ROWS, &failed, NULL);
+        etwc_alloc_fail_after(0, false);
+        CHECK(st == ETWC_OK || (st == ETWC_E_NOMEM && failed == NULL));
+        hits += st != ETWC_OK;
+        etwc_snapshot_free(failed);
+        etwc_snapshot *second = look(120);
+        CHECK_EQ_U64(latency(first, A, ETWC_LATENCY_READ).count, 1);
+        CHECK_EQ_U64(latency(first, A, ETWC_LATENCY_READ).max_ns, 1000);
+        CHECK_EQ_U64(latency(second, A, ETWC_LATENCY_READ).count, 2);
+        CHECK_EQ_U64(latency(second, A, ETWC_LATENCY_READ).max_ns, 100000000);
+        CHECK_EQ_U64(latency(second, B, ETWC_LATENCY_WRITE).count, 1);
+        etwc_snapshot_free(first);
+        CHECK_EQ_U64(latency(second, A, ETWC_LATENCY_READ).count, 2);
+        finish(second);
+    }
+    CHECK(hits > 4 && hits < 32);
 }
 
 TEST(the_machine_has_also_what_nobody_owns)

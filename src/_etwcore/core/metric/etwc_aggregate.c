@@ -4,7 +4,6 @@
 #include "etwc_alloc.h"
 #include "etwc_frequent.h"
 #include "etwc_provider.h"
-#include "etwc_shared.h"
 #include "metric_io.h"
 #include "metric_rows.h"
 
@@ -66,11 +65,11 @@ etwc_aggregate_free(etwc_aggregate *a)
     for (size_t i = 0; i < a->process_count; i++) {
         metric_wait_free(a, &a->processes[i]);
         metric_live_free(a, &a->processes[i]);
-        metric_side_reset(&a->processes[i].side);
+        metric_side_reset(a, &a->processes[i].side);
     }
-    metric_side_reset(&a->machine_side);
-    metric_block_reset(&a->object_types);
-    metric_block_reset(&a->ended);
+    metric_side_reset(a, &a->machine_side);
+    metric_block_reset(a, &a->object_types);
+    metric_block_reset(a, &a->ended);
     etwc_strings_release(a->object_names);
     metric_pending_reset(&a->pending);
     etwc_free(a->process_of_life);
@@ -78,9 +77,9 @@ etwc_aggregate_free(etwc_aggregate *a)
     for (size_t i = 0; i < a->visible_count; i++)
         if (a->copies[i] != NULL)
             metric_store_replace(a->store, &a->copies[i]->stored);
+    metric_told_replace(a->store, a->heads);
     metric_store_close(a->store);
     etwc_free(a->copies);
-    etwc_shared_release(a->heads);
     etwc_free(a->row_of_number);
     etwc_free(a->changed);
     etwc_free(a->processes);

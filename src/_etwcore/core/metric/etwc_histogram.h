@@ -22,8 +22,8 @@ enum {
 };
 
 typedef struct etwc_histogram {
-    uint64_t max_ns;   /* exact, like the sum */
-    uint64_t total_ns; /* of all times */
+    uint64_t max_ns;            /* exact, like the sum */
+    uint64_t total_ns;          /* of all times */
     uint32_t first, step_count; /* the steps that it has; zeroed: none */
     uint64_t counts[];
 } etwc_histogram;

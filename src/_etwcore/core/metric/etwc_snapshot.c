@@ -2,7 +2,6 @@
 #include "etwc_snapshot.h"
 
 #include "etwc_alloc.h"
-#include "etwc_shared.h"
 #include "metric_snapshot.h"
 
 /* Python reads rows as a buffer, and every row of a snapshot is copied. */
@@ -30,10 +29,6 @@ etwc_snapshot_free(etwc_snapshot *snapshot)
     etwc_free(snapshot->threads);
     etwc_free(snapshot->processors);
     etwc_free(snapshot->images);
-    metric_details_release(&snapshot->machine_details);
-    etwc_shared_release(snapshot->heads);
-    etwc_shared_release(snapshot->object_types);
-    etwc_shared_release(snapshot->ended);
     etwc_strings_release(snapshot->object_names);
     etwc_strings_release(snapshot->strings);
     etwc_strings_release(snapshot->identity_strings);

@@ -1,14 +1,7 @@
 /* Copies of rows: made when something has changed, shared until it does again. */
 #include "metric_copy.h"
 
-#include "etwc_shared.h"
 #include "metric_io.h"
-
-void
-metric_copy_drop(metric_copy *copy)
-{
-    metric_details_release(&copy->details);
-}
 
 /* ---- Making one ------------------------------------------------------------------- */
 
@@ -101,12 +94,27 @@ copy_take(etwc_aggregate *a, const metric_process *from)
     return to;
 }
 
-static metric_copy *
-copy_new(etwc_aggregate *a, uint32_t process)
+/* Most changes are of no block: what the copy before it has is still told. */
+static bool
+details_update(etwc_aggregate *a, metric_process *from, const metric_copy *had,
+               etwc_row_details *out)
 {
-    metric_process *from = &a->processes[process];
-    metric_wait_renew(a, from);
+    if (had != NULL && !from->has_side_changed) {
+        *out = had->details;
+        return true;
+    }
     if (!metric_side_tell(a, &from->side))
+        return false;
+    *out = metric_side_told(&from->side);
+    return true;
+}
+
+static metric_copy *
+copy_new(etwc_aggregate *a, metric_process *from, const metric_copy *had)
+{
+    etwc_row_details details;
+    metric_wait_renew(a, from);
+    if (!details_update(a, from, had, &details))
         return NULL;
     metric_copy *to = copy_take(a, from);
     if (to == NULL)
@@ -114,7 +122,7 @@ copy_new(etwc_aggregate *a, uint32_t process)
     to->row = from->row;
     to->row.row_id = from->row_id;
     to->texts = (etwc_row_texts){0};
-    to->details = metric_side_share(&from->side);
+    to->details = details;
     metric_fill_handles(a, from, &to->row);
     to->end_raw_time = INT64_MAX;
     to->samples_kernel_unweighted = from->samples_kernel_unweighted;
@@ -142,22 +150,47 @@ head_of(const metric_copy *copy)
     };
 }
 
+static metric_head *
+heads_of(etwc_aggregate *a)
+{
+    return (metric_head *)(void *)a->heads->content;
+}
+
+/* Makes them a block with a place for each copy that no snapshot holds. */
+static bool
+heads_own(etwc_aggregate *a)
+{
+    const metric_told *had = a->heads;
+    size_t size = a->copy_capacity * sizeof(metric_head);
+    if (had != NULL && had->size == size && metric_store_is_new(a->store, &had->stored))
+        return true;
+    metric_told *heads = metric_told_take(a->store, size);
+    if (heads == NULL)
+        return false;
+    size_t known = had == NULL ? 0 : had->size;
+    if (known != 0)
+        memcpy(heads->content, had->content, known);
+    memset((char *)heads->content + known, 0, size - known);
+    metric_told_replace(a->store, a->heads);
+    a->heads = heads;
+    return true;
+}
+
 /* Most heads stay as they are, so that snapshots share them. */
 static bool
 head_put(etwc_aggregate *a, uint32_t number, const metric_copy *copy)
 {
     metric_head head = head_of(copy);
-    const metric_head *had = a->heads;
-    if ((number + 1) * sizeof head <= etwc_shared_size(had) &&
-        had[number].row_id == head.row_id &&
-        had[number].end_raw_time == head.end_raw_time &&
-        had[number].end_filetime == head.end_filetime &&
-        had[number].process_id == head.process_id &&
-        had[number].has_name == head.has_name)
+    bool has_place = a->heads != NULL && (number + 1) * sizeof head <= a->heads->size;
+    const metric_head *had = has_place ? heads_of(a) + number : NULL;
+    if (had != NULL && had->row_id == head.row_id &&
+        had->end_raw_time == head.end_raw_time &&
+        had->end_filetime == head.end_filetime && had->process_id == head.process_id &&
+        had->has_name == head.has_name)
         return true;
-    if (!etwc_shared_own(&a->heads, a->copy_capacity * sizeof head))
+    if (!heads_own(a))
         return false;
-    ((metric_head *)a->heads)[number] = head;
+    heads_of(a)[number] = head;
     return true;
 }
 
@@ -177,18 +210,18 @@ static bool
 copy_update(etwc_aggregate *a, uint32_t row)
 {
     metric_process *process = &a->processes[row];
-    metric_copy *copy = copy_new(a, row);
+    metric_copy *had = a->copies[process->number];
+    metric_copy *copy = copy_new(a, process, had);
     if (copy == NULL)
         return false;
     uint64_t *sum =
         copy->row.process_id == 0 ? &a->summed_idle_ticks : &a->summed_process_ticks;
-    metric_copy *had = a->copies[process->number];
     *sum +=
         copy->row.counters.run_ticks - (had != NULL ? had->row.counters.run_ticks : 0);
     if (had != NULL)
         metric_store_replace(a->store, &had->stored);
     a->copies[process->number] = copy;
-    process->is_changed = process->is_listed = false;
+    process->is_changed = process->is_listed = process->has_side_changed = false;
     return head_put(a, process->number, copy);
 }
 

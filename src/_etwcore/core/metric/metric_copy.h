@@ -38,7 +38,7 @@ typedef struct metric_copy {
     metric_stored stored;
     etwc_plain_row row; /* the end is told although it may lie ahead */
     etwc_row_texts texts;
-    etwc_row_details details; /* a reference to each */
+    etwc_row_details details; /* held by the store, like the copy */
     int64_t end_raw_time;     /* looked at before it, the process has not ended */
     uint64_t samples_kernel_unweighted, samples_user_unweighted;
     uint32_t wait_epoch, wait_count, live_count;
@@ -62,7 +62,5 @@ typedef struct metric_head {
 
 /* Makes anew the copies of what has changed, or of all; false when memory is out. */
 ETWC_NODISCARD bool metric_copies_update(etwc_aggregate *a, bool is_all);
-/* Lets go of what a copy refers to, before its memory is used again. */
-void metric_copy_drop(metric_copy *copy);
 
 #endif

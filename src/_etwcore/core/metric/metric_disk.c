@@ -50,8 +50,8 @@ count_side(etwc_aggregate *a, metric_side *side, const etwc_kernel_record *recor
     metric_block *latency = &side->latencies[latency_of(record)];
     /* The oldest layouts have no time at all. */
     if ((record->fields & ETWC_HAS_RESPONSE_TIME) &&
-        metric_block_write(
-            a, latency, etwc_histogram_size_with(metric_block_content(latency), ns)))
+        metric_block_write(a, latency,
+                           etwc_histogram_size_with(metric_block_content(latency), ns)))
         etwc_histogram_add(metric_block_content(latency), ns);
     if (record->type != ETWC_KERNEL_DISK_FLUSH &&
         metric_block_write(a, &side->disk_priorities,
@@ -73,6 +73,7 @@ metric_count_disk(etwc_aggregate *a, uint32_t process, const etwc_kernel_record 
     if (process == METRIC_NONE)
         return;
     metric_process *owner = metric_process_change(a, process);
+    owner->has_side_changed = true;
     count(&owner->row.counters, record);
     count_side(a, &owner->side, record, ns);
 }

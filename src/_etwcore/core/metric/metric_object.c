@@ -6,7 +6,6 @@
  * handles at the beginning of the session tells how many it has, or the one at its
  * end how many it had. Without either only changes are known.
  */
-#include "etwc_shared.h"
 #include "metric_io.h"
 
 /* Opcodes, which the records keep in `which`. */
@@ -76,7 +75,9 @@ static etwc_object_counts *
 counts_of(etwc_aggregate *a, uint32_t process, uint16_t type)
 {
     uint32_t slot = slot_of(a, type);
-    metric_block *objects = &metric_process_change(a, process)->side.objects;
+    metric_process *owner = metric_process_change(a, process);
+    metric_block *objects = &owner->side.objects;
+    owner->has_side_changed = true;
     if (slot == METRIC_NONE ||
         !metric_block_write(a, objects,
                             ((size_t)slot + 1) * sizeof(etwc_object_counts)))

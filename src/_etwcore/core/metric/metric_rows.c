@@ -5,7 +5,6 @@
 #include "metric_rows.h"
 
 #include "etwc_alloc.h"
-#include "etwc_shared.h"
 
 void
 metric_out_of_memory(etwc_aggregate *a)
@@ -40,7 +39,7 @@ metric_rows_bytes(const etwc_aggregate *a)
     bytes += a->changed_thread_capacity * sizeof *a->changed_threads;
     bytes += a->image_capacity * sizeof *a->images;
     bytes += a->image_slot_count * sizeof *a->image_slots;
-    bytes += a->live_bytes + etwc_shared_size(a->heads);
+    bytes += a->live_bytes + a->copy_capacity * sizeof(metric_head);
     bytes += (a->process_lives + a->thread_lives) * sizeof(uint32_t);
     bytes += a->processor_capacity * sizeof *a->processors;
     bytes += a->wait_bytes;
@@ -176,7 +175,7 @@ metric_process_free(etwc_aggregate *a, uint32_t row)
     metric_wait_free(a, process);
     metric_live_free(a, process);
     a->side_bytes -= metric_side_bytes(&process->side);
-    metric_side_reset(&process->side);
+    metric_side_reset(a, &process->side);
     if (process->number != METRIC_NONE) {
         metric_copy *copy = a->copies[process->number];
         if (copy != NULL)
@@ -507,6 +506,7 @@ metric_counted_move(etwc_aggregate *a, metric_process *to, metric_process *from)
     if (to->open_handles > to->most_handles)
         to->most_handles = to->open_handles;
     metric_side_move(a, &to->side, &from->side);
+    to->has_side_changed = true;
 }
 
 static void

@@ -28,9 +28,10 @@ typedef struct metric_process {
     uint32_t wait_epoch; /* those under way began in that one, or do not count */
     bool is_changed;     /* since the latest snapshot; always of a hidden row */
     bool is_listed;      /* among the changed */
-    bool is_dead;
-    bool has_handle_list; /* of the session's begin or end */
-    int64_t valid_until;  /* the id names this row at times before that */
+    bool is_dead : 1;
+    bool has_handle_list : 1;  /* of the session's begin or end */
+    bool has_side_changed : 1; /* a block of it, since it was told */
+    int64_t valid_until;       /* the id names this row at times before that */
     uint8_t wait_places[METRIC_WAIT_PLACES]; /* by reason; METRIC_READY: none yet */
     /* Counters and gauges; the rest is filled in a copy. To be written through
      * metric_process_change alone: snapshots share the copies of other rows. */
@@ -160,7 +161,7 @@ struct etwc_aggregate {
     uint32_t visible_count;      /* numbers given; some may have no row any more */
     metric_store *store;         /* of copies */
     metric_copy **copies;        /* by number, as of the latest snapshot; or NULL */
-    void *heads;                 /* block of metric_head, of the copies */
+    metric_told *heads;          /* metric_head of each copy; NULL before the first */
     bool have_heads_moved;
     uint32_t *row_of_number; /* METRIC_NONE when it has left */
     uint32_t *changed;       /* rows that changed since; room for all rows */

@@ -1,7 +1,6 @@
 #include "metric_side.h"
 
 #include "etwc_alloc.h"
-#include "etwc_shared.h"
 #include "metric_rows.h"
 
 _Static_assert(sizeof(metric_block_head) % 8 == 0, "content is aligned");
@@ -38,21 +37,22 @@ metric_block_tell(etwc_aggregate *a, metric_block *block)
     metric_block_head *head = block->head;
     if (head == NULL || !head->is_changed)
         return true;
-    size_t had = etwc_shared_size(head->told);
-    /* What an older snapshot holds stays as it is. */
-    if (!etwc_shared_own(&head->told, head->size))
+    metric_told *told = metric_told_take(a->store, head->size);
+    if (told == NULL)
         return false;
-    memcpy(head->told, metric_block_content(block), head->size);
-    a->side_bytes += head->size - had;
+    memcpy(told->content, metric_block_content(block), head->size);
+    a->side_bytes += head->size - metric_block_told_size(block);
+    metric_told_replace(a->store, head->told);
+    head->told = told;
     head->is_changed = 0;
     return true;
 }
 
 void
-metric_block_reset(metric_block *block)
+metric_block_reset(etwc_aggregate *a, metric_block *block)
 {
     if (block->head != NULL)
-        etwc_shared_release(block->head->told);
+        metric_told_replace(a->store, block->head->told);
     etwc_free(block->head);
     block->head = NULL;
 }
@@ -60,18 +60,18 @@ metric_block_reset(metric_block *block)
 size_t
 metric_block_bytes(const metric_block *block)
 {
-    return metric_block_size(block) + etwc_shared_size(metric_block_told(block));
+    return metric_block_size(block) + metric_block_told_size(block);
 }
 
 /* ---- All of a row ----------------------------------------------------------------- */
 
 void
-metric_side_reset(metric_side *side)
+metric_side_reset(etwc_aggregate *a, metric_side *side)
 {
     for (size_t i = 0; i < ETWC_LATENCY_COUNT; i++)
-        metric_block_reset(&side->latencies[i]);
-    metric_block_reset(&side->disk_priorities);
-    metric_block_reset(&side->objects);
+        metric_block_reset(a, &side->latencies[i]);
+    metric_block_reset(a, &side->disk_priorities);
+    metric_block_reset(a, &side->objects);
 }
 
 size_t
@@ -128,7 +128,7 @@ metric_side_move(etwc_aggregate *a, metric_side *to, metric_side *from)
     numbers_move(a, &to->disk_priorities, &from->disk_priorities);
     numbers_move(a, &to->objects, &from->objects);
     a->side_bytes -= metric_side_bytes(from);
-    metric_side_reset(from);
+    metric_side_reset(a, from);
 }
 
 bool
@@ -142,34 +142,15 @@ metric_side_tell(etwc_aggregate *a, metric_side *side)
 }
 
 etwc_row_details
-metric_side_share(const metric_side *side)
+metric_side_told(const metric_side *side)
 {
     etwc_row_details details = {
         .disk_priorities = metric_block_told(&side->disk_priorities),
         .objects = metric_block_told(&side->objects),
+        .object_slots =
+            metric_block_told_size(&side->objects) / sizeof(etwc_object_counts),
     };
-    details.object_slots =
-        etwc_shared_size(details.objects) / sizeof(etwc_object_counts);
     for (size_t i = 0; i < ETWC_LATENCY_COUNT; i++)
         details.latencies[i] = metric_block_told(&side->latencies[i]);
-    metric_details_retain(&details);
     return details;
-}
-
-void
-metric_details_retain(const etwc_row_details *details)
-{
-    for (size_t i = 0; i < ETWC_LATENCY_COUNT; i++)
-        etwc_shared_retain(details->latencies[i]);
-    etwc_shared_retain(details->disk_priorities);
-    etwc_shared_retain(details->objects);
-}
-
-void
-metric_details_release(const etwc_row_details *details)
-{
-    for (size_t i = 0; i < ETWC_LATENCY_COUNT; i++)
-        etwc_shared_release(details->latencies[i]);
-    etwc_shared_release(details->disk_priorities);
-    etwc_shared_release(details->objects);
 }

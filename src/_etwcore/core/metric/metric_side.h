@@ -1,17 +1,18 @@
 /*
  * What few processes have, beside their rows: made when it is first counted. What is
- * written is nobody else's; snapshots share a copy, which is made when one is taken, so
- * that who writes allocates nothing in between. Private to core/metric.
+ * written is nobody else's; snapshots share a copy in the store, which is made when one
+ * is taken, so that who writes allocates nothing in between. Private to core/metric.
  */
 #ifndef METRIC_SIDE_H
 #define METRIC_SIDE_H
 
 #include "etwc_snapshot.h"
+#include "metric_store.h"
 
 /* Lies right before what is written. */
 typedef struct metric_block_head {
-    void *told;  /* of etwc_shared.h: what snapshots share, as of the latest; or NULL */
-    size_t size; /* of the content */
+    metric_told *told;   /* what snapshots share, as of the latest; or NULL */
+    size_t size;         /* of the content */
     uint64_t is_changed; /* since told */
 } metric_block_head;
 
@@ -35,7 +36,16 @@ metric_block_size(const metric_block *block)
 static inline void *
 metric_block_told(const metric_block *block)
 {
-    return block->head == NULL ? NULL : block->head->told;
+    return block->head == NULL || block->head->told == NULL
+               ? NULL
+               : block->head->told->content;
+}
+
+static inline size_t
+metric_block_told_size(const metric_block *block)
+{
+    return block->head == NULL || block->head->told == NULL ? 0
+                                                            : block->head->told->size;
 }
 
 typedef struct metric_side {
@@ -52,18 +62,16 @@ ETWC_NODISCARD bool metric_block_write(struct etwc_aggregate *a, metric_block *b
                                        size_t size);
 /* Brings the copy for snapshots up to date. False when memory is out. */
 ETWC_NODISCARD bool metric_block_tell(struct etwc_aggregate *a, metric_block *block);
-void metric_block_reset(metric_block *block);
+void metric_block_reset(struct etwc_aggregate *a, metric_block *block);
 size_t metric_block_bytes(const metric_block *block);
-void metric_side_reset(metric_side *side);
+void metric_side_reset(struct etwc_aggregate *a, metric_side *side);
 size_t metric_side_bytes(const metric_side *side);
 /* Adds what `from` has to `to`; `from` is empty then. */
 void metric_side_move(struct etwc_aggregate *a, metric_side *to, metric_side *from);
 /* metric_block_tell for each block. */
 ETWC_NODISCARD bool metric_side_tell(struct etwc_aggregate *a, metric_side *side);
-/* A reference to each block as it was told, for a snapshot; then one more, and their
- * release. */
-etwc_row_details metric_side_share(const metric_side *side);
-void metric_details_retain(const etwc_row_details *details);
-void metric_details_release(const etwc_row_details *details);
+/* The blocks as they were told, for a snapshot that enters the store before the next
+ * are. */
+etwc_row_details metric_side_told(const metric_side *side);
 
 #endif

@@ -23,7 +23,7 @@ struct etwc_snapshot {
     uint32_t wait_epoch;      /* waits that began in another one are not under way */
     bool is_in_gap;           /* nobody knows the states of threads that do not run */
     metric_copy **copies;     /* held by the store */
-    const metric_head *heads; /* of the copies; a block of etwc_shared.h, or NULL */
+    const metric_head *heads; /* of the copies, likewise; NULL when there are none */
     size_t row_count;
     metric_running *running; /* by number */
     size_t running_count;
@@ -35,10 +35,10 @@ struct etwc_snapshot {
     size_t processor_count;
     etwc_image_row *images;
     size_t image_count;
-    etwc_row_details machine_details;
-    const etwc_object_type *object_types; /* a block of etwc_shared.h, or NULL */
+    etwc_row_details machine_details;     /* held by the store */
+    const etwc_object_type *object_types; /* likewise; NULL when none was told of */
     size_t object_type_count;
-    const etwc_ended_thread *ended; /* a block of etwc_shared.h, or NULL */
+    const etwc_ended_thread *ended; /* likewise; NULL when none has ended */
     size_t ended_kept;
     uint64_t ended_total;
     etwc_strings *object_names;               /* or NULL */

@@ -3,7 +3,6 @@
 
 #include "etwc_alloc.h"
 #include "etwc_os.h"
-#include "metric_copy.h"
 
 enum {
     CLASS_BYTES = 128,
@@ -20,7 +19,7 @@ struct metric_store {
     uint64_t age; /* of the next snapshot */
     /* Under the lock. */
     metric_holder *youngest;
-    metric_stored *given_back; /* by snapshots, empty already */
+    metric_stored *given_back; /* by snapshots */
     size_t given_bytes, room;  /* of these, and how many may be */
     size_t holders;
     bool is_closed;
@@ -67,14 +66,14 @@ store_free(metric_store *store)
     etwc_free(store);
 }
 
-/* Lets go of what copies refer to. Returns the last of them, and adds up their bytes. */
+/* Returns the last copy of a chain, and their bytes. */
 static metric_stored *
-drop_all(metric_stored *copy, size_t *bytes)
+chain_end(metric_stored *copy, size_t *out_bytes)
 {
     metric_stored *last = NULL;
+    *out_bytes = 0;
     for (; copy != NULL; copy = copy->next) {
-        metric_copy_drop((metric_copy *)copy);
-        *bytes += bytes_of(copy);
+        *out_bytes += bytes_of(copy);
         last = copy;
     }
     return last;
@@ -127,11 +126,34 @@ metric_store_take(metric_store *store, size_t size)
 void
 metric_store_replace(metric_store *store, metric_stored *copy)
 {
-    if (copy == NULL)
-        return;
     store->current_bytes -= bytes_of(copy);
     copy->next = store->replaced;
     store->replaced = copy;
+}
+
+metric_told *
+metric_told_take(metric_store *store, size_t size)
+{
+    if (size > SIZE_MAX - sizeof(metric_told) - CLASS_BYTES)
+        return NULL;
+    metric_told *told =
+        (metric_told *)(void *)metric_store_take(store, sizeof *told + size);
+    if (told != NULL)
+        told->size = size;
+    return told;
+}
+
+void
+metric_told_replace(metric_store *store, metric_told *told)
+{
+    if (told != NULL)
+        metric_store_replace(store, &told->stored);
+}
+
+bool
+metric_store_is_new(const metric_store *store, const metric_stored *copy)
+{
+    return copy->since == store->age;
 }
 
 /* Those that `older` holds wait with it; the others are chained before `unheld`. */
@@ -150,9 +172,22 @@ pass_on(metric_holder *older, metric_stored *copy, metric_stored *unheld)
 }
 
 void
+metric_store_gather(metric_store *store)
+{
+    etwc_os_mutex_lock(store->lock);
+    metric_stored *unheld = pass_on(store->youngest, store->replaced, NULL);
+    metric_stored *given_back = store->given_back;
+    store->given_back = NULL;
+    store->given_bytes = 0;
+    etwc_os_mutex_unlock(store->lock);
+    store->replaced = NULL;
+    keep_all(store, unheld);
+    keep_all(store, given_back);
+}
+
+void
 metric_store_enter(metric_store *store, metric_holder *snapshot)
 {
-    size_t bytes = 0;
     etwc_os_mutex_lock(store->lock);
     metric_holder *youngest = store->youngest;
     metric_stored *unheld = pass_on(youngest, store->replaced, NULL);
@@ -161,16 +196,11 @@ metric_store_enter(metric_store *store, metric_holder *snapshot)
         youngest->younger = snapshot;
     store->youngest = snapshot;
     store->holders++;
-    metric_stored *given_back = store->given_back;
-    store->given_back = NULL;
-    store->given_bytes = 0;
     store->room = store->current_bytes;
     etwc_os_mutex_unlock(store->lock);
     store->replaced = NULL;
     store->age++;
-    (void)drop_all(unheld, &bytes);
     keep_all(store, unheld);
-    keep_all(store, given_back);
 }
 
 /* Takes the snapshot out; returns the copies that nobody else holds. */
@@ -191,12 +221,10 @@ unlink_holder(metric_store *store, metric_holder *snapshot)
 void
 metric_store_leave(metric_store *store, metric_holder *snapshot)
 {
-    size_t bytes = 0;
+    size_t bytes;
     etwc_os_mutex_lock(store->lock);
     metric_stored *unheld = unlink_holder(store, snapshot);
-    etwc_os_mutex_unlock(store->lock);
-    metric_stored *last = drop_all(unheld, &bytes);
-    etwc_os_mutex_lock(store->lock);
+    metric_stored *last = chain_end(unheld, &bytes);
     if (last != NULL && store->given_bytes + bytes <= store->room) {
         last->next = store->given_back;
         store->given_back = unheld;
@@ -215,7 +243,6 @@ metric_store_close(metric_store *store)
 {
     if (store == NULL)
         return;
-    size_t bytes = 0;
     etwc_os_mutex_lock(store->lock);
     metric_stored *unheld = pass_on(store->youngest, store->replaced, NULL);
     store->replaced = NULL;
@@ -223,7 +250,6 @@ metric_store_close(metric_store *store)
     store->room = 0;
     bool is_over = store->holders == 0;
     etwc_os_mutex_unlock(store->lock);
-    (void)drop_all(unheld, &bytes);
     free_chain(unheld);
     if (is_over)
         store_free(store);

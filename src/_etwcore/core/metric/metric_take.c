@@ -1,7 +1,6 @@
 /* Taking a snapshot: what has changed is copied, the rest is shared. */
 #include "etwc_aggregate.h"
 #include "etwc_alloc.h"
-#include "etwc_shared.h"
 #include "metric_snapshot.h"
 
 static void
@@ -17,7 +16,8 @@ fill_images(const etwc_aggregate *a, etwc_snapshot *to)
     to->image_count = kept;
 }
 
-/* What it reads times with, and what belongs to no row; all of it is shared. */
+/* What it reads times with, and what belongs to no row; all of it is shared, or in the
+ * store. */
 static void
 fill_common(const etwc_aggregate *a, int64_t now, etwc_snapshot *to)
 {
@@ -32,14 +32,12 @@ fill_common(const etwc_aggregate *a, int64_t now, etwc_snapshot *to)
     to->identity_strings = etwc_lifetimes_strings(a->lifetimes);
     etwc_strings_retain(to->identity_strings);
     metric_machine_fill(a, now, &to->machine);
-    to->machine_details = metric_side_share(&a->machine_side);
+    to->machine_details = metric_side_told(&a->machine_side);
     to->object_types = metric_block_told(&a->object_types);
     to->object_type_count = a->object_type_count;
-    etwc_shared_retain(to->object_types);
     to->ended = metric_block_told(&a->ended);
     to->ended_kept = a->ended_kept;
     to->ended_total = a->ended_total;
-    etwc_shared_retain(to->ended);
     to->object_names = a->object_names;
     if (to->object_names != NULL)
         etwc_strings_retain(to->object_names);
@@ -70,8 +68,7 @@ fill_copies(etwc_aggregate *a, unsigned what, etwc_snapshot *to)
     if (a->visible_count != 0)
         memcpy(to->copies, a->copies, a->visible_count * sizeof *to->copies);
     to->row_count = a->visible_count;
-    to->heads = a->heads;
-    etwc_shared_retain(to->heads);
+    to->heads = a->heads == NULL ? NULL : (const void *)a->heads->content;
     to->store = a->store;
     metric_store_enter(to->store, &to->holder);
     return true;
@@ -82,6 +79,7 @@ etwc_aggregate_snapshot(etwc_aggregate *a, int64_t raw_time, unsigned what,
                         etwc_snapshot **out, etwc_error *err)
 {
     metric_numbers_compact(a);
+    metric_store_gather(a->store);
     etwc_snapshot *to = etwc_calloc(1, sizeof *to);
     if (to == NULL)
         return etwc_fail(err, ETWC_E_NOMEM, "metric.snapshot");

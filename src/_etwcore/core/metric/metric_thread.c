@@ -1,6 +1,5 @@
 /* Thread records: how many there are, what they are told to be, and the ticks and
  * cycles of those that end. */
-#include "etwc_shared.h"
 #include "metric_rows.h"
 
 /* Threads begin with the base priority of their process, so the first one that is told
