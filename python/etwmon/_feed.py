@@ -13,7 +13,7 @@ import threading
 from collections import deque
 from typing import TYPE_CHECKING, Self
 
-from etwmon._reading import Consumer, Reader
+from etwmon._reading import Consumer, Reader, Steps
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,7 +26,6 @@ _log = logging.getLogger("etwmon")
 
 QUEUE = 16
 _JOIN_S = 5.0
-_100NS_PER_SECOND = 10_000_000
 
 Samples = list["MetricSample"]
 
@@ -92,14 +91,12 @@ class Feed:
         if self._start_filetime > reader.begin:
             has_more = reader.advance(self._start_filetime)
         consumer = Consumer(reader)
-        begin, number = reader.now, 0
+        steps = Steps(reader, reader.now, self._step)
         is_stopped = self._pace.wait(0.0, self._stop)
         while has_more and not is_stopped:
-            number += 1
-            has_more = reader.advance(begin + number * self._step)
+            has_more = steps.advance()
             samples = consumer.collect()
-            due = reader.now - begin
-            if self._pace.wait(due / _100NS_PER_SECOND, self._stop) or not self._put(samples):
+            if self._pace.wait(steps.due_s, self._stop) or not self._put(samples):
                 return
             self._arrived()
 

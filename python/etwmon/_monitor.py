@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 from etwmon._base import BaseMonitor
 from etwmon._config import ETWMonitorConfig
-from etwmon._errors import ETWSessionError
+from etwmon._errors import ETWError, ETWSessionError
 from etwmon._etwcore import STATUS_NAMES, MetricSample
 from etwmon._flags import kernel_flags
 from etwmon._pace import Pace, check_speed
-from etwmon._reading import Consumer, Reader, moment_of, step_of
+from etwmon._reading import Consumer, Reader, Steps, moment_of, step_of
 from etwmon._rows import loss_between
 from etwmon._samples import ProcessMetrics, whole_intervals
 from etwmon._trace import Trace
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from etwmon._snapshot import Snapshot
     from etwmon._sources import Source
 
-_100NS_PER_SECOND = 10_000_000
+_MOST_ROWS = 10_000_000
 
 
 class ETWMonitor(BaseMonitor[MetricSample, ProcessMetrics]):
@@ -262,13 +262,17 @@ class ETWMonitor(BaseMonitor[MetricSample, ProcessMetrics]):
         """Go through the trace from where the monitor stands, interval by interval.
 
         Yields the samples of each interval, also of empty ones; the last one ends with the
-        last event. Has an interval of its own: `collect_metrics` is not affected.
+        last event. One interval, which says so by its `interval_s`, stands for a stretch
+        without events that a damaged time stamp makes out of a trace: one of more than a
+        million intervals, or that leads to more than an hour after the end of the session.
+        Has an interval of its own: `collect_metrics` is not affected.
 
         Args:
             interval: length of an interval in seconds.
             speed: seconds of the trace per second, such as 1.0: each interval is yielded when
-                it is over. Whoever takes longer gets the next at once; nothing is left out.
-                `stop_monitoring` ends a wait. None does not wait.
+                it is over; the one that stands for others counts as one of them. Whoever takes
+                longer gets the next at once; nothing is left out. `stop_monitoring` ends a
+                wait. None does not wait.
             clock: waits for it, instead of the system's clock.
 
         Raises:
@@ -282,21 +286,20 @@ class ETWMonitor(BaseMonitor[MetricSample, ProcessMetrics]):
             if reader.at_end:
                 return iter(())
             consumer = Consumer(reader)
-        return self._replay(step, consumer, pace)
+            steps = Steps(reader, consumer.since, step)
+        return self._replay(steps, consumer, pace)
 
-    def _replay(self, step: int, consumer: Consumer, pace: Pace) -> Iterator[list[MetricSample]]:
-        begin, number = consumer.since, 0
+    def _replay(self, steps: Steps, consumer: Consumer, pace: Pace) -> Iterator[list[MetricSample]]:
         has_more = True
         stopping = self._stopping
         pace.wait(0.0, stopping)
         while has_more:
-            number += 1
             with self._lock:
-                _, reader, _ = self._running("replay")
-                has_more = reader.advance(begin + number * step)
+                self._running("replay")
+                has_more = steps.advance()
                 samples = consumer.collect()
-                due = consumer.since - begin
-            if pace.wait(due / _100NS_PER_SECOND, stopping):
+                due_s = steps.due_s
+            if pace.wait(due_s, stopping):
                 self._running("replay")
             yield samples
 
@@ -305,21 +308,26 @@ class ETWMonitor(BaseMonitor[MetricSample, ProcessMetrics]):
         every: float,
         metrics: Iterable[str] | str | None = None,
         processes: Iterable[int | str] | int | str | None = None,
+        *,
+        max_rows: int = _MOST_ROWS,
     ) -> IntervalTable:
         """Return chosen metrics of processes over the whole trace, as a table of time series.
 
-        Reads the trace on its own: no interval is moved. The configuration's filters apply.
+        Reads the trace on its own: no interval is moved. The configuration's filters apply, and
+        stretches without events are what they are for `replay`.
 
         Args:
             every: length of an interval in seconds.
             metrics: paths of fields that are numbers, such as "cpu.cpu_percent", or groups,
                 such as "disk", for all numbers of theirs; None is a useful choice.
             processes: ids and names, in any case, of the processes wanted; None is all.
+            max_rows: the most rows that the table may have; one takes some hundred bytes.
 
         Raises:
             ValueError: when the length is not above 0, and for metrics that do not exist.
             ETWSessionError: when the monitor does not run.
             ETWTraceFileError: when the source cannot be read.
+            ETWError: E_LIMIT, when the table would have more rows, before it has them.
         """
         from etwmon._series import IntervalTable, check_metrics
 
@@ -329,7 +337,8 @@ class ETWMonitor(BaseMonitor[MetricSample, ProcessMetrics]):
         with self._lock:
             trace, reader, _ = self._running("intervals")
             config = reader.config
-        return IntervalTable.of(paths, _keyed_intervals(Reader(trace, config), step, only))
+        found = _keyed_intervals(Reader(trace, config), step, only, max_rows)
+        return IntervalTable.of(paths, found)
 
     def _whole_intervals(self, function: str) -> list[Interval]:
         trace, reader, _ = self._running(function)
@@ -509,20 +518,25 @@ class ETWMonitor(BaseMonitor[MetricSample, ProcessMetrics]):
 
 
 def _keyed_intervals(
-    reader: Reader, step: int, only: Iterable[int | str] | None
+    reader: Reader, step: int, only: Iterable[int | str] | None, max_rows: int
 ) -> Iterator[list[tuple[tuple[int, int], MetricSample]]]:
     """Yield the samples of each interval, each with its timeline and row_id."""
     consumer = Consumer(reader, only)
-    number = 0
+    steps = Steps(reader, reader.begin, step)
+    rows = 0
     has_more = True
     while has_more:
-        number += 1
-        has_more = reader.advance(reader.begin + number * step)
-        yield [
+        has_more = steps.advance()
+        found = [
             ((timeline, part.snapshot.row_id(sample._row)), sample)
             for timeline, (part, samples) in enumerate(consumer.collect_parts())
             for sample in samples
         ]
+        rows += len(found)
+        # Where nothing happens, the same processes are in every interval.
+        if rows + steps.quiet * len(found) > max_rows:
+            raise _too_many_rows(max_rows)
+        yield found
 
 
 def _check_queue(queue: int) -> None:
@@ -540,6 +554,16 @@ def _no_live_session(function: str = "start_monitoring") -> ETWSessionError:
         "E_NOT_SUPPORTED",
         function=function,
         hint='read a recorded trace: ETWMonitor(config, source="trace.etl")',
+    )
+
+
+def _too_many_rows(max_rows: int) -> ETWError:
+    return ETWError(
+        f"the table would have more than {max_rows:,} rows",
+        function="intervals",
+        code=STATUS_NAMES.index("E_LIMIT"),
+        name="E_LIMIT",
+        hint="take a larger every, fewer processes, or more max_rows; replay needs no limit",
     )
 
 

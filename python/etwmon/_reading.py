@@ -22,8 +22,12 @@ if TYPE_CHECKING:
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _100NS_PER_SECOND = 10_000_000
 _UNIX_EPOCH_100NS = 116_444_736_000_000_000
-# Longer than any trace; moments stay within 64 bits.
+# Longer than any trace.
 _LONGEST_S = 1e11
+_EARLIEST, _LATEST = -(1 << 63), (1 << 63) - 1
+# Intervals of a quiet stretch, one by one: a damaged time stamp would make millions of millions.
+_MOST_QUIET = 1_000_000
+_AFTER_END = 3600 * _100NS_PER_SECOND
 
 
 def step_of(interval: float, name: str = "interval") -> int:
@@ -96,6 +100,8 @@ class Reader:
 
     def advance(self, moment: int | None = None) -> bool:
         """Read all events before a moment, or all; True when there are more to come."""
+        if moment is not None:
+            moment = min(max(moment, _EARLIEST), _LATEST)
         was_at_end = self.aggregate.at_end
         has_more = self.aggregate.advance(moment)
         self._has_read = True
@@ -106,6 +112,12 @@ class Reader:
         elif not was_at_end:
             self.now = max([self.now, *(one.filetime for one in self.aggregate.snapshot())])
         return has_more
+
+    def next_filetime(self) -> int | None:
+        """Return when the event happened that comes next; None when there is none."""
+        if not self._has_read:
+            self.aggregate.advance(_EARLIEST)
+        return self.aggregate.next_filetime
 
     def release(self) -> None:
         """Let rows leave that all who collect have been told the end of.
@@ -133,6 +145,54 @@ class Reader:
             )
             for timeline, snapshot in enumerate(self.aggregate.snapshot(self.moment))
         ]
+
+
+class Steps:
+    """Goes through a trace in intervals of one length, to its end.
+
+    A stretch in which nothing was recorded is gone through interval by interval, too. It is one
+    interval, which says so by its length, when it has more than a million of them, and when it
+    leads to more than an hour after the end that the files give of themselves: so far only a
+    time stamp leads that is damaged.
+
+    Args:
+        reader: where it reads; others may move it on, and then that is one interval.
+        begin: FILETIME at which the first interval begins.
+        step: length of an interval in 100 ns.
+
+    Attributes:
+        quiet: how many more intervals will have nothing, as far as the next event.
+    """
+
+    def __init__(self, reader: Reader, begin: int, step: int) -> None:
+        self._reader = reader
+        self._begin = begin
+        self._step = step
+        self._number = 0
+        self._leapt = 0
+        self._end = reader.trace.info.end_filetime
+        self.quiet = 0
+
+    def advance(self) -> bool:
+        """Read to the end of the next interval; True when there is more to come."""
+        reader, step = self._reader, self._step
+        passed = -((self._begin - reader.now) // step)
+        self._number = max(self._number + 1, passed)
+        ahead = reader.next_filetime()
+        last = 0 if ahead is None else (ahead - self._begin) // step
+        self.quiet = max(0, last - self._number)
+        if self.quiet and ahead is not None and self._is_leap(ahead):
+            self._leapt += self.quiet * step
+            self._number, self.quiet = last, 0
+        return reader.advance(self._begin + self._number * step)
+
+    def _is_leap(self, ahead: int) -> bool:
+        return self.quiet >= _MOST_QUIET or (self._end > 0 and ahead > self._end + _AFTER_END)
+
+    @property
+    def due_s(self) -> float:
+        """Seconds since the beginning, without those that one interval has led over."""
+        return (self._reader.now - self._begin - self._leapt) / _100NS_PER_SECOND
 
 
 class Consumer:

@@ -35,6 +35,7 @@ DEFAULT_METRICS = (
 )
 _ROWS_SHOWN = 20
 _UNIX_EPOCH_100NS = 116_444_736_000_000_000
+_MOST_NS = (1 << 63) - 1
 _NAMED = ("time_ns", "interval_s", "pid", "process", "name", "quality")
 
 
@@ -47,6 +48,11 @@ def _number_fields() -> dict[str, str]:
             if kinds <= {"int", "float", "None"}:
                 found[f"{group}.{one.name}"] = "float" if "float" in kinds else "int"
     return found
+
+
+def _unix_ns(filetime: int) -> int:
+    """Return Unix nanoseconds; what does not fit into 64 bits is as far as they go."""
+    return min(max((filetime - _UNIX_EPOCH_100NS) * 100, -_MOST_NS), _MOST_NS)
 
 
 def check_metrics(metrics: Iterable[str] | str | None) -> tuple[str, ...]:
@@ -133,8 +139,9 @@ class IntervalTable(Sequence[dict[str, "Cell"]]):
 
     Attributes:
         metrics: paths of the metrics, such as "cpu.cpu_percent".
-        columns: names of all columns: "time_ns" (end of the interval, Unix ns), "interval_s",
-            "pid", "process" (see `ProcessSeries`), "name", "quality", and the metrics.
+        columns: names of all columns: "time_ns" (end of the interval, Unix ns, as far as 64 bits
+            go: 1677 to 2262), "interval_s", "pid", "process" (see `ProcessSeries`), "name",
+            "quality", and the metrics.
         processes: one `ProcessSeries` for each process, in order of appearance.
     """
 
@@ -172,7 +179,7 @@ class IntervalTable(Sequence[dict[str, "Cell"]]):
         process.rows.append(len(self._qualities))
         process.name = process.name or sample.name
         interval = cast("Interval", sample._interval)
-        data["time_ns"].append((interval.end - _UNIX_EPOCH_100NS) * 100)
+        data["time_ns"].append(_unix_ns(interval.end))
         data["interval_s"].append(sample.interval_s)
         data["pid"].append(sample.pid)
         data["process"].append(process.number)
@@ -278,6 +285,7 @@ class IntervalTable(Sequence[dict[str, "Cell"]]):
         for _, row in zip(range(_ROWS_SHOWN), self.rows(), strict=False):
             place = len(rows)
             time_ns = int(self._data["time_ns"].values[place])
-            time = filetime_to_datetime(time_ns // 100 + _UNIX_EPOCH_100NS)
+            is_known = abs(time_ns) < _MOST_NS
+            time = filetime_to_datetime(time_ns // 100 + _UNIX_EPOCH_100NS) if is_known else None
             rows.append((time, *row[1:]))
         return html_table(rows, ("time", *self.columns[1:]), total=len(self))

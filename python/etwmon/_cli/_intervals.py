@@ -67,12 +67,14 @@ class Intervals:
         self._start_ns = facts.start_of(trace)
         self._unknown = dict.fromkeys(paths, "")
         self._has_machines = facts.has_machines(trace)
+        self._longer = 0
         self.count = 0
 
     def __iter__(self) -> Iterator[tuple[etwmon.MetricSample, list[object]]]:
         """Yield each sample with the values of the fields."""
         with ETWMonitor(self._config, source=self._trace) as monitor:
             for samples in monitor.replay(interval=self._every_s):
+                self._longer += bool(samples) and samples[0].interval_s > 1.5 * self._every_s
                 for sample in sorted(samples, key=lambda sample: sample.pid):
                     self.count += 1
                     metrics = sample.metrics
@@ -89,7 +91,17 @@ class Intervals:
         return value
 
     def remarks(self) -> list[str]:
-        """Return why columns are empty from top to bottom, after all samples were read."""
+        """Return what to know of the table, after all samples were read."""
+        found = []
+        if self._longer:
+            found.append(
+                f"{self._longer} of the intervals stand for stretches without events that lead "
+                "far away, as a damaged time stamp does"
+            )
+        return found + self._unknown_columns()
+
+    def _unknown_columns(self) -> list[str]:
+        """Return why columns are empty from top to bottom."""
         reasons: dict[str, list[str]] = {}
         for path, reason in self._unknown.items():
             if reason:
@@ -124,7 +136,7 @@ class Intervals:
             writer.writerow(
                 (
                     csv_cell(sample.timestamp),
-                    self._offset(sample.timestamp),
+                    "" if sample.timestamp is None else self._offset(sample.timestamp),
                     sample.interval_s,
                     sample.pid,
                     clean(sample.name or ""),

@@ -286,18 +286,26 @@ aggregate_of(const pyetw_aggregate *self, const etwc_event *event)
     return self->aggregates[self->trace->files[event->file_index].timeline];
 }
 
-/* Feeds what lies in the chunk; E_STATE: an event at or after `until` comes next. */
+/* Before INT64_MAX is everything: times that are beyond all others end there. */
+static inline bool
+is_before(const etwc_event *event, int64_t until)
+{
+    return event->filetime < until || until == INT64_MAX;
+}
+
+/* Feeds what lies in the chunk; E_STATE: an event that is not before `until` comes
+ * next. */
 static etwc_status
 feed_chunk(pyetw_aggregate *self, int64_t until, etwc_error *err)
 {
     while (self->chunk_next < self->chunk_count) {
         const etwc_event *events = &self->chunk[self->chunk_next];
-        if (events->filetime >= until)
+        if (!is_before(events, until))
             return ETWC_E_STATE;
         etwc_aggregate *aggregate = aggregate_of(self, events);
         size_t count = 1; /* that go to the same one */
         while (self->chunk_next + count < self->chunk_count &&
-               events[count].filetime < until &&
+               is_before(&events[count], until) &&
                aggregate_of(self, &events[count]) == aggregate)
             count++;
         size_t applied;
@@ -497,6 +505,19 @@ aggregate_get_at_end(PyObject *op, void *unused)
     return PyBool_FromLong(((pyetw_aggregate *)op)->cursor == NULL);
 }
 
+PyDoc_STRVAR(next_doc,
+             "FILETIME of the event that stopped `advance`; None: there was none.");
+
+static PyObject *
+aggregate_get_next(PyObject *op, void *unused)
+{
+    const pyetw_aggregate *self = (const pyetw_aggregate *)op;
+    (void)unused;
+    if (self->is_busy || self->chunk_next >= self->chunk_count)
+        Py_RETURN_NONE;
+    return PyLong_FromLongLong(self->chunk[self->chunk_next].filetime);
+}
+
 PyDoc_STRVAR(position_doc, "Bytes of the files that were passed, for progress.");
 
 static PyObject *
@@ -543,6 +564,7 @@ static PyGetSetDef aggregate_getset[] = {
     {"begin_filetime", aggregate_get_begin, NULL, begin_doc, NULL},
     {"is_loss_located", aggregate_get_is_loss_located, NULL, is_loss_located_doc, NULL},
     {"at_end", aggregate_get_at_end, NULL, at_end_doc, NULL},
+    {"next_filetime", aggregate_get_next, NULL, next_doc, NULL},
     {"position", aggregate_get_position, NULL, position_doc, NULL},
     {"damage", aggregate_get_damage, NULL, damage_doc, NULL},
     {"memory_in_use", aggregate_get_memory, NULL, memory_doc, NULL},

@@ -115,7 +115,10 @@ wall_100ns(const pyetw_row *row)
         begin = row->part.begin_filetime;
     if (is_whole && (row->part.known & ETWC_ROW_END) && row->part.end_filetime < end)
         end = row->part.end_filetime;
-    return end > begin ? end - begin : 0;
+    if (end <= begin)
+        return 0;
+    uint64_t length = (uint64_t)end - (uint64_t)begin;
+    return length < INT64_MAX ? (int64_t)length : INT64_MAX;
 }
 
 static PyObject *

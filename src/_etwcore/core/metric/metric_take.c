@@ -84,6 +84,8 @@ etwc_aggregate_snapshot(etwc_aggregate *a, int64_t raw_time, unsigned what,
     if (to == NULL)
         return etwc_fail(err, ETWC_E_NOMEM, "metric.snapshot");
     int64_t now = raw_time > a->last_raw_time ? raw_time : a->last_raw_time;
+    /* INT64_MAX is the end of what has not ended: no time reaches it. */
+    now -= now == INT64_MAX;
     bool is_ok = allocate(a, what, to) && metric_side_tell(a, &a->machine_side) &&
                  metric_block_tell(a, &a->object_types) &&
                  metric_block_tell(a, &a->ended);
