@@ -109,6 +109,15 @@ def test_the_last_of_all_times(clock: str, far: int, length_s: float | None) -> 
         assert len(monitor.snapshot().processes) == 21
 
 
+@pytest.mark.parametrize("far", [LATEST, EARLIEST])
+def test_an_event_at_a_time_that_python_has_not(far: int) -> None:
+    with etwmon.open(with_one_far(header_of("system"), far)) as trace:
+        (event,) = [one for one in trace.events() if one.raw_time == far]
+        assert (event.filetime, event.time, event.to_dict()["time"]) == (far, None, None)
+        assert json.loads(event.to_json())["time"] is None
+        assert f"filetime={far}" in repr(event)
+
+
 def test_all_who_go_through_time_take_the_same_steps() -> None:
     header = header_of("qpc")
     data = with_one_far(header, 1 << 60)

@@ -329,7 +329,9 @@ static PyGetSetDef event_getset[] = {
     {"filetime", get_i64, NULL, "Time in 100 ns since 1601 UTC.", AT(filetime)},
     {"timestamp_ns", get_timestamp_ns, NULL, "Time in ns since 1970 UTC.", NULL},
     {"time", get_time, NULL,
-     "Time as an aware datetime in UTC, truncated to microseconds.", NULL},
+     "Time as an aware datetime in UTC, truncated to microseconds; None when none\n"
+     "can express it: before the year 1, after 9999.",
+     NULL},
     {"relative_ms", get_relative_ms, NULL, "Milliseconds since the header event.",
      NULL},
     {"raw_time", get_i64, NULL, "Time in ticks of the session's clock.", AT(raw_time)},
@@ -410,8 +412,7 @@ PyDoc_STRVAR(
     "Every attribute by its name, the payload as bytes, and the decoded fields\n"
     "under \"fields\". With stack=True the stack too, which reads the trace\n"
     "once more the first time. \"process\" is left out when the trace was closed\n"
-    "before any owner was asked for; \"time\" is None when no datetime can express\n"
-    "it.");
+    "before any owner was asked for.");
 
 PyDoc_STRVAR(
     to_json_doc,

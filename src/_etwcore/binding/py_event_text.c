@@ -45,11 +45,6 @@ make_dict(PyObject *op, bool wants_stack)
             strcmp(dict_names[i], "process") == 0)
             continue;
         PyObject *value = PyObject_GetAttrString(op, dict_names[i]);
-        if (value == NULL && strcmp(dict_names[i], "time") == 0 &&
-            PyErr_ExceptionMatches(PyExc_OverflowError)) {
-            PyErr_Clear(); /* a stamp that no datetime can express */
-            value = Py_NewRef(Py_None);
-        }
         if (value != NULL && PyMemoryView_Check(value))
             pyetw_replace(&value, PyBytes_FromObject(value));
         result = dict_put(dict, dict_names[i], value);
@@ -112,9 +107,9 @@ static PyObject *
 time_text(pyetw_event *event)
 {
     PyObject *time = pyetw_datetime(event->trace->state, event->view.filetime);
-    if (time != NULL || !PyErr_ExceptionMatches(PyExc_OverflowError))
+    if (time != Py_None)
         return time;
-    PyErr_Clear(); /* a stamp that no datetime can express */
+    Py_DECREF(time);
     return PyUnicode_FromFormat("filetime=%lld", (long long)event->view.filetime);
 }
 

@@ -175,11 +175,7 @@ time_of(pyetw_state *state, const pyetw_field *field, const pyetw_row *row)
            sizeof filetime);
     if (filetime <= 0)
         Py_RETURN_NONE;
-    PyObject *time = pyetw_datetime(state, filetime);
-    if (time != NULL || !PyErr_ExceptionMatches(PyExc_OverflowError))
-        return time;
-    PyErr_Clear(); /* later than Python can say */
-    Py_RETURN_NONE;
+    return pyetw_datetime(state, filetime);
 }
 
 static PyObject *

@@ -118,5 +118,8 @@ pyetw_datetime(pyetw_state *state, int64_t filetime)
         (long long)(rest % ETWC_100NS_PER_SECOND / 10));
     PyObject *time = delta ? PyNumber_Add(epoch, delta) : NULL;
     Py_XDECREF(delta);
-    return time;
+    if (time != NULL || !PyErr_ExceptionMatches(PyExc_OverflowError))
+        return time;
+    PyErr_Clear();
+    Py_RETURN_NONE;
 }

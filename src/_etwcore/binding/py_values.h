@@ -14,8 +14,8 @@ PyObject *pyetw_provider_uuid(pyetw_trace *trace, const etwc_guid *guid);
 PyObject *pyetw_guid(pyetw_state *state, const etwc_guid *guid);
 PyObject *pyetw_guid_or_none(pyetw_state *state, const etwc_guid *guid);
 
-/* Aware datetime in UTC, truncated to microseconds. OverflowError when Python
- * cannot express the time. */
+/* Aware datetime in UTC, truncated to microseconds; None when Python cannot express
+ * the time: before the year 1, after 9999. */
 PyObject *pyetw_datetime(pyetw_state *state, int64_t filetime);
 
 /* The object as json.dumps takes it: GUIDs and times as text, bytes as hex. */
