@@ -146,19 +146,19 @@ def in_step(machine: Machine, thread: Thread) -> Program:
 
 
 @cache
-def of_one_step() -> Recording:
-    """Three processors whose clock has a tick for each microsecond: ties are the rule."""
-    machine = Machine(3, 7, 1_000_000, 1_000_000, sample_interval=10_000)
+def of_one_step(processors: int, processes: int, warm_up: int, duration: int) -> Recording:
+    """Processors whose clock has a tick for each microsecond: ties are the rule."""
+    machine = Machine(processors, 7, 1_000_000, 1_000_000, sample_interval=10_000)
     add_kernel(machine, 2)
-    for number in range(6):
+    for number in range(processes):
         machine.boot_process(ProcessSpec(f"step{number}.exe", body=in_step))
-    return record(machine, 1_005_000, 60_000, SessionOptions())
+    return record(machine, 1_000_000 + warm_up, duration, SessionOptions())
 
 
 @pytest.mark.parametrize("parts", SLICINGS)
 def test_ties_across_processors(parts: int) -> None:
     """Records with one stamp on several processors are delivered by the number of these."""
-    recording = of_one_step()
+    recording = of_one_step(3, 6, warm_up=5_000, duration=60_000)
     check_every_slicing(recording, parts)
     switches: dict[int, set[int]] = {}
     for time, cpu, hook, _, _ in recording.facts:
@@ -175,4 +175,16 @@ def test_300_processors(parts: int) -> None:
     switched = {fact[1] for fact in recording.facts if fact[2] == f.CSWITCH}
     assert len(switched) > 100
     assert max(switched) > 255  # more than a byte of a number, or 64 of a mask, can say
+    check_lives(recording, rule)
+
+
+def test_300_processors_that_all_switch() -> None:
+    recording = of_one_step(300, 320, warm_up=300, duration=1_500)
+    rule = check_every_slicing(recording, parts=3)
+    at_once: dict[int, set[int]] = {}
+    for time, cpu, hook, _, _ in recording.facts:
+        if hook == f.CSWITCH:
+            at_once.setdefault(time, set()).add(cpu)
+    assert max(len(cpus) for cpus in at_once.values()) > 64  # more than a word of a mask
+    assert len(set().union(*at_once.values())) == 300
     check_lives(recording, rule)
