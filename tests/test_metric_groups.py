@@ -87,18 +87,33 @@ def test_groups_that_refer_to_themselves_are_collected() -> None:
 
 def test_wrong_uses_are_refused(traces: Path) -> None:
     with pytest.raises(ValueError, match="no column nothing"):
-        GroupField(0, "x", source="", column="nothing")
+        GroupField(GroupBase, 0, "x", source="", column="nothing")
     with pytest.raises(ValueError, match="no source nothing"):
-        GroupField(0, "x", source="nothing", column="run_ns")
+        GroupField(GroupBase, 0, "x", source="nothing", column="run_ns")
     with pytest.raises(ValueError, match="no maker nothing"):
-        GroupField(0, "x", kind=3, made="nothing")
-    for faults in ({"number": 24}, {"number": -1}, {"kind": 9}, {"kind": 3}, {"bits": 1}):
+        GroupField(GroupBase, 0, "x", kind=3, made="nothing")
+    faults: dict[str, object]
+    for faults in (
+        {"number": 24},
+        {"number": -1},
+        {"kind": 9},
+        {"kind": 3},
+        {"bits": 1},
+        {"owner": int},
+        {"kind": 4},
+        {"kind": 4, "of": int},
+        {"kind": 4, "of": "CPUMetrics"},
+    ):
         with pytest.raises(ValueError, match="no kind"):
-            GroupField(**{"number": 0, "name": "x", **faults})  # type: ignore[arg-type]
-    with pytest.raises(TypeError, match="a field of a group"):
-        GroupField(0, "x").__get__(object())  # type: ignore[attr-defined]
-    with pytest.raises(TypeError, match="a field of a group"):
-        _ = etwmon.CPUMetrics.of_row("no row").priority  # type: ignore[arg-type]
+            GroupField(**{"owner": GroupBase, "number": 0, "name": "x", **faults})  # type: ignore[arg-type]
+    for stranger in (object(), etwmon.IOMetrics()):
+        with pytest.raises(TypeError, match="a field of another group"):
+            etwmon.CPUMetrics.__dict__["priority"].__get__(stranger)
+        with pytest.raises(TypeError, match="a field of another group"):
+            etwmon.CPUMetrics.__dict__["priority"].__set__(stranger, 1)
+    for wrong in ("no row", None, etwmon.CPUMetrics(), etwmon.MetricSample(None, 0, 0)):
+        with pytest.raises(TypeError, match="a RowView"):
+            etwmon.CPUMetrics.of_row(wrong)  # type: ignore[arg-type]
     with pytest.raises(AttributeError, match="pid"):
         _ = etwmon.ProcessInfo.__new__(etwmon.ProcessInfo).pid
     assert GroupBase()._row is None
@@ -108,3 +123,12 @@ def test_wrong_uses_are_refused(traces: Path) -> None:
         RowView(interval, interval.snapshot, None, 10_000)  # type: ignore[arg-type,attr-defined]
     with pytest.raises(TypeError):
         RowView(interval, None, None, 0)  # type: ignore[arg-type]
+
+
+def test_groups_of_a_process_cannot_be_set(processes: list[etwmon.ProcessMetrics]) -> None:
+    for one in (processes[0], pickle.loads(pickle.dumps(processes[0]))):
+        with pytest.raises(AttributeError, match="cpu"):
+            one.cpu = etwmon.CPUMetrics()
+        with pytest.raises(AttributeError, match="cpu"):
+            del one.cpu
+        assert one.cpu is one.cpu == processes[0].cpu

@@ -382,6 +382,7 @@ class GroupBase:
 class GroupField:
     def __new__(
         cls,
+        owner: type[GroupBase],
         number: int,
         name: str,
         kind: int = 0,

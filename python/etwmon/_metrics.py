@@ -444,7 +444,7 @@ GROUPS: dict[str, type[RowGroup]] = {
 for _group in GROUPS.values():
     _names = tuple(one.name for one in fields(_group))
     for _number, _name in enumerate(_names):
-        setattr(_group, _name, GroupField(_number, _name))
+        setattr(_group, _name, GroupField(_group, _number, _name))
     setattr(_group, "__slots__", _names)  # noqa: B010 - as if they were: mypy knows better
 
 

@@ -297,6 +297,7 @@ def latency_of(
 # ---- How each field is made ----------------------------------------------------------------
 
 _NUMBER, _TEXT, _TIME, _MADE = range(4)  # kinds of GroupField
+GROUP: Final = 4
 
 
 class _Give:
@@ -307,7 +308,7 @@ class _Give:
         self._numbers = {one.name: number for number, one in enumerate(fields(group))}
 
     def _put(self, name: str, **how: Any) -> None:  # noqa: ANN401 - of GroupField
-        setattr(self._group, name, GroupField(self._numbers[name], name, **how))
+        setattr(self._group, name, GroupField(self._group, self._numbers[name], name, **how))
 
     def count(self, source: str, **columns: str) -> Self:
         """Give counters, which are None when the trace does not have their source."""

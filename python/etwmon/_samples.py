@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Self
 
-from etwmon._etwcore import Aggregate, MetricSample, RowView
+from etwmon._etwcore import Aggregate, GroupBase, GroupField, MetricSample, RowView
 from etwmon._info import filetime_to_datetime
 from etwmon._metrics import (
     FIELDS,
@@ -24,7 +24,7 @@ from etwmon._metrics import (
     ThreadMetrics,
     to_plain,
 )
-from etwmon._rows import NS_PER_MS, Interval, field_source, threads_of
+from etwmon._rows import GROUP, NS_PER_MS, Interval, field_source, threads_of
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -34,17 +34,8 @@ if TYPE_CHECKING:
     from etwmon._metrics import Value
     from etwmon._trace import Trace
 
-_T = TypeVar("_T")
 
-
-def _held(value: _T | None) -> _T:
-    """Return what an object that was not unpickled holds."""
-    if value is None:
-        raise RuntimeError("an unpickled object has all of its values")
-    return value
-
-
-class ProcessMetrics:
+class ProcessMetrics(GroupBase):
     """The metrics of one process, in an interval or in its whole recorded life.
 
     A copy; its groups are made when they are first read. Compares, pickles, and converts with
@@ -64,91 +55,38 @@ class ProcessMetrics:
         files: paths of the files that tell of its machine, as `Snapshot.files`.
     """
 
-    __slots__ = (
-        "_files",
-        "_groups",
-        "_images",
-        "_interval",
-        "_loss",
-        "_row",
-        "_sources",
-        "_threads",
-    )
+    # What an unpickled one has; the others ask the row.
+    __slots__ = ("_files", "_images", "_loss", "_sources", "_threads")
 
-    def __init__(self, interval: Interval, row: int) -> None:
-        self._interval: Interval | None = interval
-        self._row: RowView | int = row
-        self._groups: dict[str, RowGroup] = {}
-        self._sources: dict[str, FieldSource] | None = None
-        self._images: list[ProcessImage] | None = None
-        self._threads: list[ProcessThread] | None = None
-        self._loss: LossReport | None = None
-        self._files = interval.files
+    process: ProcessInfo
+    cpu: CPUMetrics
+    memory: MemoryMetrics
+    threads: ThreadMetrics
+    io: IOMetrics
+    handles: HandleMetrics
+    disk: DiskMetrics
+    network: NetworkMetrics
+
+    _files: tuple[str | None, ...]
+    _images: list[ProcessImage] | None
+    _loss: LossReport
+    _sources: dict[str, FieldSource]
+    _threads: list[ProcessThread] | None
+
+    def __new__(cls, interval: Interval, row: int) -> Self:
+        return cls.of_row(RowView(interval, interval.snapshot, interval.base, row))
 
     @property
     def files(self) -> tuple[str | None, ...]:
         """Paths of the files that tell of its machine; None for what has no path."""
-        return self._files
+        row = self._row
+        return self._files if row is None else row.interval.files
 
     @property
     def loss(self) -> LossReport:
         """What was lost."""
-        if self._loss is None:
-            self._loss = _held(self._interval).loss
-        return self._loss
-
-    def _group(self, name: str) -> RowGroup:
-        group = self._groups.get(name)
-        if group is None:
-            group = self._groups[name] = GROUPS[name].of_row(self._view())
-        return group
-
-    def _view(self) -> RowView:
         row = self._row
-        if isinstance(row, int):
-            interval = _held(self._interval)
-            row = self._row = RowView(interval, interval.snapshot, interval.base, row)
-        return row
-
-    @property
-    def process(self) -> ProcessInfo:
-        """Who it is."""
-        return self._group("process")  # type: ignore[return-value]
-
-    @property
-    def cpu(self) -> CPUMetrics:
-        """Processor time."""
-        return self._group("cpu")  # type: ignore[return-value]
-
-    @property
-    def memory(self) -> MemoryMetrics:
-        """Memory."""
-        return self._group("memory")  # type: ignore[return-value]
-
-    @property
-    def threads(self) -> ThreadMetrics:
-        """Threads."""
-        return self._group("threads")  # type: ignore[return-value]
-
-    @property
-    def io(self) -> IOMetrics:
-        """File calls."""
-        return self._group("io")  # type: ignore[return-value]
-
-    @property
-    def handles(self) -> HandleMetrics:
-        """Handles."""
-        return self._group("handles")  # type: ignore[return-value]
-
-    @property
-    def disk(self) -> DiskMetrics:
-        """Disk reads and writes."""
-        return self._group("disk")  # type: ignore[return-value]
-
-    @property
-    def network(self) -> NetworkMetrics:
-        """Network traffic."""
-        return self._group("network")  # type: ignore[return-value]
+        return self._loss if row is None else row.interval.loss
 
     @property
     def quality(self) -> str:
@@ -156,17 +94,15 @@ class ProcessMetrics:
         return self.loss.quality
 
     @property
-    def _number(self) -> int:
-        return self._row if isinstance(self._row, int) else self._row.number
-
-    @property
     def images(self) -> list[ProcessImage] | None:
         """Modules that were mapped into the process.
 
         None in the sample of an interval, and when the trace has no image events.
         """
-        if self._images is None and self._interval is not None and self._has("image"):
-            self._images = [
+        found: list[ProcessImage] | None = getattr(self, "_images", None)
+        row = self._row
+        if found is None and row is not None and _is_life_with(row, "image"):
+            found = self._images = [
                 ProcessImage(
                     path,
                     base,
@@ -177,10 +113,10 @@ class ProcessMetrics:
                     stamp,
                 )
                 for path, base, size, loaded, unloaded, checksum, stamp in (
-                    self._interval.snapshot.images(self._number)
+                    row.interval.snapshot.images(row.number)
                 )
             ]
-        return self._images
+        return found
 
     @property
     def all_threads(self) -> list[ProcessThread] | None:
@@ -188,13 +124,11 @@ class ProcessMetrics:
 
         None in the sample of an interval, and when the trace has no thread events.
         """
-        if self._threads is None and self._interval is not None and self._has("thread"):
-            self._threads = threads_of(self._interval, self._number)
-        return self._threads
-
-    def _has(self, source: str) -> bool:
-        interval = self._interval
-        return interval is not None and interval.is_whole and interval.has(source)
+        found: list[ProcessThread] | None = getattr(self, "_threads", None)
+        row = self._row
+        if found is None and row is not None and _is_life_with(row, "thread"):
+            found = self._threads = threads_of(row.interval, row.number)
+        return found
 
     def source(self, field: str) -> FieldSource:
         """Tell where a field comes from, or why it is None.
@@ -207,11 +141,14 @@ class ProcessMetrics:
         """
         if field not in FIELDS:
             raise KeyError(field)
-        if self._interval is None:
-            return _held(self._sources)[field]
+        row = self._row
+        if row is None:
+            return self._sources[field]
         group, _, name = field.partition(".")
-        value = getattr(self._group(group), name)
-        return field_source(field, value, self._view())
+        return field_source(field, getattr(getattr(self, group), name), row)
+
+    def _groups(self) -> list[tuple[str, RowGroup]]:
+        return [(name, getattr(self, name)) for name in GROUPS]
 
     def to_dict(self, *, command_line: str | None = None) -> dict[str, dict[str, Value]]:
         """Return all groups as dicts of their fields.
@@ -220,7 +157,7 @@ class ProcessMetrics:
             command_line: "mask", "hash", "drop" or "keep"; None is what was configured
                 (`ETWMonitorConfig.command_line`), "mask" for what a `Trace` told.
         """
-        groups = {name: self._group(name).to_dict() for name in GROUPS}
+        groups = {name: group.to_dict() for name, group in self._groups()}
         if command_line is not None:
             groups["process"] = self.process.to_dict(command_line=command_line)
         return groups
@@ -238,7 +175,7 @@ class ProcessMetrics:
 
     def __reduce__(self) -> tuple[Any, ...]:
         state = {
-            "groups": {name: self._group(name) for name in GROUPS},
+            "groups": dict(self._groups()),
             "sources": {field: self.source(field) for field in FIELDS},
             "images": self.images,
             "threads": self.all_threads,
@@ -260,16 +197,24 @@ class ProcessMetrics:
 
     def _repr_html_(self) -> str:
         groups = "".join(
-            f"<tr><th>{name}</th><td>{self._group(name)._repr_html_()}</td></tr>" for name in GROUPS
+            f"<tr><th>{name}</th><td>{group._repr_html_()}</td></tr>"
+            for name, group in self._groups()
         )
         return f"<table>{groups}</table>"
 
 
+for _number, (_name, _group) in enumerate(GROUPS.items()):
+    setattr(ProcessMetrics, _name, GroupField(ProcessMetrics, _number, _name, GROUP, of=_group))
+
+
+def _is_life_with(row: RowView, source: str) -> bool:
+    return row.interval.is_whole and row.interval.has(source)
+
+
 def _restore_metrics(state: dict[str, Any]) -> ProcessMetrics:
-    metrics = ProcessMetrics.__new__(ProcessMetrics)
-    metrics._interval = None
-    metrics._row = -1
-    metrics._groups = state["groups"]
+    metrics: ProcessMetrics = GroupBase.__new__(ProcessMetrics)
+    for name, group in state["groups"].items():
+        setattr(metrics, name, group)
     metrics._sources = state["sources"]
     metrics._images = state["images"]
     metrics._threads = state["threads"]
@@ -337,7 +282,7 @@ class SampleInterval(Interval, _Telling):
 
     def metrics_of(self, row: int) -> ProcessMetrics:
         """Return the numbers of a row."""
-        return ProcessMetrics(self, row)
+        return ProcessMetrics.of_row(RowView(self, self.snapshot, self.base, row))
 
 
 class _Past(_Telling):

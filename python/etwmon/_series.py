@@ -187,7 +187,7 @@ class IntervalTable(Sequence[dict[str, "Cell"]]):
         metrics = sample.metrics
         for path in self.metrics:
             group, _, name = path.partition(".")
-            data[path].append(getattr(metrics._group(group), name))
+            data[path].append(getattr(getattr(metrics, group), name))
 
     # ---- By columns --------------------------------------------------------------------
 

@@ -1,7 +1,8 @@
 /*
  * Groups of metrics that make their fields when they are read. GroupBase is the base of
  * their classes in etwmon._metrics, and GroupField the descriptor of each field: it
- * keeps what was read, or set, and makes a value of the group's row before.
+ * keeps what was read, or set, and makes a value of the group's row before. All groups of
+ * a process are one, too: its fields are groups of the same row.
  */
 #include "py_group.h"
 
@@ -29,12 +30,14 @@ typedef enum field_kind {
     FIELD_TEXT,
     FIELD_TIME,
     FIELD_MADE,
+    FIELD_GROUP,
     FIELD_KINDS
 } field_kind;
 
 typedef struct pyetw_field {
     PyObject_HEAD
-    int number; /* place in the group */
+    PyTypeObject *owner; /* a class of groups: of these it is a field */
+    int number;          /* place in the group */
     int kind;
     int source; /* that the trace must have, or SOURCE_... */
     int text;
@@ -42,8 +45,18 @@ typedef struct pyetw_field {
     const etwc_column *column, *other;
     PyObject *name;
     pyetw_maker make; /* for FIELD_MADE */
-    PyObject *of;     /* what it makes the value with, or NULL */
+    PyObject *of;     /* what it makes the value with, or NULL; the class of a group */
 } pyetw_field;
+
+static PyObject *
+group_of(PyTypeObject *type, PyObject *row)
+{
+    allocfunc alloc = PyType_GetSlot(type, Py_tp_alloc);
+    pyetw_group *self = (pyetw_group *)alloc(type, 0);
+    if (self != NULL)
+        self->row = Py_NewRef(row);
+    return (PyObject *)self;
+}
 
 static const char *const source_names[] = {
 #define SOURCE_NAME(name) #name,
@@ -94,10 +107,19 @@ find_maker(const char *name, pyetw_maker *out)
 }
 
 static bool
-is_good_field(const pyetw_field *f)
+is_group_class(const pyetw_state *state, PyObject *type)
 {
-    return f->number >= 0 && f->number < GROUP_FIELDS && f->kind >= 0 &&
-           f->kind < FIELD_KINDS && f->text >= 0 && f->text < 6 &&
+    return type != NULL && PyType_Check(type) &&
+           PyType_IsSubtype((PyTypeObject *)type, state->group_type);
+}
+
+static bool
+is_good_field(const pyetw_state *state, const pyetw_field *f)
+{
+    return is_group_class(state, (PyObject *)f->owner) && f->number >= 0 &&
+           f->number < GROUP_FIELDS && f->kind >= 0 && f->kind < FIELD_KINDS &&
+           f->text >= 0 && f->text < 6 &&
+           (f->kind != FIELD_GROUP || is_group_class(state, f->of)) &&
            (f->source == SOURCE_NEVER || f->column != NULL) &&
            (f->bits == 0 || f->other != NULL) &&
            (f->kind != FIELD_TIME || f->column != NULL) &&
@@ -107,18 +129,21 @@ is_good_field(const pyetw_field *f)
 static PyObject *
 field_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
-    static char *names[] = {"number", "name", "kind", "source", "column", "bits",
-                            "other",  "text", "made", "of",     NULL};
+    static char *names[] = {"owner", "number", "name", "kind", "source", "column",
+                            "bits",  "other",  "text", "made", "of",     NULL};
     pyetw_field f = {.kind = FIELD_NUMBER};
     const char *source = NULL, *column = NULL, *other = NULL, *made = NULL;
-    PyObject *name, *of = NULL;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "iU|izzIzizO:GroupField", names,
-                                     &f.number, &name, &f.kind, &source, &column,
-                                     &f.bits, &other, &f.text, &made, &of) ||
+    PyObject *owner, *name, *of = NULL;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O!iU|izzIzizO:GroupField", names,
+                                     &PyType_Type, &owner, &f.number, &name, &f.kind,
+                                     &source, &column, &f.bits, &other, &f.text, &made,
+                                     &of) ||
         !find_source(source, &f.source) || !find_column(column, &f.column) ||
         !find_column(other, &f.other) || !find_maker(made, &f.make))
         return NULL;
-    if (!is_good_field(&f)) {
+    f.owner = (PyTypeObject *)owner;
+    f.of = of;
+    if (!is_good_field(pyetw_state_of(type), &f)) {
         PyErr_SetString(PyExc_ValueError, "a field of no kind");
         return NULL;
     }
@@ -126,6 +151,7 @@ field_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     pyetw_field *self = (pyetw_field *)alloc(type, 0);
     if (self == NULL)
         return NULL;
+    self->owner = (PyTypeObject *)Py_NewRef(owner);
     self->number = f.number;
     self->kind = f.kind;
     self->source = f.source;
@@ -188,22 +214,19 @@ make_value(const pyetw_field *field, pyetw_row *row)
         return time_of(pyetw_state_of(Py_TYPE((PyObject *)row)), field, row);
     case FIELD_MADE:
         return field->make(row, field->of);
+    case FIELD_GROUP:
+        return group_of((PyTypeObject *)field->of, (PyObject *)row);
     default:
         return number_of(field, row);
     }
 }
 
-/* of_row is of classes that are not ours: what it was given is looked at here. */
 static bool
-check_group(PyObject *op, PyObject *object)
+check_group(const pyetw_field *field, PyObject *object)
 {
-    pyetw_state *state = pyetw_state_of(Py_TYPE(op));
-    if (PyObject_TypeCheck(object, state->group_type)) {
-        PyObject *row = ((pyetw_group *)object)->row;
-        if (row == NULL || Py_TYPE(row) == state->row_type)
-            return true;
-    }
-    PyErr_SetString(PyExc_TypeError, "a field of a group of metrics");
+    if (PyObject_TypeCheck(object, field->owner))
+        return true;
+    PyErr_SetString(PyExc_TypeError, "a field of another group of metrics");
     return false;
 }
 
@@ -214,7 +237,7 @@ field_get(PyObject *op, PyObject *object, PyObject *type)
     (void)type;
     if (object == NULL)
         return Py_NewRef(op);
-    if (!check_group(op, object))
+    if (!check_group(field, object))
         return NULL;
     pyetw_group *group = (pyetw_group *)object;
     PyObject **place = &group->values[field->number];
@@ -237,14 +260,19 @@ field_get(PyObject *op, PyObject *object, PyObject *type)
 static int
 field_set(PyObject *op, PyObject *object, PyObject *value)
 {
-    if (!check_group(op, object))
+    const pyetw_field *field = (const pyetw_field *)op;
+    if (!check_group(field, object))
         return -1;
-    if (value == NULL) {
-        PyErr_SetObject(PyExc_AttributeError, ((pyetw_field *)op)->name);
+    pyetw_group *group = (pyetw_group *)object;
+    PyObject **place = &group->values[field->number];
+    /* A group inside of another is set once, by who unpickles. */
+    bool is_fixed =
+        field->kind == FIELD_GROUP && (group->row != NULL || *place != NULL);
+    if (value == NULL || is_fixed) {
+        PyErr_SetObject(PyExc_AttributeError, field->name);
         return -1;
     }
-    pyetw_replace(&((pyetw_group *)object)->values[((pyetw_field *)op)->number],
-                  Py_NewRef(value));
+    pyetw_replace(place, Py_NewRef(value));
     return 0;
 }
 
@@ -252,6 +280,7 @@ static int
 field_traverse(PyObject *op, visitproc visit, void *arg)
 {
     Py_VISIT(Py_TYPE(op));
+    Py_VISIT((PyObject *)((pyetw_field *)op)->owner);
     Py_VISIT(((pyetw_field *)op)->of);
     return 0;
 }
@@ -260,7 +289,7 @@ static int
 field_clear(PyObject *op)
 {
     Py_CLEAR(((pyetw_field *)op)->of);
-    return 0;
+    return 0; /* the owner stays: a field may be asked until it dies */
 }
 
 static void
@@ -269,6 +298,7 @@ field_dealloc(PyObject *op)
     PyTypeObject *type = Py_TYPE(op);
     PyObject_GC_UnTrack(op);
     Py_XDECREF(((pyetw_field *)op)->name);
+    Py_XDECREF((PyObject *)((pyetw_field *)op)->owner);
     (void)field_clear(op);
     freefunc release = PyType_GetSlot(type, Py_tp_free);
     release(op);
@@ -277,13 +307,14 @@ field_dealloc(PyObject *op)
 
 static PyType_Slot field_slots[] = {
     {Py_tp_doc,
-     "GroupField(number, name, kind=0, source=None, column=None, bits=0, other=None,\n"
-     "           text=0, made=None, of=None)\n--\n\n"
-     "A field of a GroupBase, the number-th. kind 0: the column when the trace has\n"
+     "GroupField(owner, number, name, kind=0, source=None, column=None, bits=0,\n"
+     "           other=None, text=0, made=None, of=None)\n--\n\n"
+     "A field of an owner, which is a GroupBase: the number-th. kind 0: the column "
+     "when the trace has\n"
      "the source (\"\": always), or `other` when one of the bits is known; 1: a text;\n"
      "2: the time in a column; 3: what the core's maker of that name makes of the "
      "row,\n"
-     "with `of`."},
+     "with `of`; 4: the group of that row of the class `of`."},
     {Py_tp_new, field_new},
     {Py_tp_traverse, field_traverse},
     {Py_tp_clear, field_clear},
@@ -306,14 +337,24 @@ PyDoc_STRVAR(of_row_doc,
              "of_row($type, row, /)\n--\n\n"
              "A group whose fields are made of a RowView when they are read.");
 
+/* The class is one of Python's and knows no state: the row is asked for its own. */
+static bool
+is_row(PyObject *object)
+{
+    PyObject *module = PyType_GetModule(Py_TYPE(object));
+    if (module == NULL)
+        PyErr_Clear(); /* of a type without a module */
+    return module != NULL && PyModule_GetDef(module) == &pyetw_module &&
+           Py_TYPE(object) == pyetw_state_of_module(module)->row_type;
+}
+
 static PyObject *
 group_of_row(PyObject *type, PyObject *row)
 {
-    allocfunc alloc = PyType_GetSlot((PyTypeObject *)type, Py_tp_alloc);
-    pyetw_group *self = (pyetw_group *)alloc((PyTypeObject *)type, 0);
-    if (self != NULL)
-        self->row = Py_NewRef(row);
-    return (PyObject *)self;
+    if (is_row(row))
+        return group_of((PyTypeObject *)type, row);
+    PyErr_SetString(PyExc_TypeError, "of_row: a RowView");
+    return NULL;
 }
 
 static int
