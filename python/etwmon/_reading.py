@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
-from weakref import WeakSet
+from weakref import ref
 
 from etwmon._etwcore import Aggregate
 from etwmon._filter import ProcessFilter
@@ -81,7 +81,7 @@ class Reader:
         self.aggregate = Aggregate(
             trace._core, config.max_processes, config.max_threads, config.max_images
         )
-        self.consumers: WeakSet[Consumer] = WeakSet()
+        self._consumers: list[ref[Consumer]] = []
         self.begin = self.now = self.aggregate.begin_filetime
         self._session = trace.loss
         self._files = files_by_timeline(trace)
@@ -119,12 +119,17 @@ class Reader:
             self.aggregate.advance(_EARLIEST)
         return self.aggregate.next_filetime
 
+    def add(self, consumer: Consumer) -> None:
+        """Have a consumer told everything, as long as it lives."""
+        self._consumers.append(ref(consumer, self._consumers.remove))
+
     def release(self) -> None:
         """Let rows leave that all who collect have been told the end of.
 
         Who has not collected yet holds nothing back: it may never do so.
         """
-        told = [one.since for one in self.consumers if one.has_collected]
+        living = [one() for one in list(self._consumers)]
+        told = [one.since for one in living if one is not None and one.has_collected]
         if told:
             self.aggregate.release(min(told))
 
@@ -215,7 +220,7 @@ class Consumer:
         parts = reader.intervals(reader.now, None) if reader.has_begun else []
         self._bases: list[Snapshot] | None = [part.snapshot for part in parts] or None
         self.has_collected = False
-        reader.consumers.add(self)
+        reader.add(self)
 
     def collect_parts(self) -> list[tuple[Interval, list[MetricSample]]]:
         """Return what happened since the last call, for each timeline."""

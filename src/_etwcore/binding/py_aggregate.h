@@ -19,8 +19,7 @@ bool pyetw_snapshot_has_row(PyObject *snapshot, Py_ssize_t index);
 /* A text as str; None for NULL. */
 PyObject *pyetw_entry_text(const etwc_text_entry *text);
 /* ns by name of the reason for which a row's threads waited since `base` (or NULL). */
-PyObject *pyetw_waits(const etwc_snapshot *snapshot, size_t index,
-                      const etwc_snapshot *base);
+PyObject *pyetw_waits(PyObject *snapshot, size_t index, const etwc_snapshot *base);
 
 /* py_lives.c, py_machine.c: methods of Snapshot, and the getter `machine` */
 PyObject *pyetw_snapshot_threads(PyObject *op, PyObject *number);

@@ -188,9 +188,11 @@ pyetw_make_io_priorities(const pyetw_row *row, PyObject *of)
         Py_RETURN_NONE;
     details_pair details = details_of_row(row);
     PyObject *dict = PyDict_New();
-    for (size_t i = 0; dict != NULL && i < ETWC_DISK_PRIORITIES; i++)
-        if (!pyetw_put_count(dict, names[i], count_of_priority(&details, i)))
+    for (size_t i = 0; dict != NULL && i < ETWC_DISK_PRIORITIES; i++) {
+        uint64_t count = count_of_priority(&details, i);
+        if (count != 0 && !pyetw_put_count(row, dict, names[i], count))
             Py_CLEAR(dict);
+    }
     return dict;
 }
 

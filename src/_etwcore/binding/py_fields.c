@@ -85,9 +85,8 @@ add_known(pyetw_state *state, struct pyetw_known added)
     return slot;
 }
 
-/* Borrowed. */
-static PyObject *
-field_name(pyetw_state *state, const char *text)
+PyObject *
+pyetw_static_name(pyetw_state *state, const char *text)
 {
     const struct pyetw_known *known = find_known(state, text);
     if (known != NULL)
@@ -117,7 +116,7 @@ add_layout(pyetw_state *state, const void *address, const etwc_value *begin,
         goto done;
     }
     for (const etwc_value *at = begin; at < end; at += 1 + at->extent) {
-        *next = field_name(state, at->name);
+        *next = pyetw_static_name(state, at->name);
         if (*next == NULL || PyDict_SetItem(layout.object, *next, zero) < 0)
             goto done;
         next++;
@@ -274,7 +273,7 @@ fill_dict(pyetw_state *state, PyObject *dict, PyObject *const *names,
           const etwc_value *begin, const etwc_value *end)
 {
     for (const etwc_value *at = begin; at < end; at += 1 + at->extent) {
-        PyObject *name = names ? *names++ : field_name(state, at->name);
+        PyObject *name = names ? *names++ : pyetw_static_name(state, at->name);
         if (names != NULL && is_zero(at))
             continue;
         PyObject *item = name ? value_object(state, at) : NULL;
@@ -479,7 +478,7 @@ pyetw_fields_symbols(pyetw_state *state, const etwc_event *event)
         if (value->symbols == NULL ||
             (value->type != ETWC_VALUE_UINT && value->type != ETWC_VALUE_INT))
             continue;
-        PyObject *name = field_name(state, value->name);
+        PyObject *name = pyetw_static_name(state, value->name);
         PyObject *text = name ? symbol_text(value) : NULL;
         if (text == NULL || (text != Py_None && PyDict_SetItem(dict, name, text) < 0))
             Py_CLEAR(dict);
@@ -495,7 +494,7 @@ pyetw_fields_name(pyetw_state *state, const etwc_event *event)
     const char *text = etwc_decode_event_name(event);
     if (text == NULL)
         Py_RETURN_NONE;
-    return Py_XNewRef(field_name(state, text));
+    return Py_XNewRef(pyetw_static_name(state, text));
 }
 
 PyObject *
@@ -503,7 +502,7 @@ pyetw_fields_completeness(pyetw_state *state, const etwc_event *event)
 {
     etwc_partial_reason reason;
     uint8_t completeness = (uint8_t)etwc_decode_completeness(event, &reason);
-    return Py_XNewRef(field_name(state, etwc_completeness_name(completeness)));
+    return Py_XNewRef(pyetw_static_name(state, etwc_completeness_name(completeness)));
 }
 
 PyObject *
@@ -512,5 +511,6 @@ pyetw_fields_partial_reason(pyetw_state *state, const etwc_event *event)
     etwc_partial_reason reason;
     if (etwc_decode_completeness(event, &reason) != ETWC_DECODED_PARTIAL)
         Py_RETURN_NONE;
-    return Py_XNewRef(field_name(state, etwc_partial_reason_name((uint8_t)reason)));
+    return Py_XNewRef(
+        pyetw_static_name(state, etwc_partial_reason_name((uint8_t)reason)));
 }

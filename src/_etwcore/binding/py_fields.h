@@ -24,7 +24,10 @@ PyObject *pyetw_fields_item(pyetw_state *state, const etwc_event *event,
  * names of all bits, joined by ','. */
 PyObject *pyetw_fields_symbols(pyetw_state *state, const etwc_event *event);
 
-/* Frees the cache of field names. */
+/* A text that is static, as a str that the state keeps: borrowed, unlike all others. */
+PyObject *pyetw_static_name(pyetw_state *state, const char *text);
+
+/* Frees the cache of names. */
 void pyetw_fields_clear(pyetw_state *state);
 
 #endif

@@ -42,8 +42,9 @@ pyetw_row_has(const pyetw_row *row, etwc_metric_source source)
 int pyetw_row_is_whole(const pyetw_row *row);
 bool pyetw_row_begin(const pyetw_row *row, int64_t *out);
 
-/* Puts a number into a dict unless it is 0. False: an error is set. */
-bool pyetw_put_count(PyObject *dict, const char *name, uint64_t count);
+/* Puts a number into a dict, by a name that is static. False: an error is set. */
+bool pyetw_put_count(const pyetw_row *row, PyObject *dict, const char *name,
+                     uint64_t count);
 
 /* Makes a field's value: a new reference, or NULL with an error set. `of` is what the
  * field was given to make it with, or NULL. */

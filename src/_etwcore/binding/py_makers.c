@@ -154,8 +154,7 @@ make_wait_time_ns(const pyetw_row *row, PyObject *of)
     (void)of;
     if (!pyetw_row_has(row, ETWC_SOURCE_single_switches))
         Py_RETURN_NONE;
-    return pyetw_waits(pyetw_row_snapshot(row), (size_t)row->number,
-                       pyetw_row_base(row));
+    return pyetw_waits(row->snapshot, (size_t)row->number, pyetw_row_base(row));
 }
 
 /* ---- Who it is, and its faults -------------------------------------------------------- */
@@ -189,12 +188,15 @@ make_faults_by_kind(const pyetw_row *row, PyObject *of)
     (void)of;
     if (!pyetw_row_has(row, ETWC_SOURCE_page_faults))
         Py_RETURN_NONE;
-    return Py_BuildValue("{sKsKsKsKsK}", "transition",
-                         (unsigned long long)c->faults_transition, "demand_zero",
-                         (unsigned long long)c->faults_demand_zero, "copy_on_write",
-                         (unsigned long long)c->faults_copy_on_write, "guard_page",
-                         (unsigned long long)c->faults_guard_page, "hard",
-                         (unsigned long long)c->faults_hard);
+    PyObject *dict = PyDict_New();
+    if (dict != NULL &&
+        (!pyetw_put_count(row, dict, "transition", c->faults_transition) ||
+         !pyetw_put_count(row, dict, "demand_zero", c->faults_demand_zero) ||
+         !pyetw_put_count(row, dict, "copy_on_write", c->faults_copy_on_write) ||
+         !pyetw_put_count(row, dict, "guard_page", c->faults_guard_page) ||
+         !pyetw_put_count(row, dict, "hard", c->faults_hard)))
+        Py_CLEAR(dict);
+    return dict;
 }
 
 /* ---- All of them ------------------------------------------------------------------- */

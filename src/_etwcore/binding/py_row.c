@@ -2,6 +2,7 @@
  * RowView: what one row says of an interval, for the groups of metrics that are made
  * of it. Immutable, so it may be read from any thread.
  */
+#include "py_fields.h"
 #include "py_group.h"
 
 #include <structmember.h>
@@ -81,10 +82,23 @@ pyetw_row_at(const pyetw_row *row, const etwc_column *column)
     }
 }
 
+static pyetw_state *
+state_of(const pyetw_row *row)
+{
+    return pyetw_state_of(Py_TYPE((PyObject *)(uintptr_t)row));
+}
+
+static PyObject *
+of_interval(const pyetw_row *row, const char *attribute)
+{
+    PyObject *name = pyetw_static_name(state_of(row), attribute);
+    return name == NULL ? NULL : PyObject_GetAttr(row->interval, name);
+}
+
 int
 pyetw_row_is_whole(const pyetw_row *row)
 {
-    PyObject *answer = PyObject_GetAttrString(row->interval, "is_whole");
+    PyObject *answer = of_interval(row, "is_whole");
     int is_whole = answer == NULL ? -1 : PyObject_IsTrue(answer);
     Py_XDECREF(answer);
     return is_whole;
@@ -93,7 +107,7 @@ pyetw_row_is_whole(const pyetw_row *row)
 bool
 pyetw_row_begin(const pyetw_row *row, int64_t *out)
 {
-    PyObject *begin = PyObject_GetAttrString(row->interval, "begin");
+    PyObject *begin = of_interval(row, "begin");
     if (begin == NULL)
         return false;
     *out = PyLong_AsLongLong(begin);
@@ -102,9 +116,13 @@ pyetw_row_begin(const pyetw_row *row, int64_t *out)
 }
 
 bool
-pyetw_put_count(PyObject *dict, const char *name, uint64_t count)
+pyetw_put_count(const pyetw_row *row, PyObject *dict, const char *name, uint64_t count)
 {
-    return count == 0 || pyetw_put(dict, name, PyLong_FromUnsignedLongLong(count));
+    PyObject *key = pyetw_static_name(state_of(row), name);
+    PyObject *value = key == NULL ? NULL : PyLong_FromUnsignedLongLong(count);
+    bool ok = value != NULL && PyDict_SetItem(dict, key, value) == 0;
+    Py_XDECREF(value);
+    return ok;
 }
 
 static PyObject *

@@ -7,6 +7,7 @@
 #include <structmember.h>
 
 #include "etwc_alloc.h"
+#include "py_fields.h"
 
 /* What etwmon._filter has decided of a row, by row_id. */
 enum {
@@ -94,14 +95,27 @@ pyetw_sample_drop_free(pyetw_state *state)
 
 /* ---- What it says ---------------------------------------------------------------------- */
 
+/* Asks a method of the interval, in Python, of the row. */
+static PyObject *
+of_row(const char *method, PyObject *op)
+{
+    const pyetw_sample *self = (const pyetw_sample *)op;
+    PyObject *name = pyetw_static_name(pyetw_state_of(Py_TYPE(op)), method);
+    PyObject *row = name == NULL ? NULL : PyLong_FromUnsignedLong(self->row);
+    if (row == NULL)
+        return NULL;
+    PyObject *answer = PyObject_CallMethodObjArgs(self->interval, name, row, NULL);
+    Py_DECREF(row);
+    return answer;
+}
+
 static PyObject *
 get_metrics(PyObject *op, void *unused)
 {
     pyetw_sample *self = (pyetw_sample *)op;
     (void)unused;
     if (self->metrics == NULL) {
-        PyObject *made =
-            PyObject_CallMethod(self->interval, "metrics_of", "I", self->row);
+        PyObject *made = of_row("metrics_of", op);
         if (made == NULL)
             return NULL;
         /* Another thread may have made them while Python ran. */
@@ -116,16 +130,18 @@ get_metrics(PyObject *op, void *unused)
 static PyObject *
 get_name(PyObject *op, void *unused)
 {
-    const pyetw_sample *self = (const pyetw_sample *)op;
     (void)unused;
-    return PyObject_CallMethod(self->interval, "name_of", "I", self->row);
+    return of_row("name_of", op);
 }
 
 /* The closure is the attribute's name: the interval has it. */
 static PyObject *
 get_of_interval(PyObject *op, void *closure)
 {
-    return PyObject_GetAttrString(((const pyetw_sample *)op)->interval, closure);
+    PyObject *name = pyetw_static_name(pyetw_state_of(Py_TYPE(op)), closure);
+    if (name == NULL)
+        return NULL;
+    return PyObject_GetAttr(((const pyetw_sample *)op)->interval, name);
 }
 
 static PyObject *

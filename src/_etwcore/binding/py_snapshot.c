@@ -6,6 +6,7 @@
 #include "py_aggregate.h"
 
 #include "etwc_decode.h"
+#include "py_fields.h"
 
 typedef struct pyetw_snapshot {
     PyObject_HEAD
@@ -233,10 +234,10 @@ snapshot_active(PyObject *op, PyObject *args)
 /* ---- Waits ------------------------------------------------------------------------------- */
 
 static int
-put_wait(PyObject *dict, uint32_t reason, uint64_t ns)
+put_wait(pyetw_state *state, PyObject *dict, uint32_t reason, uint64_t ns)
 {
     const char *known = etwc_wait_reason_name(reason);
-    PyObject *name = known ? PyUnicode_FromString(known)
+    PyObject *name = known ? Py_XNewRef(pyetw_static_name(state, known))
                            : PyUnicode_FromFormat("%lu", (unsigned long)reason);
     PyObject *value = PyLong_FromLongLong((int64_t)ns);
     int result = name && value ? PyDict_SetItem(dict, name, value) : -1;
@@ -246,13 +247,14 @@ put_wait(PyObject *dict, uint32_t reason, uint64_t ns)
 }
 
 PyObject *
-pyetw_waits(const etwc_snapshot *snapshot, size_t index, const etwc_snapshot *base)
+pyetw_waits(PyObject *op, size_t index, const etwc_snapshot *base)
 {
+    pyetw_state *state = pyetw_state_of(Py_TYPE(op));
     etwc_wait_row waits[ETWC_WAIT_REASONS];
-    size_t count = etwc_snapshot_waits(snapshot, index, base, waits);
+    size_t count = etwc_snapshot_waits(pyetw_snapshot_get(op), index, base, waits);
     PyObject *dict = PyDict_New();
     for (size_t i = 0; dict != NULL && i < count; i++)
-        if (waits[i].ns != 0 && put_wait(dict, waits[i].reason, waits[i].ns) < 0)
+        if (waits[i].ns != 0 && put_wait(state, dict, waits[i].reason, waits[i].ns) < 0)
             Py_CLEAR(dict);
     return dict;
 }
@@ -267,7 +269,6 @@ PyDoc_STRVAR(
 static PyObject *
 snapshot_waits(PyObject *op, PyObject *args)
 {
-    pyetw_snapshot *self = (pyetw_snapshot *)op;
     Py_ssize_t index;
     PyObject *base = Py_None;
     if (!PyArg_ParseTuple(args, "n|O:waits", &index, &base) ||
@@ -275,7 +276,7 @@ snapshot_waits(PyObject *op, PyObject *args)
         return NULL;
     if (!pyetw_snapshot_has_row(op, index))
         return NULL;
-    return pyetw_waits(self->snapshot, (size_t)index, base_of(base));
+    return pyetw_waits(op, (size_t)index, base_of(base));
 }
 
 /* ---- Who a row is ------------------------------------------------------------------------ */

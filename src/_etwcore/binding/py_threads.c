@@ -147,7 +147,8 @@ pyetw_make_thread_states(const pyetw_row *row, PyObject *of)
     for (uint32_t i = 0; dict != NULL && i <= ETWC_THREAD_STATES; i++) {
         const char *name =
             i < ETWC_THREAD_STATES ? etwc_thread_state_name(i) : "Unknown";
-        if (!pyetw_put_count(dict, name, threads.states[i]))
+        if (threads.states[i] != 0 &&
+            !pyetw_put_count(row, dict, name, threads.states[i]))
             Py_CLEAR(dict);
     }
     return dict;
