@@ -84,7 +84,7 @@ module_traverse(PyObject *module, visitproc visit, void *arg)
 #define STATE_VISIT(name) Py_VISIT(state->name);
     STATE_OBJECTS(STATE_VISIT)
 #undef STATE_VISIT
-    return 0;
+    return pyetw_sample_visit_free(state, visit, arg);
 }
 
 static int

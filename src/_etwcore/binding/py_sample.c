@@ -21,9 +21,11 @@ enum {
 
 /* Final, and not a GC type: an interval and metrics never lead back to a sample, and
  * tracking would cost as much as making one. A look at a machine makes one for each
- * process: dead ones are kept for the next. */
+ * process: dead ones are kept for the next, with the reference to their type that a
+ * living one has. */
 typedef struct pyetw_sample {
     PyObject_HEAD
+    pyetw_state *state; /* of its type, which keeps it alive */
     PyObject *interval; /* of etwmon._rows, or what a pickle knows of it */
     PyObject *metrics;  /* NULL until they are read */
     unsigned int row;
@@ -36,10 +38,14 @@ sample_alloc(pyetw_state *state)
 #ifndef Py_GIL_DISABLED
     if (state->free_sample_count > 0) {
         PyObject *op = state->free_samples[--state->free_sample_count];
-        return (pyetw_sample *)PyObject_Init(op, state->sample_type);
+        Py_INCREF(op); /* from 0: all that dying has changed */
+        return (pyetw_sample *)op;
     }
 #endif
-    return PyObject_New(pyetw_sample, state->sample_type);
+    pyetw_sample *self = PyObject_New(pyetw_sample, state->sample_type);
+    if (self != NULL)
+        self->state = state;
+    return self;
 }
 
 static PyObject *
@@ -72,25 +78,38 @@ sample_dealloc(PyObject *op)
 {
     pyetw_sample *self = (pyetw_sample *)op;
     PyTypeObject *type = Py_TYPE(op);
-    pyetw_state *state = pyetw_state_of(type);
+    pyetw_state *state = self->state;
     PyObject *interval = self->interval, *metrics = self->metrics;
 #ifndef Py_GIL_DISABLED
     /* Without its type in the state, nobody would free what is kept. */
-    if (state->sample_type != NULL && state->free_sample_count < PYETW_FREE_SAMPLES)
+    if (state->sample_type != NULL && state->free_sample_count < PYETW_FREE_SAMPLES) {
         state->free_samples[state->free_sample_count++] = op;
-    else
+        type = NULL;
+    } else
 #endif
         PyObject_Free(op);
     Py_XDECREF(metrics);
     Py_DECREF(interval);
-    Py_DECREF(type);
+    Py_XDECREF((PyObject *)type);
 }
 
 void
 pyetw_sample_drop_free(pyetw_state *state)
 {
-    while (state->free_sample_count > 0)
-        PyObject_Free(state->free_samples[--state->free_sample_count]);
+    while (state->free_sample_count > 0) {
+        PyObject *op = state->free_samples[--state->free_sample_count];
+        PyTypeObject *type = Py_TYPE(op);
+        PyObject_Free(op);
+        Py_DECREF(type);
+    }
+}
+
+int
+pyetw_sample_visit_free(const pyetw_state *state, visitproc visit, void *arg)
+{
+    for (size_t i = 0; i < state->free_sample_count; i++)
+        Py_VISIT((PyObject *)Py_TYPE(state->free_samples[i]));
+    return 0;
 }
 
 /* ---- What it says ---------------------------------------------------------------------- */

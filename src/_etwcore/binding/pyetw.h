@@ -43,7 +43,8 @@ typedef struct pyetw_state {
     PyObject *json_dumps;     /* json.dumps */
     PyObject *html_escape;    /* html.escape */
     PyObject *fields_text;    /* "fields" */
-    /* dead Event and MetricSample objects for reuse: memory without references */
+    /* dead objects for reuse: Event, memory without references, and MetricSample, with
+     * a reference to its type */
     PyObject *free_events[PYETW_FREE_EVENTS];
     size_t free_event_count;
     PyObject *free_samples[PYETW_FREE_SAMPLES];
@@ -77,9 +78,10 @@ int pyetw_sample_exec(PyObject *module, pyetw_state *state);
 int pyetw_row_exec(PyObject *module, pyetw_state *state);
 int pyetw_group_exec(PyObject *module, pyetw_state *state);
 
-/* Frees the dead Event objects. */
+/* Frees the dead objects; visits what they refer to. */
 void pyetw_event_drop_free(pyetw_state *state);
 void pyetw_sample_drop_free(pyetw_state *state);
+int pyetw_sample_visit_free(const pyetw_state *state, visitproc visit, void *arg);
 
 /* Sets the exception for a failed status and returns NULL. `path` is the file
  * that was read (a Python object, borrowed) or NULL. E_CALLBACK leaves the
