@@ -19,13 +19,20 @@ if TYPE_CHECKING:
 
 
 def objects(
-    processes: Sequence[etwmon.ProcessMetrics], paths: Fields, command_lines: str
+    processes: Sequence[etwmon.ProcessMetrics],
+    paths: Fields,
+    command_lines: str,
+    *,
+    has_files: bool,
 ) -> Iterator[dict[str, Json]]:
     """Yield one object per process; `unknown` says why fields are null.
 
-    Of several machines, `files` names those of the process's.
+    Args:
+        processes: in that order.
+        paths: the fields wanted.
+        command_lines: what is told of command lines.
+        has_files: whether `files` names those of a process's machine.
     """
-    has_files = _has_machines(processes)
     for one in processes:
         values = {path: private.metric(one, path, command_lines) for path in paths}
         unknown = {
@@ -50,6 +57,8 @@ def lines(
     paths: Fields,
     width: int | None,
     command_lines: str,
+    *,
+    has_files: bool,
 ) -> Iterator[Text]:
     """Yield a table: columns that come first are left out last where the terminal is narrow."""
     ordered = sorted(processes, key=lambda one: one.process.pid)
@@ -61,7 +70,6 @@ def lines(
             for rank, (title, path) in enumerate(zip(titles(paths), paths, strict=True), 1)
         ),
     ]
-    has_files = _has_machines(processes)
     if has_files:
         columns.append(Column("File", elastic=True, least=12))
     rows = []
@@ -86,11 +94,6 @@ def lines(
     qualities = {one.quality for one in processes}
     for quality in sorted(qualities - {"complete"}):
         yield from wrapped(f"quality: {quality}: {_MEANINGS[quality]}", width, "yellow")
-
-
-def _has_machines(processes: Sequence[etwmon.ProcessMetrics]) -> bool:
-    """Whether processes are of several machines or boots, so that a pid alone is ambiguous."""
-    return len({one.files for one in processes}) > 1
 
 
 _MEANINGS = {

@@ -299,11 +299,12 @@ def processes(
 def _chosen(out: Output, trace: etwmon.Trace, paths: Fields, command_lines: str) -> None:
     with out.progress("Reading processes"):
         found = trace.processes()
+    has_files = facts.has_machines(trace)
     if out.json:
-        for one in chosen.objects(found, paths, command_lines):
+        for one in chosen.objects(found, paths, command_lines, has_files=has_files):
             out.object(one)
     else:
-        out.lines(chosen.lines(found, paths, out.width, command_lines))
+        out.lines(chosen.lines(found, paths, out.width, command_lines, has_files=has_files))
 
 
 def _processes(
