@@ -21,6 +21,9 @@ PyObject *pyetw_entry_text(const etwc_text_entry *text);
 /* ns by name of the reason for which a row's threads waited since `base` (or NULL). */
 PyObject *pyetw_waits(PyObject *snapshot, size_t index, const etwc_snapshot *base);
 
+/* py_machine.c: names of etwc_metric_source */
+extern const char *const pyetw_source_names[ETWC_SOURCE_COUNT];
+
 /* py_lives.c, py_machine.c: methods of Snapshot, and the getter `machine` */
 PyObject *pyetw_snapshot_threads(PyObject *op, PyObject *number);
 PyObject *pyetw_snapshot_thread_name(PyObject *op, PyObject *number);

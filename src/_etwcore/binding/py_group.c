@@ -58,12 +58,6 @@ group_of(PyTypeObject *type, PyObject *row)
     return (PyObject *)self;
 }
 
-static const char *const source_names[] = {
-#define SOURCE_NAME(name) #name,
-    ETWC_METRIC_SOURCE_LIST(SOURCE_NAME)
-#undef SOURCE_NAME
-};
-
 static bool
 find_source(const char *name, int *out)
 {
@@ -74,7 +68,7 @@ find_source(const char *name, int *out)
     if (*name == '\0')
         return true;
     for (int i = 0; i < ETWC_SOURCE_COUNT; i++) {
-        if (strcmp(source_names[i], name) != 0)
+        if (strcmp(pyetw_source_names[i], name) != 0)
             continue;
         *out = i;
         return true;

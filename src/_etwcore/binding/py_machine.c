@@ -1,7 +1,7 @@
 /* The machine of a snapshot as a dict. */
 #include "py_aggregate.h"
 
-static const char *const source_names[] = {
+const char *const pyetw_source_names[ETWC_SOURCE_COUNT] = {
 #define SOURCE_NAME(name) #name,
     ETWC_METRIC_SOURCE_LIST(SOURCE_NAME)
 #undef SOURCE_NAME
@@ -12,7 +12,7 @@ source_name(etwc_metric_source source)
 {
     if (source == ETWC_SOURCE_COUNT)
         Py_RETURN_NONE;
-    return PyUnicode_FromString(source_names[source]);
+    return PyUnicode_FromString(pyetw_source_names[source]);
 }
 
 /* Numbers by source; those that are 0 are left out. */
@@ -21,8 +21,8 @@ source_dict(const uint64_t *numbers)
 {
     PyObject *dict = PyDict_New();
     for (size_t i = 0; dict != NULL && i < ETWC_SOURCE_COUNT; i++)
-        if (numbers[i] != 0 &&
-            !pyetw_put(dict, source_names[i], PyLong_FromUnsignedLongLong(numbers[i])))
+        if (numbers[i] != 0 && !pyetw_put(dict, pyetw_source_names[i],
+                                          PyLong_FromUnsignedLongLong(numbers[i])))
             Py_CLEAR(dict);
     return dict;
 }
@@ -32,7 +32,7 @@ presence_dict(const etwc_machine_row *m)
 {
     PyObject *dict = PyDict_New();
     for (size_t i = 0; dict != NULL && i < ETWC_SOURCE_COUNT; i++)
-        if (!pyetw_put(dict, source_names[i], PyLong_FromLong(m->presence[i])))
+        if (!pyetw_put(dict, pyetw_source_names[i], PyLong_FromLong(m->presence[i])))
             Py_CLEAR(dict);
     return dict;
 }
