@@ -6,16 +6,19 @@ import json
 import logging
 import pickle
 import re
+import uuid
+from collections.abc import Iterator
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from etwmon import ETWMonitor, ETWMonitorConfig, MetricSample, TraceWriter
+from etwmon import ETWMonitor, ETWMonitorConfig, Event, MetricSample, TraceWriter
 from etwmon import open as open_trace
 from etwmon._metrics import ProcessInfo
-from etwmon._redact import MODES, mask, redact
+from etwmon._redact import MODES, mask, redact, redact_field
 from support.process_trace import START_FILETIME, Says, write
 
 HOME = "/" + "home/"  # of no machine that this was written on
@@ -158,6 +161,93 @@ def test_what_a_trace_tells_is_masked_in_exports(source: Path) -> None:
     assert process.to_dict()["process"]["command_line"] == MASKED
     assert process.to_dict(command_line="keep")["process"]["command_line"] == LINE
     assert "s3cr3t" not in repr(process)
+
+
+# ---- Of events ------------------------------------------------------------------------------
+
+GUID = uuid.UUID("c0ffee00-1122-3344-5566-778899aabbcc")
+URL = "https://bob:hunter2@host/x"
+
+
+@pytest.fixture
+def recorded(tmp_path: Path) -> Iterator[dict[str, Event]]:
+    """Events by what is private in them."""
+    start = Says(0.1, "start", 100, 4, "tool.exe", LINE).payload()
+    with TraceWriter(tmp_path / "e.etl", start_time=START_FILETIME, start_raw=0) as writer:
+        for ticks, payload, opcode in ((1, start, 1), (2, start[:-20], 1), (3, start, 77)):
+            writer.write(ticks, payload, kind="perfinfo", group=3, opcode=opcode, version=4)
+        for ticks, text in ((4, URL), (5, LINE), (6, "nothing to hide: port=80")):
+            writer.write(ticks, text.encode("utf-16-le"), kind="event", provider=GUID, id=ticks)
+    with open_trace(tmp_path / "e.etl") as trace:
+        names = ("full", "short", "unknown", "url", "path", "plain")
+        yield dict(zip(names, list(trace.events())[1:], strict=True))
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_an_event_tells_what_is_allowed(recorded: dict[str, Event], mode: str) -> None:
+    digest = "sha256:" + sha256(MASKED.encode()).hexdigest()[:16]
+    expected = {"mask": MASKED, "drop": None, "keep": LINE, "hash": digest}[mode]
+    event = recorded["full"]
+    found = event.to_dict(command_line=mode)
+    assert found["fields"] == {**event.fields(), "CommandLine": expected}
+    assert event["CommandLine"] == event.fields()["CommandLine"] == LINE  # as recorded
+    assert bytes(event.payload) == Says(0.1, "start", 100, 4, "tool.exe", LINE).payload()
+    for name, one in recorded.items():
+        payload = one.to_dict(command_line=mode)["payload"]
+        is_told = mode == "keep" or name == "plain"
+        assert payload == (bytes(one.payload) if is_told else None), name
+        told = json.loads(one.to_json(command_line=mode))
+        assert told["payload"] == (bytes(one.payload).hex() if is_told else None), name
+
+
+def test_events_are_masked_when_nobody_asks(recorded: dict[str, Event]) -> None:
+    for one in recorded.values():
+        assert one.to_dict() == one.to_dict(command_line="mask")
+        assert one.to_json() == one.to_json(command_line="mask")
+        for shown in (one.to_json(), str(one.to_dict()), one._repr_html_(), repr(one)):
+            for secret in ("s3cr3t", "hunter2", "\\ann\\"):
+                assert not [form for form in forms_of(secret) if form in shown]
+    assert "--token ***" in recorded["full"]._repr_html_()
+
+
+def test_a_wrong_mode_is_refused_and_tells_nothing(
+    recorded: dict[str, Event], caplog: pytest.LogCaptureFixture, recwarn: pytest.WarningsRecorder
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    for one in recorded.values():
+        for call in (one.to_dict, one.to_json):
+            for mode in ("blur", "", None, "keep "):
+                with pytest.raises(ValueError, match="mask, hash, drop, keep") as raised:
+                    call(command_line=mode)  # type: ignore[operator]
+                assert "s3cr3t" not in str(raised.value)
+            for mode in MODES:
+                call(command_line=mode)  # type: ignore[operator]
+    assert caplog.text == ""
+    assert not recwarn.list
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("CommandLine", "a --token b", "a --token ***"),
+        ("ParentCommandLine", "a --token b", "a --token ***"),
+        ("process_command_line", "a --token b", "a --token ***"),
+        ("CmdLine", "a --token b", "a --token ***"),
+        ("Text", "a --token b", "a --token b"),  # no command line
+        ("Text", r"C:\Users\ann\x", r"C:\Users\***\x"),
+        ("CommandLine", ["a --token b", 3], ["a --token ***", 3]),
+        ("Data", {"CommandLine": "a --token b", "n": 1}, {"CommandLine": "a --token ***", "n": 1}),
+        ("CommandLine", b"abc", None),
+        ("Blob", b"--token b", None),
+        ("Blob", "--token b".encode("utf-16-le"), None),
+        ("Blob", b"--port 80", b"--port 80"),
+        ("Size", 80, 80),
+        ("Nothing", None, None),
+    ],
+)
+def test_fields_by_their_names(name: str, value: object, expected: object) -> None:
+    assert redact_field(name, value, "mask") == expected
+    assert redact_field(name, value, "keep") == value
 
 
 def test_nothing_of_a_command_line_is_logged(

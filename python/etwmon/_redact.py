@@ -44,6 +44,10 @@ _USER_PATH = re.compile(
     r"(?:[^\\/:\"'*?<>|\r\n]{1,64}(?=[\\/])|[^\\/\s\"']+)",
     re.IGNORECASE,
 )
+# Ends of names of fields, in small letters and without "_".
+_LINES = ("commandline", "cmdline")
+# The provider whose events carry command lines, also in payloads that are not fully decoded.
+_PROCESS = "Process"
 _HOMES = ("users", "home", "documents and settings")
 _WORD_REACH = 64
 
@@ -60,8 +64,7 @@ def redact(text: str | None, mode: str = "mask") -> str | None:
     Raises:
         ValueError: for another mode.
     """
-    if mode not in MODES:
-        raise ValueError(f"{mode!r} is no way to redact; there are: {', '.join(MODES)}")
+    _check(mode)
     if text is None or mode == "drop":
         return None
     if mode == "keep":
@@ -95,6 +98,62 @@ def may_name_users(text: str) -> bool:
     """Whether a text can have paths that name users; quick, for texts that are many or long."""
     lower = text.lower()
     return any(folder in lower for folder in _HOMES)
+
+
+def redact_event(event: dict[str, object], mode: str = "mask") -> None:
+    """Leave in an event what may be told of it.
+
+    Its payload becomes None where the fields hide something of it, and where it was not fully
+    decoded and may hold a command line, or has what a command line would be masked for.
+
+    Args:
+        event: what `Event.to_dict` makes, changed here.
+        mode: see `redact`; unless it is "keep", users are hidden in the paths of all texts.
+
+    Raises:
+        ValueError: for another mode.
+    """
+    _check(mode)
+    if mode == "keep":
+        return
+    fields = event["fields"]
+    told = event["fields"] = redact_field("", fields, mode)
+    payload = event["payload"]
+    is_guess = event["decoded"] != "full"
+    if told != fields or (is_guess and (event["provider"] == _PROCESS or _tells(payload))):
+        event["payload"] = None
+
+
+def redact_field(name: str, value: object, mode: str) -> object:
+    """Return what may be told of a field of an event, given by its name."""
+    if mode == "keep" or isinstance(value, int):
+        return value
+    if isinstance(value, str):
+        return redact(value, mode) if _is_line(name) else mask_users(value)
+    if isinstance(value, bytes):
+        return None if _is_line(name) or _tells(value) else value
+    if isinstance(value, list):
+        return [redact_field(name, one, mode) for one in value]
+    if isinstance(value, dict):
+        return {key: redact_field(str(key), one, mode) for key, one in value.items()}
+    return value
+
+
+def _is_line(name: str) -> bool:
+    return name.lower().replace("_", "").endswith(_LINES)
+
+
+def _tells(data: object) -> bool:
+    """Whether bytes have text that is masked in command lines, in UTF-16 too."""
+    if not isinstance(data, bytes):
+        return False
+    text = data.replace(b"\0", b"").decode("latin-1")
+    return mask(text) != text
+
+
+def _check(mode: str) -> None:
+    if mode not in MODES:
+        raise ValueError(f"{mode!r} is no way to redact; there are: {', '.join(MODES)}")
 
 
 def _mask_settings(text: str) -> str:

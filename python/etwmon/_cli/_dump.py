@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
 
-from etwmon._cli import _private as private
 from etwmon._cli._text import chop, clean, offset
+from etwmon._redact import redact_field
 
 if TYPE_CHECKING:
     from etwmon import Event, Trace
@@ -90,7 +90,7 @@ class EventLines:
             return [f"({size} bytes)"] if size else []
         symbols = event.symbols()
         texts = [
-            f"{clean(name)}={value_text(private.field(name, value, self._command_lines))}"
+            f"{clean(name)}={value_text(redact_field(name, value, self._command_lines))}"
             + (f"({clean(symbols[name])})" if name in symbols else "")
             for name, value in event.fields().items()
         ]

@@ -272,7 +272,7 @@ def classes_of(trace: etwmon.Trace) -> list[EventClass]:
 
 def event_json(event: etwmon.Event, *, fields: bool, stack: bool, command_lines: str) -> str:
     """Return an event as one line of JSON."""
-    line: str = private.event_line(event.to_json(stack=stack), command_lines)
+    line: str = event.to_json(stack=stack, command_line=command_lines)
     if fields:
         return line
     members = json.loads(line)

@@ -74,6 +74,7 @@ module_exec(PyObject *module)
     X(timedelta_type)       \
     X(epoch)                \
     X(json_dumps)           \
+    X(redact_event)         \
     X(html_escape)          \
     X(fields_text)
 

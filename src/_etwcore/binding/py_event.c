@@ -408,19 +408,25 @@ static PyGetSetDef event_getset[] = {
 
 PyDoc_STRVAR(
     to_dict_doc,
-    "to_dict($self, /, *, stack=False)\n--\n\n"
+    "to_dict($self, /, *, stack=False, command_line='mask')\n--\n\n"
     "Every attribute by its name, the payload as bytes, and the decoded fields\n"
     "under \"fields\". With stack=True the stack too, which reads the trace\n"
-    "once more the first time. \"process\" is left out when the trace was closed\n"
+    "once more the first time.\n\n"
+    "command_line says what is told of command lines: \"mask\" (no secrets),\n"
+    "\"hash\" (a digest), \"drop\" (None) or \"keep\"; ValueError for others. Unless\n"
+    "it is \"keep\", names of users in paths are *** in all texts, and the payload\n"
+    "is None where it has what is hidden. fields() and e[name] hide nothing.\n\n"
+    "Otherwise, \"process\" is left out when the trace was closed\n"
     "before any owner was asked for.");
 
 PyDoc_STRVAR(
     to_json_doc,
-    "to_json($self, /, *, stack=False)\n--\n\n"
+    "to_json($self, /, *, stack=False, command_line='mask')\n--\n\n"
     "to_dict() as one line of JSON, in ASCII: GUIDs and times as text, bytes as\n"
     "hexadecimal digits, a lone surrogate as its escape.");
 
-PyDoc_STRVAR(html_doc, "_repr_html_($self, /)\n--\n\nA table for notebooks.");
+PyDoc_STRVAR(html_doc, "_repr_html_($self, /)\n--\n\n"
+                       "A table for notebooks, of what `to_dict` tells by itself.");
 
 static PyMethodDef event_methods[] = {
     {"fields", event_fields, METH_NOARGS, fields_doc},

@@ -33,8 +33,21 @@ fields_of(PyObject *op)
     return pyetw_fields_dict(event->trace->state, &event->view);
 }
 
+/* What may be told is decided in one place, for commands and metrics too. NULL: the
+ * mode that it has by itself. */
+static int
+redact(pyetw_state *state, PyObject *dict, PyObject *mode)
+{
+    PyObject *function =
+        pyetw_import(&state->redact_event, "etwmon._redact", "redact_event");
+    PyObject *done =
+        function ? PyObject_CallFunctionObjArgs(function, dict, mode, NULL) : NULL;
+    Py_XDECREF(done);
+    return done ? 0 : -1;
+}
+
 static PyObject *
-make_dict(PyObject *op, bool wants_stack)
+make_dict(PyObject *op, bool wants_stack, PyObject *mode)
 {
     PyObject *dict = PyDict_New();
     int result = dict ? 0 : -1;
@@ -53,6 +66,8 @@ make_dict(PyObject *op, bool wants_stack)
         result = dict_put(dict, "fields", fields_of(op));
     if (result == 0 && wants_stack)
         result = dict_put(dict, "stack", PyObject_GetAttrString(op, "stack"));
+    if (result == 0)
+        result = redact(trace->state, dict, mode);
     if (result < 0)
         Py_CLEAR(dict);
     return dict;
@@ -61,24 +76,25 @@ make_dict(PyObject *op, bool wants_stack)
 static PyObject *
 parse_and_make_dict(PyObject *op, PyObject *args, PyObject *kwargs, const char *format)
 {
-    static char *names[] = {"stack", NULL};
+    static char *names[] = {"stack", "command_line", NULL};
     int wants_stack = 0;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, format, names, &wants_stack))
+    PyObject *mode = NULL;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, format, names, &wants_stack, &mode))
         return NULL;
-    return make_dict(op, wants_stack != 0);
+    return make_dict(op, wants_stack != 0, mode);
 }
 
 PyObject *
 pyetw_event_to_dict(PyObject *op, PyObject *args, PyObject *kwargs)
 {
-    return parse_and_make_dict(op, args, kwargs, "|$p:to_dict");
+    return parse_and_make_dict(op, args, kwargs, "|$pO:to_dict");
 }
 
 PyObject *
 pyetw_event_to_json(PyObject *op, PyObject *args, PyObject *kwargs)
 {
     pyetw_state *state = ((pyetw_event *)op)->trace->state;
-    PyObject *dict = parse_and_make_dict(op, args, kwargs, "|$p:to_json");
+    PyObject *dict = parse_and_make_dict(op, args, kwargs, "|$pO:to_json");
     PyObject *dumps = dict ? pyetw_import(&state->json_dumps, "json", "dumps") : NULL;
     PyObject *value = dumps ? pyetw_json_value(state, dict) : NULL;
     PyObject *text = value ? PyObject_CallFunctionObjArgs(dumps, value, NULL) : NULL;
@@ -169,7 +185,7 @@ pyetw_event_repr_html(PyObject *op, PyObject *unused)
 {
     pyetw_state *state = ((pyetw_event *)op)->trace->state;
     (void)unused;
-    PyObject *dict = make_dict(op, false);
+    PyObject *dict = make_dict(op, false, NULL);
     PyObject *plain = dict ? pyetw_json_value(state, dict) : NULL;
     PyObject *rows = plain ? html_rows(state, plain, "") : NULL;
     PyObject *fields = rows ? PyDict_GetItemWithError(plain, state->fields_text) : NULL;

@@ -41,6 +41,7 @@ typedef struct pyetw_state {
     PyObject *timedelta_type; /* datetime.timedelta */
     PyObject *epoch;          /* 1970-01-01, aware */
     PyObject *json_dumps;     /* json.dumps */
+    PyObject *redact_event;   /* etwmon._redact.redact_event */
     PyObject *html_escape;    /* html.escape */
     PyObject *fields_text;    /* "fields" */
     /* dead objects for reuse: Event, memory without references, and MetricSample, with
