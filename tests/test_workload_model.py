@@ -98,7 +98,7 @@ def test_the_hard_cases_occur(busy: Recording) -> None:
     rule = Rule(busy)
     hooks = {fact[2] for fact in busy.facts}
     expected = set().union(*(hooks_of for _, _, hooks_of in f.FLAGS.values()))
-    assert expected - hooks == {f.THREADED_DPC}
+    assert expected - hooks == {f.THREADED_DPC, f.CSWITCH_BATCH}
     states = {fact[4][8] for fact in busy.facts if fact[2] == f.CSWITCH}
     assert states == {1, 2, 4, 5}
     flags = {fact[4][3] & 3 for fact in busy.facts if fact[2] == f.SAMPLE}

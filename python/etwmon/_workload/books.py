@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,8 +25,10 @@ class Processor:
     thread: ThreadLife | None = None
     tid: int = 0
     is_known: bool = False
+    is_packed: bool = False  # its switches are told late, and only who left
     first_switch: int | None = None
     interrupt_here: int = 0  # ticks of interrupts since `since`
+    interrupts: list[tuple[int, int]] = field(default_factory=list)  # of these: end, ticks
     counted: list[tuple[int, int]] = field(default_factory=list)
     counters: Counters = field(default_factory=dict)  # switches, samples, dpcs, isrs
 
@@ -58,9 +61,16 @@ class Books:
         self.facts = facts
         self.lives = Lives(facts)
         self.unowned: Counters = {}
+        self._times: list[int] = []
         self.cpus = [
             Processor(index, recording.start) for index in range(len(recording.machine.cpus))
         ]
+
+    def position_at(self, time: int) -> int:
+        """Return the position of the last record up to a time, of a trace in order."""
+        if not self._times:
+            self._times = [fact[0] for fact in self.facts]
+        return bisect_right(self._times, time) - 1
 
     def counters(self, life: ThreadLife | None, position: int) -> Counters:
         """Return the counters of a thread's process, or of nobody."""

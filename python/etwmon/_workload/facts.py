@@ -75,6 +75,7 @@ THREAD_END = 0x0502
 THREAD_DC_START = 0x0503
 THREAD_DC_END = 0x0504
 CSWITCH = 0x0524
+CSWITCH_BATCH = 0x0525  # many switches of one processor, packed
 SET_PRIORITY = 0x0530
 SET_BASE_PRIORITY = 0x0531
 READY_THREAD = 0x0532
@@ -228,7 +229,7 @@ FLAGS: dict[str, tuple[int, int, frozenset[int]]] = {
         0x00000002,
         frozenset({SAMPLE, SAMPLE_INTERVAL, SAMPLING_START, SAMPLING_END}),
     ),
-    "CSWITCH": (1, 0x00000004, frozenset({CSWITCH})),
+    "CSWITCH": (1, 0x00000004, frozenset({CSWITCH, CSWITCH_BATCH})),
     "DPC": (1, 0x00000080, frozenset({THREADED_DPC, DPC, TIMER_DPC})),
     "DISPATCHER": (1, 0x00000200, frozenset({READY_THREAD})),
     "AFFINITY": (1, 0x00001000, frozenset({SET_AFFINITY})),

@@ -210,8 +210,10 @@ class Lives:
                 named.setdefault(data[3], False)
             elif hook in f.FILE_CALL_HOOKS and header is not None:
                 named.setdefault(header[0], False)
-            elif (hook == f.CSWITCH and not data[0] * data[1]) or (
-                hook == f.SAMPLE and not data[1]
+            elif (
+                (hook == f.CSWITCH and not data[0] * data[1])
+                or (hook == f.CSWITCH_BATCH and not all(switch[1] for switch in data))
+                or (hook == f.SAMPLE and not data[1])
             ):
                 named.setdefault(0, False)
         self._add_nameless(named)

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from . import facts as f
+from .packing import batch
 
 Encoder = Callable[..., bytes]
 
@@ -237,6 +238,7 @@ def encoders(pointer_size: int, has_thread_name: bool = True) -> dict[int, Encod
         f.THREAD_DC_START: thread,
         f.THREAD_DC_END: thread,
         f.CSWITCH: packed("<IIbbBbbbbbIi"),
+        f.CSWITCH_BATCH: batch,
         f.READY_THREAD: packed("<Ibbbb"),
         f.SET_PRIORITY: priority,
         f.SET_BASE_PRIORITY: priority,

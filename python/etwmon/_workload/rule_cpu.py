@@ -21,6 +21,7 @@ class CpuRule(Concept):
     def handlers(self) -> dict[int, Handler]:
         return {
             f.CSWITCH: self._switch,
+            f.CSWITCH_BATCH: self._switches,
             f.SAMPLE: self._sample,
             **dict.fromkeys(f.INTERRUPT_HOOKS, self._interrupt),
             **dict.fromkeys((f.SAMPLING_START, f.SAMPLING_END, f.SAMPLE_INTERVAL), self._interval),
@@ -52,6 +53,7 @@ class CpuRule(Concept):
         state.is_known = True
         state.since = max(state.since, time)
         state.interrupt_here = 0
+        state.interrupts.clear()
         state.tid = new_tid
         state.thread = books.lives.thread(new_tid, position)
         books.add_of(state.thread, position, "switches", 1)
@@ -59,6 +61,31 @@ class CpuRule(Concept):
         if old_tid and old_state in (READY, WAITING):
             name = "voluntary" if old_state == WAITING else "involuntary"
             books.add_of(books.lives.thread(old_tid, position), position, name, 1)
+
+    def _switches(self, position: int, fact: Fact) -> None:
+        """Take packed switches: who left one ran since the one before, if that is told."""
+        books, state = self.books, self.books.cpus[fact[1]]
+        state.is_packed = True
+        for time, tid, *_ in fact[4]:
+            inside = sum(ticks for end, ticks in state.interrupts if end <= time)
+            state.interrupts = [one for one in state.interrupts if one[0] > time]
+            state.interrupt_here -= inside
+            run = max(0, time - state.since - inside)
+            if state.is_known:
+                where = books.position_at(time)
+                life = books.lives.thread(tid, where)
+                if tid:
+                    state.time.run += run
+                else:
+                    state.time.idle += run
+                books.add_of(life, where, "run", run)
+                books.add_of(life, where, "switches", 1)
+                add(state.counters, "switches", 1)
+            else:
+                state.time.unknown += run
+            state.first_switch = time if state.first_switch is None else state.first_switch
+            state.is_known = True
+            state.since = time
 
     def _close_run(self, state: Processor, time: int, position: int, old_tid: int) -> None:
         run = max(0, time - state.since - state.interrupt_here)
@@ -137,6 +164,7 @@ class CpuRule(Concept):
         else:
             state.time.dpc += length
         state.interrupt_here += length
+        state.interrupts.append((time, length))
         add(state.counters, "isrs" if hook == f.ISR else "dpcs", 1)
 
     def cut(self, cut: Cut, position: int) -> None:
@@ -148,7 +176,7 @@ class CpuRule(Concept):
         for state in books.cpus:
             spent = state.copy_of_time()
             run = max(0, cut.time - state.since - state.interrupt_here)
-            if not state.is_known:
+            if not state.is_known or state.is_packed:
                 spent.unknown += run
             else:
                 if state.tid == 0:

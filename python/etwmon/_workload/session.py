@@ -33,6 +33,7 @@ from .objects import (
     Program,
     Thread,
 )
+from .packing import pack_switches
 from .payloads import VERSIONS, encoders
 
 _IDLE_STATUS = 0
@@ -84,6 +85,7 @@ class SessionOptions:
     lost_buffers: tuple[tuple[int, int, int], ...] = ()
     # For each processor the time of its oldest fact that a circular file still has.
     kept_from: tuple[int, ...] = ()
+    packs_switches: bool = False  # COMPACT_CSWITCH is on, too
     computer: str = "ETWMON-DEMO"
     cpu_mhz: int = 3000
     # What stamps the records: "qpc", "system" (a FILETIME) or "cpu" (cycles of a processor).
@@ -245,6 +247,8 @@ def _record(machine: Machine, start: int, duration: int, options: SessionOptions
     if options.keywords or not options.has_kernel_logger:
         facts = _with_manifest(facts, end, options)
     facts.sort(key=itemgetter(0, 1))
+    if options.packs_switches:
+        facts = pack_switches(facts)
     recording = Recording(machine, options, start, end, facts)
     _lose(recording)
     return recording

@@ -1,0 +1,66 @@
+"""A session that packs its context switches: what is exact all the same, and what is unknown.
+
+Batches tell late, and only who leaves (event-decoding, 3.3.1). Run time and switches equal the
+ledger in every interval, as they are told.
+"""
+
+from __future__ import annotations
+
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+import etwmon
+from etwmon import _etwcore
+from etwmon._workload import Rule
+from etwmon._workload import facts as f
+from support.truth import expected_rows, rows_of, without_empty
+from support.workload import Scenario, filetime_of, independent_file, raw_time_of, scenarios
+
+quick = settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+BUSY = Scenario(seed=51, processors=3, processes=8, churn=3, duration_ms=250)
+
+
+def test_packing_loses_nothing_but_the_last_run_of_each_processor() -> None:
+    """The two ledgers of one machine, with single switches and with packed ones."""
+    single, packed = BUSY.record(), BUSY.record(packs_switches=True)
+    assert [fact for fact in single.facts if fact[2] != f.CSWITCH] == [
+        fact for fact in packed.facts if fact[2] != f.CSWITCH_BATCH
+    ]
+    told = [switch for fact in packed.facts if fact[2] == f.CSWITCH_BATCH for switch in fact[4]]
+    assert len(told) == sum(fact[2] == f.CSWITCH for fact in single.facts)
+    whole, late = Rule(single), Rule(packed)
+    running = {life.key: 0 for life in whole.processes}
+    for cpu in whole._books.cpus:
+        life = whole._books.lives.owner(cpu.thread, len(single.facts) - 1)
+        assert life is not None
+        running[life.key] += 1
+    for one, other in zip(whole.processes, late.processes, strict=True):
+        # Counters of a life have runs that have ended; those of a cut what is under way, too.
+        assert other.counters.get("run", 0) == one.counters.get("run", 0)
+        arrived = one.counters.get("switches", 0) - running[one.key]
+        assert other.counters.get("switches", 0) == arrived
+    for full, part in zip(whole.totals.processors, late.totals.processors, strict=True):
+        assert (full.dpc, full.isr, full.total) == (part.dpc, part.isr, part.total)
+        assert part.unknown >= full.unknown
+    unknown = [sum(spent.unknown for spent in one.totals.processors) for one in (whole, late)]
+    assert unknown[0] < unknown[1]
+
+
+@quick
+@given(scenarios(), st.lists(st.floats(0, 1), max_size=5))
+@example(BUSY, [0.01, 0.2, 0.5, 0.51, 0.9])
+def test_rows_equal_the_ledger_in_every_slicing(scenario: Scenario, shares: list[float]) -> None:
+    recording = scenario.record(packs_switches=True)
+    begin = filetime_of(recording, recording.start)
+    wall = filetime_of(recording, recording.last) - begin
+    times = sorted({begin + int(share * wall) for share in shares})
+    rule = Rule(recording, [raw_time_of(recording, time) for time in times])
+    aggregate = _etwcore.Aggregate(etwmon.open(independent_file(recording))._core)
+    for number, time in enumerate((*times, None)):
+        aggregate.advance(time)
+        (snapshot,) = aggregate.snapshot(time)
+        assert without_empty(rows_of(snapshot)) == without_empty(expected_rows(rule, number))
+        machine, spent = snapshot.machine, rule.at[number].processors
+        assert machine["self_check_ticks"] == 0
+        for part in ("idle", "dpc", "isr", "unknown"):
+            assert machine[f"{part}_ticks"] == sum(getattr(one, part) for one in spent), part
