@@ -6,18 +6,22 @@ ledger in every interval, as they are told.
 
 from __future__ import annotations
 
+from collections import Counter
+
+import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 import etwmon
 from etwmon import _etwcore
-from etwmon._workload import Rule
+from etwmon._workload import ALL_FLAGS, Rule
 from etwmon._workload import facts as f
 from support.truth import expected_rows, rows_of, without_empty
 from support.workload import Scenario, filetime_of, independent_file, raw_time_of, scenarios
 
 quick = settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 BUSY = Scenario(seed=51, processors=3, processes=8, churn=3, duration_ms=250)
+EVERYBODY = etwmon.ETWMonitorConfig(exclude_system_processes=False)
 
 
 def test_packing_loses_nothing_but_the_last_run_of_each_processor() -> None:
@@ -64,3 +68,48 @@ def test_rows_equal_the_ledger_in_every_slicing(scenario: Scenario, shares: list
         assert machine["self_check_ticks"] == 0
         for part in ("idle", "dpc", "isr", "unknown"):
             assert machine[f"{part}_ticks"] == sum(getattr(one, part) for one in spent), part
+
+
+# ---- What needs their order ----------------------------------------------------------------------
+
+
+def key_of(metrics: etwmon.ProcessMetrics) -> tuple[int, int]:
+    return metrics.process.start_key or 0, metrics.process.pid
+
+
+def sampled_threads(rule: Rule, now: int, before: int) -> Counter[tuple[int, int]]:
+    """How many threads were sampled between two cuts, or had been when they ended in between."""
+    begin, end = rule.at[before].time, rule.at[now].time
+    active: Counter[tuple[int, int]] = Counter()
+    for life in rule.threads:
+        late, early = (rule.at[cut].thread_rows[life.number] for cut in (now, before))
+        has_ended = life.end is not None and begin <= life.end < end
+        samples = late.get("samples", 0)
+        if life.process and (samples != early.get("samples", 0) or (has_ended and samples)):
+            active[life.process.key, life.process.pid] += 1
+    return active
+
+
+@pytest.mark.parametrize("step", [100_000, 410_000])
+def test_active_threads_are_those_that_were_sampled(step: int) -> None:
+    recording = BUSY.record(packs_switches=True)
+    rule = Rule(recording, range(recording.start, recording.last + 1, step))
+    checked = 0
+    with etwmon.ETWMonitor(EVERYBODY, source=independent_file(recording)) as monitor:
+        for before, samples in enumerate(monitor.replay(interval=step / BUSY.frequency)):
+            expected = sampled_threads(rule, before + 1, before)
+            for one in (sample.metrics for sample in samples):
+                if one.threads.thread_ids is not None and one.process.pid:
+                    assert one.threads.active_threads == expected[key_of(one)]
+                    assert "samples" in one.source("threads.active_threads").detail
+                    checked += expected[key_of(one)] > 0
+    assert checked > 20
+
+
+def test_without_samples_nobody_knows_who_was_active() -> None:
+    scenario = Scenario(seed=51, flags=ALL_FLAGS - {"PROFILE"})
+    recording = scenario.record(packs_switches=True)
+    with etwmon.open(independent_file(recording)) as trace:
+        for one in trace.processes():
+            assert one.threads.active_threads is None
+            assert "one by one" in (one.source("threads.active_threads").reason or "")

@@ -652,7 +652,7 @@ FIELDS: dict[str, FieldRule] = {
         "no record of its living threads tells it, or they span processor groups",
         "cpu.affinity_mask",
     ),
-    **_rules("switches samples", _NO_THREADS, "threads.active_threads"),
+    **_rules("single_switches samples", _NO_THREADS, "threads.active_threads"),
     **_rules("single_switches", _NO_THREADS, "threads.suspended_threads", "threads.thread_states"),
     **_rules("", _NO_EVENT, "handles.gdi_objects", "handles.user_objects"),
     **_rules("counters", _COUNTERS, "memory.paged_pool", "memory.non_paged_pool"),

@@ -108,7 +108,7 @@ pyetw_make_active_threads(const pyetw_row *row, PyObject *of)
 {
     etwc_row_threads threads;
     (void)of;
-    if (!are_told(row) || (!pyetw_row_has(row, ETWC_SOURCE_switches) &&
+    if (!are_told(row) || (!pyetw_row_has(row, ETWC_SOURCE_single_switches) &&
                            !pyetw_row_has(row, ETWC_SOURCE_samples)))
         Py_RETURN_NONE;
     etwc_snapshot_threads_of(pyetw_row_snapshot(row), (size_t)row->number,

@@ -3,7 +3,8 @@
  * them in the past, when the memory that the kernel packs them into is full. Run time
  * and switches are as exact as those of single records, for the switches of one
  * processor come in order; they are told late. Waits and migrations cannot be had, since
- * the switches of different processors, and ready records, are not in order.
+ * the switches of different processors, and ready records, are not in order; nor which
+ * threads ran in an interval, for a run can lie in an earlier one than the one that tells.
  */
 #include "metric_rows.h"
 
@@ -40,15 +41,13 @@ interrupts_take(interrupts *list, int64_t until)
 }
 
 static void
-count_run(etwc_aggregate *a, metric_processor *p, uint32_t thread_id, int64_t end,
-          uint32_t row, uint64_t ticks)
+count_run(etwc_aggregate *a, metric_processor *p, uint32_t thread_id, uint32_t row,
+          uint64_t ticks)
 {
     *(thread_id == 0 ? &p->idle_ticks : &p->process_ticks) += ticks;
     metric_pair pair = metric_pair_change(a, row);
     pair.thread->run_ticks += ticks;
     pair.process->row.counters.run_ticks += ticks;
-    if (ticks != 0 && pair.thread->active < end)
-        pair.thread->active = end - 1;
     /* It arrived with the switch before. */
     pair.thread->context_switches++;
     pair.process->row.counters.context_switches++;
@@ -66,7 +65,7 @@ apply_one(etwc_aggregate *a, metric_processor *p, const etwc_kernel_packed_switc
     p->run_interrupted -= held < p->run_interrupted ? held : p->run_interrupted;
     list->forgotten -= forgotten;
     if (p->is_packed && forgotten == 0 && p->gap_count == 0 && row != METRIC_NONE)
-        count_run(a, p, one->old_thread_id, one->raw_time, row, whole - held);
+        count_run(a, p, one->old_thread_id, row, whole - held);
     else
         p->unknown_ticks += whole - held;
     p->run_begin = one->raw_time;
