@@ -25,6 +25,8 @@ from etwmon._cli._report.blocks import sparkline
 from etwmon._cli._report.model import Report
 from etwmon._cli._report.read import MOST_SLICES, report_of, slice_length
 from etwmon._cli._report.terminal import lines_of, screen_of
+from etwmon._workload import ALL_FLAGS, Rule
+from support.workload import Scenario, independent_file
 
 SECOND_NS = 1_000_000_000
 
@@ -193,6 +195,21 @@ def test_a_lossy_trace_says_so_everywhere(
     assert found["report"][0]["quality"] == "lossy"
     assert "lossy" in found["report"][0]["slice_qualities"]
     assert found["completeness"][0]["events_lost"] > 100
+
+
+def test_records_of_nobody_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Without context switches nobody knows whose most handles and all page faults are."""
+    flags = ALL_FLAGS - {"CSWITCH", "PROFILE"}
+    recording = Scenario(seed=61, flags=flags, duration_ms=90).record()
+    (tmp_path / "trace.etl").write_bytes(independent_file(recording))
+    unowned = Rule(recording).unowned
+    handles = sum(n for name, n in unowned.items() if name.startswith(("opened.", "closed.")))
+    _, out, _ = call(capsys, "report", tmp_path / "trace.etl")
+    assert f"of {handles} records nobody knows whose they are" in out
+    _, out, _ = call(capsys, "report", "--json", tmp_path / "trace.etl")
+    (found,) = by_kind(out)["completeness"]
+    assert found["unclaimed"] == handles > 10
+    assert found["sources"]["page_faults"] is True  # though all of them are nobody's
 
 
 # ---- JSON ----------------------------------------------------------------------------------

@@ -302,6 +302,8 @@ class MachineFacts(TypedDict):
     presence: dict[str, int]
     undecoded_by: dict[str, int]
     partial_by: dict[str, int]
+    unclaimed_by: dict[str, int]
+    unclaimed_listed: int
     cpu_source: str | None
     mode_source: str | None
 

@@ -378,6 +378,10 @@ class LossReport:
         filtered: events that were not kept on purpose; they are in the metrics all the same.
         undecoded: records that filled metrics need and that were too short to be used.
         undecoded_other: such records that no filled metric needs; they do not touch the quality.
+        unclaimed: page faults, handles opened and closed, file and disk operations that say
+            nothing of whose they are, or name a thread that nothing tells of, when nobody knows
+            who ran: what processes have of their kind is a lower bound.
+        unclaimed_other: such records of a kind that no process has one of: its numbers are None.
         damaged: places in the file where events could not be read.
         contradictions: context switches that show that others are missing.
         lost_records: records of a real-time session that say that events were lost.
@@ -385,9 +389,9 @@ class LossReport:
             Where all that is missing lies in such times, the counts of the session and the file
             are 0 in an interval that none of them touches; in others they are those of the
             whole file, for nobody counts what is lost in each.
-        earlier_losses: gaps, `lost_records` and `late_records` before the interval. What was lost
-            or mistaken then can be wrong in what is carried on: who runs, who owns a thread, how
-            many there are.
+        earlier_losses: gaps, `lost_records`, `late_records` and handles of nobody before the
+            interval. What was lost or mistaken then can be wrong in what is carried on: who runs,
+            who owns a thread, how many there are.
         expired: processes that left a monitor's full table before all its consumers had been
             told their end; see `ETWMonitorConfig.max_processes`.
         refused: processes, threads and images that found no place among the living: what they
@@ -414,6 +418,8 @@ class LossReport:
     earlier_losses: int | None = None
     undecoded_other: int | None = None
     late_records: int | None = None
+    unclaimed: int | None = None
+    unclaimed_other: int | None = None
 
     @property
     def is_known(self) -> bool:
@@ -429,6 +435,7 @@ class LossReport:
             or self.flagged_buffers
             or self.missing_buffers
             or self.undecoded
+            or self.unclaimed
             or self.damaged
             or self.contradictions
             or self.lost_records
@@ -441,9 +448,9 @@ class LossReport:
     def quality(self) -> str:
         """What can be said of numbers: "complete", "estimated" or "lossy".
 
-        "lossy": events of the interval are missing. "estimated": none that anybody knows of, but
-        the file does not know what was lost, something was lost before the interval, or the clock
-        was set back in it or before.
+        "lossy": events of the interval are missing, or nobody's. "estimated": none that anybody
+        knows of, but the file does not know what was lost, something was lost before the interval,
+        or the clock was set back in it or before.
         """
         if self.is_lossy:
             return "lossy"

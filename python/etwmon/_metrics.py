@@ -526,8 +526,8 @@ class FieldSource(MetricGroup):
         source: "event" (counted event by event), "sample" (profile samples or clock ticks),
             or None when the field is None.
         quality: "exact", "sample" (a figure that was sampled), "estimated" (nobody knows
-            whether something was lost) or "lossy" (something was lost: a lower bound); None
-            when the field is None.
+            whether something was lost) or "lossy" (something was lost, or is nobody's: a
+            lower bound); None when the field is None.
         detail: which events, in words.
         reason: why the field is None; None when it is not.
     """
@@ -565,6 +565,7 @@ SOURCE_TEXTS: dict[str, str] = {
         "lists of working sets (group mask 20800000, keyword MEMINFO_WS, or Kernel-Memory)"
     ),
     "objects": "handle events (group mask 80000040, keyword HANDLE)",
+    "handles": "handles opened and closed (group mask 80000040, keyword HANDLE)",
     "exits": "exits with what was used (Kernel-Process, keyword 0x10)",
     "thread_cycles": "ends of threads with their cycles (Kernel-Process, keyword 0x20)",
 }
@@ -671,16 +672,10 @@ FIELDS: dict[str, FieldRule] = {
         "memory.shared_commit_bytes",
         "memory.commit_debt_bytes",
     ),
-    **_rules("objects counters exits", _NO_HANDLES, "handles.handle_count"),
-    **_rules("objects counters", _NO_HANDLES, "handles.peak_handle_count"),
-    **_rules(
-        "objects",
-        "",
-        "handles.opened_by_type",
-        "handles.closed_by_type",
-        "handles.duplicated_by_type",
-        "handles.duplicates_given",
-    ),
+    **_rules("handles counters exits", _NO_HANDLES, "handles.handle_count"),
+    **_rules("handles counters", _NO_HANDLES, "handles.peak_handle_count"),
+    **_rules("handles", "", "handles.opened_by_type", "handles.closed_by_type"),
+    **_rules("objects", "", "handles.duplicated_by_type", "handles.duplicates_given"),
     **_rules(
         "process",
         "no event of Microsoft-Windows-Kernel-Process tells it",

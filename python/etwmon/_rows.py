@@ -75,7 +75,9 @@ def loss_between(
     gaps = _grown("gaps", now, before) + still_open
     earlier = _sum(before, "gaps") - still_open
     earlier += _sum(before, "lost_records") + _sum(before, "late_records")
+    earlier += _earlier_handles(now, before)
     needed, other = _undecoded(now, before)
+    unclaimed, unclaimed_other = _unclaimed(now, before)
     if is_located and not gaps:
         session, damage = _without_counts(session), {}
     return LossReport(
@@ -88,6 +90,8 @@ def loss_between(
         filtered=0,  # and metrics take all of it
         undecoded=needed,
         undecoded_other=other,
+        unclaimed=unclaimed,
+        unclaimed_other=unclaimed_other,
         damaged=sum(count for name, count in damage.items() if name in _LOSING_DAMAGE),
         contradictions=_grown("switch_mismatches", now, before),
         lost_records=_grown("lost_records", now, before),
@@ -156,6 +160,32 @@ def _undecoded(now: Sequence[MachineFacts], before: Sequence[MachineFacts]) -> t
             if _is_needed(source, machine["presence"])
         )
     return needed, total - needed
+
+
+def _unclaimed(now: Sequence[MachineFacts], before: Sequence[MachineFacts]) -> tuple[int, int]:
+    """Return how many records are nobody's: of sources that somebody has one of, and of others."""
+    known = other = 0
+    for i, machine in enumerate(now):
+        had = before[i]["unclaimed_by"] if before else {}
+        for source, count in machine["unclaimed_by"].items():
+            grown = count - had.get(source, 0)
+            if machine["presence"][source]:
+                known += grown
+            else:
+                other += grown
+    return known, other
+
+
+def _earlier_handles(now: Sequence[MachineFacts], before: Sequence[MachineFacts]) -> int:
+    """Return how many handles were nobody's before: counts of open ones carry them on.
+
+    Those before the list of handles that a session begins with are in it.
+    """
+    return sum(
+        max(0, had["unclaimed_by"].get("handles", 0) - machine["unclaimed_listed"])
+        for had, machine in zip(before, now, strict=False)
+        if machine["presence"]["handles"]
+    )
 
 
 class Interval:
@@ -469,14 +499,26 @@ def _reason(path: str, machine: MachineFacts) -> str:
         wanted = ("switches", "samples", "ticks") if rule.needs == "cpu" else ("samples", "ticks")
         return "the trace has none of: " + ", ".join(SOURCE_TEXTS[one] for one in wanted)
     names = [source] if rule.needs in {"cpu", "mode"} else rule.needs.split()
-    absent = [SOURCE_TEXTS[one] for one in names if machine["presence"][one] == 0]
+    absent = [one for one in names if machine["presence"][one] == 0]
     why = rule.why or "nothing was recorded yet"
     if not absent:
         return why
-    missing = "the trace has no " + " and no ".join(absent)
+    missing = " and ".join(_absence(one, machine) for one in absent)
     if source == "disk" and machine["presence"]["disk_totals"]:
-        missing += "; those of Kernel-Disk do not tell who asked: see the machine's sums"
+        if not machine["unclaimed_by"].get("disk"):
+            missing += "; those of Kernel-Disk do not tell who asked"
+        missing += ": see the machine's sums"
     return missing if len(absent) == len(names) else f"{missing}; {why}"
+
+
+def _absence(source: str, machine: MachineFacts) -> str:
+    text = SOURCE_TEXTS[source]
+    if not machine["unclaimed_by"].get(source):
+        return f"the trace has no {text}"
+    return (
+        f"the trace has {text}, but does not tell whose they are: they name nobody that is known,"
+        " and no single context switch tells who ran"
+    )
 
 
 # What is a part of the number besides its own source.
@@ -489,15 +531,37 @@ _PARTS_OF = {
     "threads.suspended_threads": "ready",
 }
 # Sources that no record is counted for by that name.
-_RECORDS_OF = {"single_switches": "switches"}
+_RECORDS_OF = {"single_switches": "switches", "handles": "objects"}
+# What carries on the handles that were nobody's before.
+_OPEN_HANDLES = frozenset({"handles.handle_count", "handles.peak_handle_count"})
+
+
+def _loss_of(path: str, source: str, interval: Interval) -> LossReport:
+    """Return the loss of the interval, but for records of nobody that are no part of the field."""
+    loss = interval.loss
+    now = interval.machine["unclaimed_by"]
+    if not now:
+        return loss
+    had = interval.base.machine["unclaimed_by"] if interval.base else {}
+    since, earlier = had.get(source, 0), loss.earlier_losses or 0
+    if source == "handles" and path in _OPEN_HANDLES:
+        since = max(since, interval.machine["unclaimed_listed"])
+    else:
+        before = [] if interval.base is None else [interval.base.machine]
+        earlier -= _earlier_handles([interval.machine], before)
+    return replace(
+        loss,
+        unclaimed=max(0, now.get(source, 0) - since),
+        earlier_losses=max(0, earlier),
+    )
 
 
 def _quality(path: str, source: str, interval: Interval) -> str:
-    """Return the quality of the interval, but for undecoded records that the field does not need.
+    """Return the quality of the interval, but for records that the field does not need.
 
     What the session lost and what the file damaged can be of any kind.
     """
-    loss = interval.loss
+    loss = _loss_of(path, source, interval)
     if not loss.undecoded:
         return loss.quality
     before = interval.base.machine["undecoded_by"] if interval.base else {}
@@ -520,8 +584,8 @@ _TOLD_BY: dict[str, tuple[tuple[int, str], ...]] = {
     "memory.virtual_bytes": ((COUNTERS, "counters"), (WORKING_SET, "working_sets")),
     "memory.private_bytes": ((COUNTERS, "counters"), (WORKING_SET, "working_sets")),
     "memory.peak_working_set": ((PEAKS, "counters"), (WORKING_SET, "working_sets")),
-    "handles.handle_count": ((COUNTERS, "counters"), (HANDLES, "objects")),
-    "handles.peak_handle_count": ((HANDLES, "objects"), (COUNTERS, "counters")),
+    "handles.handle_count": ((COUNTERS, "counters"), (HANDLES, "handles")),
+    "handles.peak_handle_count": ((HANDLES, "handles"), (COUNTERS, "counters")),
 }
 
 

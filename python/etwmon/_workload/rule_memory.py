@@ -72,7 +72,8 @@ class HandleRule(Concept):
     """Handles that are open: those of the list at the start, and what came and went.
 
     Of a process that starts in the trace every handle is told; of an older one whose list
-    is only the one at the end, that list and the changes tell how many there were.
+    is only the one at the end, that list and the changes tell how many there were. When it is
+    not known of a single handle opened or closed who did it, nothing is.
     """
 
     def __init__(self, books: Books) -> None:
@@ -83,6 +84,7 @@ class HandleRule(Concept):
         self._most: dict[int, int] = {}
         self._listed_at_end: dict[int, int] = {}
         self._has_records = False
+        self._unclaimed = self._claimed = 0  # opened and closed: by nobody known, by somebody
         for *_, hook, _, data in books.facts:
             self._has_records |= hook in f.HANDLE_HOOKS
             if hook in (f.TYPE_DC_START, f.TYPE_DC_END):
@@ -98,6 +100,11 @@ class HandleRule(Concept):
         }
 
     def _change(self, process: ProcessLife | None, name: str, kind: int, change: int) -> None:
+        self._unclaimed += process is None
+        self._claimed += process is not None
+        self._count(process, name, kind, change)
+
+    def _count(self, process: ProcessLife | None, name: str, kind: int, change: int) -> None:
         if process is None:
             row = self.books.unowned
         else:
@@ -118,7 +125,7 @@ class HandleRule(Concept):
 
     def _duplicate(self, position: int, fact: Fact) -> None:
         _, _, _, target, kind, source = fact[4]
-        self._change(self.books.lives.process(target, position), "duplicated", kind, 1)
+        self._count(self.books.lives.process(target, position), "duplicated", kind, 1)
         add(self.books.counters_of_process(source, position), "duplicates_given", 1)
 
     def _list(self, position: int, fact: Fact) -> None:
@@ -138,7 +145,7 @@ class HandleRule(Concept):
             add_to[id(process)] = add_to.get(id(process), 0) + 1
 
     def _gauges(self, process: ProcessLife) -> dict[str, Any]:
-        if not self._has_records:
+        if not self._has_records or (self._unclaimed and not self._claimed):
             return {}
         number = id(process)
         before = 0

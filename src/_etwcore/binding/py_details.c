@@ -304,9 +304,9 @@ put_handles(PyObject *dict, const etwc_object_type *type, uint64_t count)
 
 /* One of the counts of each type of handles, by its place in etwc_object_counts. */
 static PyObject *
-make_handles(const pyetw_row *row, size_t place)
+make_handles(const pyetw_row *row, etwc_metric_source source, size_t place)
 {
-    if (!pyetw_row_has(row, ETWC_SOURCE_objects))
+    if (!pyetw_row_has(row, source))
         Py_RETURN_NONE;
     size_t type_count;
     const etwc_object_type *types =
@@ -327,19 +327,20 @@ PyObject *
 pyetw_make_opened(const pyetw_row *row, PyObject *of)
 {
     (void)of;
-    return make_handles(row, offsetof(etwc_object_counts, opened));
+    return make_handles(row, ETWC_SOURCE_handles, offsetof(etwc_object_counts, opened));
 }
 
 PyObject *
 pyetw_make_closed(const pyetw_row *row, PyObject *of)
 {
     (void)of;
-    return make_handles(row, offsetof(etwc_object_counts, closed));
+    return make_handles(row, ETWC_SOURCE_handles, offsetof(etwc_object_counts, closed));
 }
 
 PyObject *
 pyetw_make_duplicated(const pyetw_row *row, PyObject *of)
 {
     (void)of;
-    return make_handles(row, offsetof(etwc_object_counts, duplicated));
+    return make_handles(row, ETWC_SOURCE_objects,
+                        offsetof(etwc_object_counts, duplicated));
 }

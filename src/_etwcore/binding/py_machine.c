@@ -58,11 +58,13 @@ machine_dict(const etwc_machine_row *m)
     PUT_U64(processors)
     PUT_U64(gaps_open)
     PUT_U64(sample_interval_100ns)
+    PUT_U64(unclaimed_listed)
 #undef PUT_I64
 #undef PUT_U64
     ok = ok && pyetw_put(dict, "presence", presence_dict(m)) &&
          pyetw_put(dict, "undecoded_by", source_dict(m->undecoded_by)) &&
          pyetw_put(dict, "partial_by", source_dict(m->partial_by)) &&
+         pyetw_put(dict, "unclaimed_by", source_dict(m->unclaimed_by)) &&
          pyetw_put(dict, "cpu_source", source_name(etwc_machine_cpu_source(m))) &&
          pyetw_put(dict, "mode_source", source_name(etwc_machine_mode_source(m)));
     if (!ok)

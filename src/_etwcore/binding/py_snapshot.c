@@ -406,8 +406,9 @@ PyDoc_STRVAR(
     machine_doc,
     "The machine as a whole, as a dict. Ticks are session clock: process +\n"
     "unowned + idle + dpc + isr + unknown = processors x wall. presence: 0 the\n"
-    "trace lacks such events, 1 they were switched on, 2 seen. cpu_source and\n"
-    "mode_source: which of them CPU time and its kernel and user part are from.");
+    "trace lacks such events, or all of them are nobody's (unclaimed_by), 1 they\n"
+    "were switched on, 2 seen. cpu_source and mode_source: which of them CPU time\n"
+    "and its kernel and user part are from.");
 PyDoc_STRVAR(machine_since_doc,
              "machine_since($self, base, /)\n--\n\n"
              "As machine, with the counters and times since base, an earlier snapshot\n"

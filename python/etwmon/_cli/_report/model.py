@@ -330,6 +330,7 @@ class Report:
     completeness: Completeness
     quality: str
     undecoded: int
+    unclaimed: int
     contradictions: int
     machine: Machine
     processors: list[ProcessorRow]

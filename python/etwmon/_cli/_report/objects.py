@@ -35,6 +35,7 @@ def objects_of(report: Report) -> Iterator[dict[str, Json]]:
         "quality": report.quality,
         **report.completeness.as_json(),
         "undecoded": report.undecoded,
+        "unclaimed": report.unclaimed,
         "contradictions": report.contradictions,
         "self_check_ns": report.machine.self_check_ns,
         "sources": {one.name: one.is_recorded for one in report.sources},

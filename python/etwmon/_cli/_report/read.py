@@ -37,7 +37,7 @@ from etwmon._samples import ProcessMetrics, whole_intervals
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from etwmon._etwcore import Snapshot
+    from etwmon._etwcore import MachineFacts, Snapshot
 
 MOST_SLICES = 120
 _STEPS = (1, 2, 5)
@@ -130,7 +130,7 @@ def report_of(trace: etwmon.Trace, command_lines: str = "mask") -> Report:
     whole = reading.intervals
     processors, processors_reason = reading.processors.rows(whole)
     waits, waits_reason = _waits(processes, reading.whole)
-    presence = [part.machine["presence"] for part in whole]
+    machines_of = [part.machine for part in whole]
     return Report(
         version=etwmon.__version__,
         files=files,
@@ -140,6 +140,7 @@ def report_of(trace: etwmon.Trace, command_lines: str = "mask") -> Report:
         completeness=facts.completeness_of(trace),
         quality=_worst([part.loss.quality for part in whole]),
         undecoded=sum(part.loss.undecoded or 0 for part in whole),
+        unclaimed=sum(part.loss.unclaimed or 0 for part in whole),
         contradictions=sum(part.loss.contradictions or 0 for part in whole),
         machine=machines.machine_of(trace, files, whole, processes),
         processors=processors,
@@ -153,17 +154,22 @@ def report_of(trace: etwmon.Trace, command_lines: str = "mask") -> Report:
         waits_reason=waits_reason,
         images=(
             sorted(loads.items(), key=lambda item: (-item[1], item[0]))
-            if any(one["image"] for one in presence)
+            if any(one["presence"]["image"] for one in machines_of)
             else None
         ),
         classes=classes,
         sources=[
-            Source(name, text, any(one.get(name) for one in presence))
+            Source(name, text, any(_has(one, name) for one in machines_of))
             for name, text in SOURCE_TEXTS.items()
         ],
         unknown=_unknown(reading.whole),
         redaction=_REDACTIONS[command_lines],
     )
+
+
+def _has(machine: MachineFacts, source: str) -> bool:
+    """Tell whether a source was recorded, though all of it may be nobody's."""
+    return bool(machine["presence"].get(source) or machine["unclaimed_by"].get(source))
 
 
 def slice_length(length_ns: int) -> int:

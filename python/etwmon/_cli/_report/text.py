@@ -365,6 +365,9 @@ def completeness(report: Report) -> Iterator[Statement]:
     if report.undecoded:
         text = f"{plural(report.undecoded, 'event')} that metrics need could not be decoded"
         yield Statement("undecoded", text, "bad")
+    if report.unclaimed:
+        text = f"of {plural(report.unclaimed, 'record')} nobody knows whose they are"
+        yield Statement("unclaimed", text, "bad")
     if report.contradictions:
         text = f"{plural(report.contradictions, 'context switch', 'context switches')} contradict"
         yield Statement("switches", text + " those before: some are missing", "bad")

@@ -437,6 +437,7 @@ typedef enum etwc_presence {
     X(file_ends)                                                        \
     X(working_sets)                                                     \
     X(objects)                                                          \
+    X(handles)       /* of these, those opened and closed */            \
     X(exits)         /* end records of processes with what they used */ \
     X(thread_cycles) /* end records of threads with their cycles */
 
@@ -508,6 +509,10 @@ typedef struct etwc_machine_row {
     /* undecoded and partial, by the source that the records are of. */
     uint64_t undecoded_by[ETWC_SOURCE_COUNT];
     uint64_t partial_by[ETWC_SOURCE_COUNT];
+    /* Records of a process's doings that are nobody's, for want of who ran. A source
+     * that has told of nobody's alone is absent. */
+    uint64_t unclaimed_by[ETWC_SOURCE_COUNT];
+    uint64_t unclaimed_listed; /* of handles: those that the first list of them has */
     uint32_t processors;
     uint32_t gaps_open; /* processors in a gap, or not switched since its end */
     uint32_t sample_interval_100ns;      /* latest; 0 when unknown */

@@ -1,6 +1,7 @@
 /* Copies of rows: made when something has changed, shared until it does again. */
 #include "metric_copy.h"
 
+#include "metric_claim.h"
 #include "metric_io.h"
 
 /* ---- Making one ------------------------------------------------------------------- */
@@ -228,6 +229,7 @@ copy_update(etwc_aggregate *a, uint32_t row)
 bool
 metric_copies_update(etwc_aggregate *a, bool is_all)
 {
+    metric_claims_look(a);
     if (is_all || a->have_all_changed) {
         for (size_t i = 0; i < a->process_count; i++)
             (void)metric_process_change(a, (uint32_t)i);

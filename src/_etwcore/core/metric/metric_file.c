@@ -21,9 +21,10 @@ enum {
 
 /* Calls that the system counts; cleanup and close are its own, and the records that
  * add a path to a call are not calls. */
-static bool
-is_other_operation(uint8_t which)
+bool
+metric_is_other_operation(const etwc_kernel_record *record)
 {
+    uint8_t which = record->u.file.which;
     return which == FILE_CREATE ||
            (which >= FILE_SET_INFO && which <= FILE_FS_CONTROL) ||
            which == FILE_DIRECTORY_NOTIFICATION;
@@ -53,7 +54,7 @@ metric_count_file(etwc_aggregate *a, uint32_t process, uint32_t thread,
         metric_pending_entry old;
         if (a->pending.count != 0 && metric_pending_take(&a->pending, file->irp, &old))
             a->pending.dropped++; /* the IRP is used again, its end was lost */
-        c->file_other_ops += is_other_operation(file->which);
+        c->file_other_ops += metric_is_other_operation(record);
         return;
     }
     bool is_write = record->type == ETWC_KERNEL_FILE_WRITE;

@@ -1,21 +1,35 @@
 /* Whose record it is; what becomes of it is in the file of its concept. */
 #include "metric_io.h"
 
+#include "metric_claim.h"
 #include "metric_owner.h"
+
+/* Whose handle it is, its number can tell: see metric_object.c. */
+static void
+leave_unclaimed(etwc_aggregate *a, const etwc_kernel_record *record, uint32_t process)
+{
+    if (record->type != ETWC_KERNEL_HANDLE_CREATE &&
+        record->type != ETWC_KERNEL_HANDLE_CLOSE)
+        metric_leave_unclaimed(a, record, process);
+}
 
 /* A record header that carries the thread tells its process, too: sessions of manifest
  * providers have no list of the threads that were there before them. */
 static uint32_t
-owner_by_thread(etwc_aggregate *a, const etwc_event *event, uint32_t thread_id,
+owner_by_thread(etwc_aggregate *a, const etwc_event *event,
+                const etwc_kernel_record *record, uint32_t thread_id,
                 uint32_t *out_thread)
 {
     *out_thread = metric_thread_row(a, thread_id, event->raw_time);
     if (*out_thread == METRIC_NONE)
         return METRIC_NONE;
     uint32_t process = a->threads[*out_thread].process;
-    if (a->processes[process].number != METRIC_NONE ||
-        !metric_header_is_of(event, thread_id))
+    if (a->processes[process].number != METRIC_NONE)
         return process;
+    if (!metric_header_is_of(event, thread_id)) {
+        leave_unclaimed(a, record, process);
+        return process;
+    }
     *out_thread = METRIC_NONE;
     return metric_process_row(a, event->process_id, event->raw_time);
 }
@@ -33,9 +47,10 @@ owner_of(etwc_aggregate *a, const etwc_event *event, const etwc_kernel_record *r
         return metric_process_row(a, subject.id, event->raw_time);
     case METRIC_BY_NOBODY:
         a->unowned_records++;
+        leave_unclaimed(a, record, METRIC_NONE);
         return METRIC_NONE;
     default:
-        return owner_by_thread(a, event, subject.id, out_thread);
+        return owner_by_thread(a, event, record, subject.id, out_thread);
     }
 }
 
@@ -54,7 +69,7 @@ apply_owned(etwc_aggregate *a, const etwc_event *event,
     case ETWC_KERNEL_HANDLE_CREATE:
     case ETWC_KERNEL_HANDLE_CLOSE:
     case ETWC_KERNEL_HANDLE_RUNDOWN:
-        metric_apply_handle(a, process, event, &record->u.handle);
+        metric_apply_handle(a, process, event, record);
         return;
     default:
         break;
@@ -96,7 +111,7 @@ metric_apply_io(etwc_aggregate *a, const etwc_event *event,
         metric_apply_object_type(a, &record->u.object_type);
         break;
     case ETWC_KERNEL_HANDLE_DUPLICATE: /* two processes, both in the payload */
-        metric_apply_handle(a, METRIC_NONE, event, &record->u.handle);
+        metric_apply_handle(a, METRIC_NONE, event, record);
         break;
     default:
         apply_owned(a, event, record);

@@ -8,6 +8,8 @@
 #include "metric_rows.h"
 
 /* metric_memory.c */
+/* Whether a page fault is one that was resolved, and no exception. */
+bool metric_is_fault(const etwc_kernel_record *record);
 void metric_count_fault(etwc_row_counters *c, const etwc_kernel_record *record);
 /* A list of working sets: each entry names its process. */
 void metric_apply_working_sets(etwc_aggregate *a, const etwc_event *event,
@@ -17,7 +19,9 @@ void metric_apply_working_sets(etwc_aggregate *a, const etwc_event *event,
 void metric_count_disk(etwc_aggregate *a, uint32_t process,
                        const etwc_kernel_record *record);
 
-/* metric_file.c. `thread` may be METRIC_NONE when only the process is known. */
+/* metric_file.c. Whether a call that is neither read nor write counts for a process. */
+bool metric_is_other_operation(const etwc_kernel_record *record);
+/* `thread` may be METRIC_NONE when only the process is known. */
 void metric_count_file(etwc_aggregate *a, uint32_t process, uint32_t thread,
                        const etwc_kernel_record *record);
 void metric_apply_file_end(etwc_aggregate *a, const etwc_kernel_record *record);
@@ -28,7 +32,7 @@ void metric_count_network(etwc_row_counters *c, const etwc_kernel_network *recor
 /* metric_object.c */
 void metric_apply_object_type(etwc_aggregate *a, const etwc_kernel_object_type *record);
 void metric_apply_handle(etwc_aggregate *a, uint32_t process, const etwc_event *event,
-                         const etwc_kernel_handle *record);
+                         const etwc_kernel_record *record);
 /* Gauges of handles, in a copy of the row. */
 void metric_fill_handles(const etwc_aggregate *a, const metric_process *process,
                          etwc_plain_row *row);

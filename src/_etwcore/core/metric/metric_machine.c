@@ -1,4 +1,5 @@
 /* The row of the machine as a whole. */
+#include "metric_claim.h"
 #include "metric_snapshot.h"
 
 /* Bits of the group masks that switch the events of a source on. */
@@ -44,6 +45,10 @@ fill_presence(const etwc_aggregate *a, etwc_machine_row *machine)
     if (!a->has_packed_switches)
         machine->presence[ETWC_SOURCE_single_switches] =
             machine->presence[ETWC_SOURCE_switches];
+    machine->presence[ETWC_SOURCE_handles] = machine->presence[ETWC_SOURCE_objects];
+    for (unsigned i = 0; i < ETWC_SOURCE_COUNT; i++)
+        if (metric_is_unclaimed(a, i))
+            machine->presence[i] = ETWC_ABSENT;
 }
 
 /* Stamps of a damaged file can be anything: the difference saturates. */
@@ -79,6 +84,7 @@ metric_machine_fill(const etwc_aggregate *a, int64_t now, etwc_machine_row *mach
         .refused_processes = a->bounds.refused_processes,
         .refused_threads = a->bounds.refused_threads,
         .refused_images = a->bounds.refused_images,
+        .unclaimed_listed = a->unclaimed_listed,
         .gaps = a->gaps,
         .negative_intervals = a->negative_intervals,
         .tcp_fails = a->tcp_fails,
@@ -99,6 +105,7 @@ metric_machine_fill(const etwc_aggregate *a, int64_t now, etwc_machine_row *mach
     machine->wall_ns = etwc_clock_span_ns(&a->clock, machine->wall_ticks);
     memcpy(machine->undecoded_by, a->undecoded_by, sizeof machine->undecoded_by);
     memcpy(machine->partial_by, a->partial_by, sizeof machine->partial_by);
+    memcpy(machine->unclaimed_by, a->unclaimed_by, sizeof machine->unclaimed_by);
     fill_presence(a, machine);
 }
 

@@ -10,6 +10,13 @@ enum {
     FAULT_HARD = 14
 };
 
+bool
+metric_is_fault(const etwc_kernel_record *record)
+{
+    return record->u.page_fault.which >= FAULT_TRANSITION &&
+           record->u.page_fault.which <= FAULT_HARD;
+}
+
 void
 metric_count_fault(etwc_row_counters *c, const etwc_kernel_record *record)
 {

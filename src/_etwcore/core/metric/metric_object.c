@@ -6,6 +6,7 @@
  * handles at the beginning of the session tells how many it has, or the one at its
  * end how many it had. Without either only changes are known.
  */
+#include "metric_claim.h"
 #include "metric_io.h"
 
 /* Opcodes, which the records keep in `which`. */
@@ -147,8 +148,13 @@ duplicated(etwc_aggregate *a, const etwc_kernel_handle *record, int64_t now)
 /* A list is made while the table of its process is locked: it has every handle that
  * was opened before, also in the trace. The same first handle begins it anew. */
 static void
-listed_at_start(metric_process *process, uint32_t handle)
+listed_at_start(etwc_aggregate *a, uint32_t row, uint32_t handle)
 {
+    metric_process *process = metric_process_change(a, row);
+    if (!a->has_handle_list) {
+        a->has_handle_list = true;
+        a->unclaimed_listed = a->unclaimed_by[ETWC_SOURCE_handles];
+    }
     if (!process->has_handle_list || process->first_listed_handle == handle) {
         process->has_handle_list = true;
         process->first_listed_handle = handle;
@@ -159,25 +165,29 @@ listed_at_start(metric_process *process, uint32_t handle)
 
 void
 metric_apply_handle(etwc_aggregate *a, uint32_t process, const etwc_event *event,
-                    const etwc_kernel_handle *record)
+                    const etwc_kernel_record *record)
 {
-    if (record->which == HANDLE_DUPLICATE) {
-        duplicated(a, record, event->raw_time);
+    const etwc_kernel_handle *said = &record->u.handle;
+    if (said->which == HANDLE_DUPLICATE) {
+        duplicated(a, said, event->raw_time);
         return;
     }
-    if (record->which == HANDLE_CREATE || record->which == HANDLE_CLOSE)
-        process = holder_of(a, process, record->handle, event->raw_time);
+    if (said->which == HANDLE_CREATE || said->which == HANDLE_CLOSE) {
+        process = holder_of(a, process, said->handle, event->raw_time);
+        if (process == METRIC_NONE || a->processes[process].number == METRIC_NONE)
+            metric_leave_unclaimed(a, record, process);
+    }
     if (process == METRIC_NONE)
         return;
-    switch (record->which) {
+    switch (said->which) {
     case HANDLE_CREATE:
-        opened(a, process, record->object_type);
+        opened(a, process, said->object_type);
         break;
     case HANDLE_CLOSE:
-        closed(a, process, record->object_type);
+        closed(a, process, said->object_type);
         break;
     case HANDLE_RUNDOWN_START:
-        listed_at_start(metric_process_change(a, process), record->handle);
+        listed_at_start(a, process, said->handle);
         break;
     default:
         metric_process_change(a, process)->listed_at_end++;
@@ -189,7 +199,7 @@ void
 metric_fill_handles(const etwc_aggregate *a, const metric_process *process,
                     etwc_plain_row *row)
 {
-    if (!a->seen[ETWC_SOURCE_objects])
+    if (!a->seen[ETWC_SOURCE_objects] || metric_is_unclaimed(a, ETWC_SOURCE_handles))
         return;
     int64_t before = 0; /* handles that were open before the first record */
     bool began_here =

@@ -219,6 +219,10 @@ struct etwc_aggregate {
     uint64_t unowned_samples, unowned_records;
     uint64_t tcp_fails, udp_fails;
     uint64_t undecoded_by[ETWC_SOURCE_COUNT], partial_by[ETWC_SOURCE_COUNT];
+    uint64_t unclaimed_by[ETWC_SOURCE_COUNT]; /* see metric_claim.c */
+    uint64_t unclaimed_listed;
+    uint32_t unclaimed_sources, claimed_sources; /* bits, by etwc_metric_source */
+    bool has_handle_list;
     bool has_packed_switches; /* what is derived of their order cannot be had */
     bool needs_look;          /* the event being applied has set one of these */
     bool is_out_of_memory;
