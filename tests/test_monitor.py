@@ -5,6 +5,8 @@ from __future__ import annotations
 import gc
 import json
 import pickle
+import subprocess
+import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -102,6 +104,20 @@ def test_a_monitor_that_is_forgotten_warns_and_stops(source: Path) -> None:
 
     with pytest.warns(ResourceWarning, match="was not stopped"):
         forget()
+
+
+def test_a_monitor_that_lives_until_python_ends_says_one_line(source: Path) -> None:
+    """In a cycle it goes last, when modules cannot be imported any more."""
+    program = (
+        "import builtins, sys, etwmon\n"
+        "monitor = builtins.kept = etwmon.ETWMonitor(source=sys.argv[1])\n"
+        "monitor.start_monitoring()\n"
+        "monitor.itself = monitor\n"
+    )
+    command = [sys.executable, "-W", "always::ResourceWarning", "-c", program, str(source)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    (line,) = done.stderr.splitlines()
+    assert line.endswith("running> was not stopped")
 
 
 def test_what_belongs_to_a_session_is_refused_on_a_recording(source: Path) -> None:

@@ -111,11 +111,15 @@ class ETWMonitor(BaseMonitor[MetricSample, ProcessMetrics]):
         What was collected stays valid. Callbacks are removed, streams end, and a replay that
         waits stops waiting. The monitor can be started again, from the beginning.
         """
+        self._stop(keeps_loss=True)
+
+    def _stop(self, *, keeps_loss: bool) -> None:
         with self._lock:
             trace = self._trace
             if trace is None:
                 return
-            self._last_loss = self._loss_so_far()
+            if keeps_loss:
+                self._last_loss = self._loss_so_far()
             self._trace = self._reader = self._collector = self._whole = None
             self._stopping.set()
             subscriptions, self._subscriptions = self._subscriptions, []
@@ -126,7 +130,7 @@ class ETWMonitor(BaseMonitor[MetricSample, ProcessMetrics]):
             feed.close()
         have_ended = [feed.join() for feed in feeds] + [one.remove() for one in subscriptions]
         if not all(have_ended):
-            warnings.warn(f"{self!r}: a callback still runs", RuntimeWarning, stacklevel=2)
+            warnings.warn(f"{self!r}: a callback still runs", RuntimeWarning, stacklevel=3)
         if owns:
             trace.close()
 
@@ -138,7 +142,9 @@ class ETWMonitor(BaseMonitor[MetricSample, ProcessMetrics]):
     def __del__(self) -> None:
         if getattr(self, "_trace", None) is not None and self._owns_trace:
             warnings.warn(f"{self!r} was not stopped", ResourceWarning, source=self, stacklevel=2)
-            self.stop_monitoring()
+            # Nobody is left who could ask for the loss, and when Python ends, the modules
+            # that tell it may be gone.
+            self._stop(keeps_loss=False)
 
     def _running(self, function: str) -> tuple[Trace, Reader, Consumer]:
         if self._trace is None or self._reader is None or self._collector is None:
