@@ -72,7 +72,11 @@ ACTIONS = {
         "event = next(core.events(third))\n"
         "event.time, event.provider_id, event.extended, event.activity_id, event.name, event.stack"
     ),
-    "text": "event = next(core.events(third))\nevent.to_dict(), repr(event), event._repr_html_()",
+    # Nothing masked: that is Python code, and Python itself can crash in that.
+    "text": (
+        "event = next(core.events(third))\n"
+        "event.to_dict(command_line='keep'), event.to_json(command_line='keep'), repr(event)"
+    ),
     "fields": (
         "event = next(core.events(switches))\n"
         "event.fields(), event.symbols(), event['NewThreadId'], event.decoded"

@@ -24,7 +24,8 @@ from support.truth import expected_rows, rows_of, without_empty
 from support.workload import Scenario, independent_file, scenarios
 
 quick = settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-BUSY = Scenario(seed=51, processors=3, processes=8, churn=3, duration_ms=250)
+# Of every record it is known whose it is: nothing but the clock makes numbers unsure.
+BUSY = Scenario(seed=54, processors=3, processes=8, churn=3, duration_ms=250)
 
 
 def snapshot_of(recording: Recording) -> Any:
