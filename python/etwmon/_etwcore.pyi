@@ -304,6 +304,7 @@ class MachineFacts(TypedDict):
     partial_by: dict[str, int]
     unclaimed_by: dict[str, int]
     unclaimed_listed: int
+    unclaimed_runs: list[str]
     cpu_source: str | None
     mode_source: str | None
 

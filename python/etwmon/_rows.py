@@ -168,8 +168,9 @@ def _unclaimed(now: Sequence[MachineFacts], before: Sequence[MachineFacts]) -> t
     for i, machine in enumerate(now):
         had = before[i]["unclaimed_by"] if before else {}
         for source, count in machine["unclaimed_by"].items():
-            grown = count - had.get(source, 0)
-            if machine["presence"][source]:
+            # Less than before, when a record has told since whose some of them were.
+            grown = max(0, count - had.get(source, 0))
+            if machine["presence"][source] and source not in machine["unclaimed_runs"]:
                 known += grown
             else:
                 other += grown
@@ -499,6 +500,8 @@ def _reason(path: str, machine: MachineFacts) -> str:
         wanted = ("switches", "samples", "ticks") if rule.needs == "cpu" else ("samples", "ticks")
         return "the trace has none of: " + ", ".join(SOURCE_TEXTS[one] for one in wanted)
     names = [source] if rule.needs in {"cpu", "mode"} else rule.needs.split()
+    if source in machine["unclaimed_runs"]:
+        return _absence(source, machine)
     absent = [one for one in names if machine["presence"][one] == 0]
     why = rule.why or "nothing was recorded yet"
     if not absent:
@@ -513,12 +516,12 @@ def _reason(path: str, machine: MachineFacts) -> str:
 
 def _absence(source: str, machine: MachineFacts) -> str:
     text = SOURCE_TEXTS[source]
-    if not machine["unclaimed_by"].get(source):
+    if not machine["unclaimed_by"].get(_RECORDS_OF_RUNS.get(source, source)):
         return f"the trace has no {text}"
-    return (
-        f"the trace has {text}, but does not tell whose they are: they name nobody that is known,"
-        " and no single context switch tells who ran"
-    )
+    why = "they name nobody that is known, and no single context switch tells who ran"
+    if source in {"samples", *_RECORDS_OF_RUNS}:
+        why = "they name threads, whose processes thread events tell (EVENT_TRACE_FLAG_THREAD)"
+    return f"the trace has {text}, but does not tell whose they are: {why}"
 
 
 # What is a part of the number besides its own source.
@@ -532,36 +535,43 @@ _PARTS_OF = {
 }
 # Sources that no record is counted for by that name.
 _RECORDS_OF = {"single_switches": "switches", "handles": "objects"}
+# What is made of context switches, of which some can be nobody's.
+_RECORDS_OF_RUNS = {"switches": "switches", "single_switches": "switches", "ready": "switches"}
 # What carries on the handles that were nobody's before.
 _OPEN_HANDLES = frozenset({"handles.handle_count", "handles.peak_handle_count"})
 
 
-def _loss_of(path: str, source: str, interval: Interval) -> LossReport:
-    """Return the loss of the interval, but for records of nobody that are no part of the field."""
+def _loss_of(path: str, source: str, interval: Interval, process_id: int) -> LossReport:
+    """Return the loss of the interval, but for records of nobody that are no part of the field.
+
+    Of switches and samples those of thread 0 always have a process: the idle one.
+    """
     loss = interval.loss
     now = interval.machine["unclaimed_by"]
     if not now:
         return loss
     had = interval.base.machine["unclaimed_by"] if interval.base else {}
+    source = _RECORDS_OF_RUNS.get(source, source)
     since, earlier = had.get(source, 0), loss.earlier_losses or 0
     if source == "handles" and path in _OPEN_HANDLES:
         since = max(since, interval.machine["unclaimed_listed"])
     else:
         before = [] if interval.base is None else [interval.base.machine]
         earlier -= _earlier_handles([interval.machine], before)
+    is_sure = process_id == 0 and source in {"switches", "samples"}
     return replace(
         loss,
-        unclaimed=max(0, now.get(source, 0) - since),
+        unclaimed=0 if is_sure else max(0, now.get(source, 0) - since),
         earlier_losses=max(0, earlier),
     )
 
 
-def _quality(path: str, source: str, interval: Interval) -> str:
+def _quality(path: str, source: str, interval: Interval, process_id: int) -> str:
     """Return the quality of the interval, but for records that the field does not need.
 
     What the session lost and what the file damaged can be of any kind.
     """
-    loss = _loss_of(path, source, interval)
+    loss = _loss_of(path, source, interval, process_id)
     if not loss.undecoded:
         return loss.quality
     before = interval.base.machine["undecoded_by"] if interval.base else {}
@@ -598,7 +608,7 @@ def field_source(path: str, value: object, row: RowView) -> FieldSource:
     is_sampled = source in {"samples", "ticks"} and path.startswith("cpu.")
     # Between two lists of working sets a larger one can have been.
     is_guess = path == "memory.peak_working_set" and source == "working_sets"
-    quality = _quality(path, source, interval)
+    quality = _quality(path, source, interval, interval.snapshot.process_id(row.number))
     if quality == "complete":
         quality = "sample" if is_sampled or is_guess else "exact"
     return FieldSource(

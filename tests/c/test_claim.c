@@ -152,6 +152,38 @@ TEST(a_thread_of_an_unknown_process_is_nobody)
     finish(s);
 }
 
+TEST(what_threads_of_nobody_run_is_unknown_until_one_is_somebodys)
+{
+    begin(1);
+    process(START, 1, A, 0xA, 259);
+    switch_to(0, 10, 0, 99);
+    sample(15, 99, 0x1000, 0);
+    switch_to(0, 20, 99, 0);
+    etwc_snapshot *s = look(30);
+    const etwc_machine_row *machine = etwc_snapshot_machine(s);
+    const etwc_process_row *idle = row_of(s, 0, 0), *other = row_of(s, A, 0);
+    CHECK_SOURCE(s, switches, PRESENT, 1); /* of the processors it is known */
+    CHECK_SOURCE(s, samples, PRESENT, 1);
+    CHECK(etwc_row_has(machine, idle, ETWC_SOURCE_switches));
+    CHECK(!etwc_row_has(machine, other, ETWC_SOURCE_switches));
+    CHECK(!etwc_row_has(machine, other, ETWC_SOURCE_single_switches));
+    CHECK(!etwc_row_has(machine, other, ETWC_SOURCE_samples));
+    CHECK(!etwc_row_has(machine, idle, ETWC_SOURCE_disk));
+    etwc_snapshot_free(s);
+    thread(START, 40, A, 10);
+    switch_to(0, 50, 0, 10);
+    s = look(60);
+    machine = etwc_snapshot_machine(s);
+    CHECK(etwc_row_has(machine, row_of(s, A, 0), ETWC_SOURCE_switches));
+    CHECK(!etwc_row_has(machine, row_of(s, A, 0), ETWC_SOURCE_samples));
+    CHECK_SOURCE(s, switches, PRESENT, 1);
+    etwc_snapshot_free(s);
+    thread(RUNDOWN, 70, A, 99); /* now it is told whose that one is */
+    s = look(80);
+    CHECK(etwc_row_has(etwc_snapshot_machine(s), row_of(s, A, 0), ETWC_SOURCE_samples));
+    finish(s);
+}
+
 TEST(what_found_no_place_is_refused_and_not_nobodys)
 {
     scene_limits[0] = 3;

@@ -117,6 +117,8 @@ class CpuRule(Concept):
         has_ended = life is not None and life.end is not None and life.end < time
         row = books.unowned if has_ended else books.counters(life, position)
         add(row, "samples", count)
+        if has_ended:
+            add(row, "samples_after_end", count)
         if life is not None and not has_ended and life is not books.lives.idle:
             add(life.counters, "samples", count)
         if flags & 3:

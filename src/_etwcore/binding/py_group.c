@@ -177,10 +177,8 @@ text_of(const pyetw_row *row, int which)
 static PyObject *
 number_of(const pyetw_field *field, const pyetw_row *row)
 {
-    const etwc_machine_row *machine =
-        etwc_snapshot_machine(pyetw_snapshot_get(row->snapshot));
     if (field->source == SOURCE_ALWAYS ||
-        (field->source >= 0 && machine->presence[field->source] != ETWC_ABSENT))
+        (field->source >= 0 && pyetw_row_has(row, (etwc_metric_source)field->source)))
         return pyetw_row_at(row, field->column);
     if (row->part.known & field->bits)
         return pyetw_row_at(row, field->other);

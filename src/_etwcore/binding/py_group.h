@@ -29,12 +29,11 @@ pyetw_row_base(const pyetw_row *row)
     return row->base == Py_None ? NULL : pyetw_snapshot_get(row->base);
 }
 
-/* Whether the trace has events of that source, or had them switched on. */
 static inline bool
 pyetw_row_has(const pyetw_row *row, etwc_metric_source source)
 {
-    return etwc_snapshot_machine(pyetw_row_snapshot(row))->presence[source] !=
-           ETWC_ABSENT;
+    return etwc_row_has(etwc_snapshot_machine(pyetw_row_snapshot(row)), &row->part,
+                        source);
 }
 
 /* What its interval says: whether it is a whole life, and FILETIME of its begin. -1 and

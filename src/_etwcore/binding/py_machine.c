@@ -27,6 +27,22 @@ source_dict(const uint64_t *numbers)
     return dict;
 }
 
+/* Names of the sources whose bits are set. */
+static PyObject *
+source_list(uint32_t bits)
+{
+    PyObject *list = PyList_New(0);
+    for (size_t i = 0; list != NULL && i < ETWC_SOURCE_COUNT; i++) {
+        if ((bits >> i & 1) == 0)
+            continue;
+        PyObject *name = PyUnicode_FromString(pyetw_source_names[i]);
+        if (name == NULL || PyList_Append(list, name) < 0)
+            Py_CLEAR(list);
+        Py_XDECREF(name);
+    }
+    return list;
+}
+
 static PyObject *
 presence_dict(const etwc_machine_row *m)
 {
@@ -65,6 +81,7 @@ machine_dict(const etwc_machine_row *m)
          pyetw_put(dict, "undecoded_by", source_dict(m->undecoded_by)) &&
          pyetw_put(dict, "partial_by", source_dict(m->partial_by)) &&
          pyetw_put(dict, "unclaimed_by", source_dict(m->unclaimed_by)) &&
+         pyetw_put(dict, "unclaimed_runs", source_list(m->unclaimed_runs)) &&
          pyetw_put(dict, "cpu_source", source_name(etwc_machine_cpu_source(m))) &&
          pyetw_put(dict, "mode_source", source_name(etwc_machine_mode_source(m)));
     if (!ok)

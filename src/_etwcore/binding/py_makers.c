@@ -19,7 +19,7 @@ mode_ns(const pyetw_row *row, cpu_mode mode, uint64_t *out)
     case ETWC_SOURCE_samples:
         *out = mode == KERNEL ? row->part.times.sample_kernel_ns
                               : row->part.times.sample_user_ns;
-        return true;
+        return pyetw_row_has(row, ETWC_SOURCE_samples);
     case ETWC_SOURCE_ticks:
         *out = mode == KERNEL ? row->part.times.tick_kernel_ns
                               : row->part.times.tick_user_ns;
@@ -37,7 +37,7 @@ cpu_ns(const pyetw_row *row, int64_t *out)
     uint64_t kernel, user;
     if (etwc_machine_cpu_source(machine) == ETWC_SOURCE_switches) {
         *out = (int64_t)row->part.times.run_ns;
-        return true;
+        return pyetw_row_has(row, ETWC_SOURCE_switches);
     }
     if (!mode_ns(row, KERNEL, &kernel) || !mode_ns(row, USER, &user))
         return false;

@@ -513,6 +513,9 @@ typedef struct etwc_machine_row {
      * that has told of nobody's alone is absent. */
     uint64_t unclaimed_by[ETWC_SOURCE_COUNT];
     uint64_t unclaimed_listed; /* of handles: those that the first list of them has */
+    /* Bits of the sources whose records are all of thread 0 or nobody's: the process of
+     * no other thread is known, so that of other processes nothing is (etwc_row_has). */
+    uint32_t unclaimed_runs;
     uint32_t processors;
     uint32_t gaps_open; /* processors in a gap, or not switched since its end */
     uint32_t sample_interval_100ns;      /* latest; 0 when unknown */
@@ -605,6 +608,10 @@ void etwc_row_difference(const etwc_process_row *row, const etwc_process_row *ba
 /* Where the CPU time of a process comes from: runs, else samples, else ticks;
  * ETWC_SOURCE_COUNT when the trace has none of them. Samples alone tell kernel
  * from user time finer than ticks do. */
+/* Whether what a row has of a source is known: the trace has events of it, or had them
+ * switched on, and they are not all nobody's. */
+bool etwc_row_has(const etwc_machine_row *machine, const etwc_process_row *row,
+                  etwc_metric_source source);
 etwc_metric_source etwc_machine_cpu_source(const etwc_machine_row *machine);
 etwc_metric_source etwc_machine_mode_source(const etwc_machine_row *machine);
 

@@ -64,11 +64,44 @@ claimed_by(const etwc_row_counters *c)
            ((c->handles_opened | c->handles_closed) != 0 ? SOURCE_BIT(handles) : 0);
 }
 
+/* The same of what threads do: that of thread 0 is known without any record of it. */
+static uint32_t
+run_by(const etwc_row_counters *c)
+{
+    return (c->context_switches != 0 ? SOURCE_BIT(switches) : 0) |
+           (c->samples != 0 ? SOURCE_BIT(samples) : 0);
+}
+
 static uint32_t
 claimed_by_row(const etwc_aggregate *a, size_t row)
 {
     const metric_process *process = &a->processes[row];
-    return process->number == METRIC_NONE ? 0 : claimed_by(&process->row.counters);
+    const etwc_row_counters *counters = &process->row.counters;
+    if (process->number == METRIC_NONE)
+        return 0;
+    return claimed_by(counters) | (process->row.process_id != 0 ? run_by(counters) : 0);
+}
+
+/* What hidden rows have run; a record that tells whose they are can still come. */
+static void
+look_at_hidden(etwc_aggregate *a)
+{
+    uint64_t switches = 0, samples = 0;
+    for (uint32_t i = a->hidden.first; i != METRIC_NONE;
+         i = a->processes[i].dead.next) {
+        const etwc_row_counters *c = &a->processes[i].row.counters;
+        bool is_refused = i == a->bounds.process;
+        switches += is_refused ? 0 : c->context_switches;
+        samples += is_refused ? 0 : c->samples;
+    }
+    uint32_t had = a->unclaimed_sources;
+    uint32_t run = (switches != 0 ? SOURCE_BIT(switches) : 0) |
+                   (samples != 0 ? SOURCE_BIT(samples) : 0);
+    a->unclaimed_by[ETWC_SOURCE_switches] = switches;
+    a->unclaimed_by[ETWC_SOURCE_samples] = samples;
+    a->unclaimed_sources = (had & ~(SOURCE_BIT(switches) | SOURCE_BIT(samples))) | run;
+    if (had != a->unclaimed_sources)
+        metric_processes_change(a);
 }
 
 /* Since all rows are looked at when a source has left a record unclaimed for the first
@@ -76,10 +109,11 @@ claimed_by_row(const etwc_aggregate *a, size_t row)
 void
 metric_claims_look(etwc_aggregate *a)
 {
+    look_at_hidden(a);
     uint32_t wanted = a->unclaimed_sources & ~a->claimed_sources;
     if (ETWC_LIKELY(wanted == 0))
         return;
-    uint32_t claimed = claimed_by(&a->bounds.expired);
+    uint32_t claimed = claimed_by(&a->bounds.expired) | run_by(&a->bounds.expired);
     if (a->have_all_changed)
         for (size_t i = 0; i < a->process_count; i++)
             claimed |= claimed_by_row(a, i);

@@ -30,6 +30,15 @@ static const source_mask source_masks[] = {
     {ETWC_SOURCE_ready, 1, 0x200},
 };
 
+#define SOURCE_BIT(source) (UINT32_C(1) << ETWC_SOURCE_##source)
+
+/* What the processors have done is known, whoever it was. */
+static bool
+is_run(unsigned source)
+{
+    return source == ETWC_SOURCE_switches || source == ETWC_SOURCE_samples;
+}
+
 static void
 fill_presence(const etwc_aggregate *a, etwc_machine_row *machine)
 {
@@ -47,8 +56,13 @@ fill_presence(const etwc_aggregate *a, etwc_machine_row *machine)
             machine->presence[ETWC_SOURCE_switches];
     machine->presence[ETWC_SOURCE_handles] = machine->presence[ETWC_SOURCE_objects];
     for (unsigned i = 0; i < ETWC_SOURCE_COUNT; i++)
-        if (metric_is_unclaimed(a, i))
+        if (metric_is_unclaimed(a, i) && !is_run(i))
             machine->presence[i] = ETWC_ABSENT;
+    if (metric_is_unclaimed(a, ETWC_SOURCE_switches))
+        machine->unclaimed_runs |=
+            SOURCE_BIT(switches) | SOURCE_BIT(single_switches) | SOURCE_BIT(ready);
+    if (metric_is_unclaimed(a, ETWC_SOURCE_samples))
+        machine->unclaimed_runs |= SOURCE_BIT(samples);
 }
 
 /* Stamps of a damaged file can be anything: the difference saturates. */
@@ -159,6 +173,14 @@ etwc_machine_difference(const etwc_machine_row *machine, const etwc_machine_row 
 #define COUNTER_LESS(name) out->name -= base->name;
     ETWC_MACHINE_COUNTER_LIST(COUNTER_LESS)
 #undef COUNTER_LESS
+}
+
+bool
+etwc_row_has(const etwc_machine_row *machine, const etwc_process_row *row,
+             etwc_metric_source source)
+{
+    bool is_nobodys = row->process_id != 0 && (machine->unclaimed_runs >> source & 1);
+    return machine->presence[source] != ETWC_ABSENT && !is_nobodys;
 }
 
 etwc_metric_source
