@@ -218,6 +218,7 @@ def test_every_slicing_says_what_is_nobodys(name: str, step: int) -> None:
 )
 @example(BUSY, ALL_FLAGS, True, False, 33_333)
 @example(BUSY, ALL_FLAGS - {"PROCESS", "THREAD"}, False, False, 100_000)
+@example(BUSY, frozenset({"CSWITCH", "AFFINITY"}), True, False, 20_000)
 def test_any_flags_say_what_is_nobodys(
     scenario: Scenario, flags: frozenset[str], packs: bool, lists: bool, step: int
 ) -> None:

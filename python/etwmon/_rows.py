@@ -500,8 +500,9 @@ def _reason(path: str, machine: MachineFacts) -> str:
         wanted = ("switches", "samples", "ticks") if rule.needs == "cpu" else ("samples", "ticks")
         return "the trace has none of: " + ", ".join(SOURCE_TEXTS[one] for one in wanted)
     names = [source] if rule.needs in {"cpu", "mode"} else rule.needs.split()
-    if source in machine["unclaimed_runs"]:
-        return _absence(source, machine)
+    if source in machine["unclaimed_runs"] and machine["presence"][source]:
+        threads = "they name threads, whose processes thread events tell (EVENT_TRACE_FLAG_THREAD)"
+        return _of_nobody(source, threads)
     absent = [one for one in names if machine["presence"][one] == 0]
     why = rule.why or "nothing was recorded yet"
     if not absent:
@@ -515,13 +516,14 @@ def _reason(path: str, machine: MachineFacts) -> str:
 
 
 def _absence(source: str, machine: MachineFacts) -> str:
-    text = SOURCE_TEXTS[source]
-    if not machine["unclaimed_by"].get(_RECORDS_OF_RUNS.get(source, source)):
-        return f"the trace has no {text}"
-    why = "they name nobody that is known, and no single context switch tells who ran"
-    if source in {"samples", *_RECORDS_OF_RUNS}:
-        why = "they name threads, whose processes thread events tell (EVENT_TRACE_FLAG_THREAD)"
-    return f"the trace has {text}, but does not tell whose they are: {why}"
+    if not machine["unclaimed_by"].get(source):
+        return f"the trace has no {SOURCE_TEXTS[source]}"
+    running = "they name nobody that is known, and no single context switch tells who ran"
+    return _of_nobody(source, running)
+
+
+def _of_nobody(source: str, why: str) -> str:
+    return f"the trace has {SOURCE_TEXTS[source]}, but does not tell whose they are: {why}"
 
 
 # What is a part of the number besides its own source.
