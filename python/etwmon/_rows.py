@@ -538,7 +538,7 @@ _PARTS_OF = {
 # Sources that no record is counted for by that name.
 _RECORDS_OF = {"single_switches": "switches", "handles": "objects"}
 # What is made of context switches, of which some can be nobody's.
-_RECORDS_OF_RUNS = {"switches": "switches", "single_switches": "switches", "ready": "switches"}
+_RECORDS_OF_RUNS = {"single_switches": "switches", "ready": "switches"}
 # What carries on the handles that were nobody's before.
 _OPEN_HANDLES = frozenset({"handles.handle_count", "handles.peak_handle_count"})
 

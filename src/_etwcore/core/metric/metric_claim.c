@@ -4,7 +4,6 @@
 #include "metric_io.h"
 
 _Static_assert(ETWC_SOURCE_COUNT <= 32, "sources fit their bits");
-#define SOURCE_BIT(source) (UINT32_C(1) << ETWC_SOURCE_##source)
 
 static etwc_metric_source
 source_of(const etwc_kernel_record *record)
@@ -55,21 +54,22 @@ claimed_by(const etwc_row_counters *c)
     uint64_t faults = c->faults_transition | c->faults_demand_zero |
                       c->faults_copy_on_write | c->faults_guard_page | c->faults_hard;
     uint64_t disk = c->disk_read_ops | c->disk_write_ops | c->disk_flushes;
-    return (faults != 0 ? SOURCE_BIT(page_faults) : 0) |
-           (c->hard_faults != 0 ? SOURCE_BIT(hard_faults) : 0) |
-           (disk != 0 ? SOURCE_BIT(disk) : 0) |
-           (c->file_read_ops != 0 ? SOURCE_BIT(file_reads) : 0) |
-           (c->file_write_ops != 0 ? SOURCE_BIT(file_writes) : 0) |
-           (c->file_other_ops != 0 ? SOURCE_BIT(file) : 0) |
-           ((c->handles_opened | c->handles_closed) != 0 ? SOURCE_BIT(handles) : 0);
+    return (faults != 0 ? METRIC_SOURCE_BIT(page_faults) : 0) |
+           (c->hard_faults != 0 ? METRIC_SOURCE_BIT(hard_faults) : 0) |
+           (disk != 0 ? METRIC_SOURCE_BIT(disk) : 0) |
+           (c->file_read_ops != 0 ? METRIC_SOURCE_BIT(file_reads) : 0) |
+           (c->file_write_ops != 0 ? METRIC_SOURCE_BIT(file_writes) : 0) |
+           (c->file_other_ops != 0 ? METRIC_SOURCE_BIT(file) : 0) |
+           ((c->handles_opened | c->handles_closed) != 0 ? METRIC_SOURCE_BIT(handles)
+                                                         : 0);
 }
 
 /* The same of what threads do: that of thread 0 is known without any record of it. */
 static uint32_t
 run_by(const etwc_row_counters *c)
 {
-    return (c->context_switches != 0 ? SOURCE_BIT(switches) : 0) |
-           (c->samples != 0 ? SOURCE_BIT(samples) : 0);
+    return (c->context_switches != 0 ? METRIC_SOURCE_BIT(switches) : 0) |
+           (c->samples != 0 ? METRIC_SOURCE_BIT(samples) : 0);
 }
 
 static uint32_t
@@ -95,11 +95,12 @@ look_at_hidden(etwc_aggregate *a)
         samples += is_refused ? 0 : c->samples;
     }
     uint32_t had = a->unclaimed_sources;
-    uint32_t run = (switches != 0 ? SOURCE_BIT(switches) : 0) |
-                   (samples != 0 ? SOURCE_BIT(samples) : 0);
+    uint32_t run = (switches != 0 ? METRIC_SOURCE_BIT(switches) : 0) |
+                   (samples != 0 ? METRIC_SOURCE_BIT(samples) : 0);
     a->unclaimed_by[ETWC_SOURCE_switches] = switches;
     a->unclaimed_by[ETWC_SOURCE_samples] = samples;
-    a->unclaimed_sources = (had & ~(SOURCE_BIT(switches) | SOURCE_BIT(samples))) | run;
+    a->unclaimed_sources =
+        (had & ~(METRIC_SOURCE_BIT(switches) | METRIC_SOURCE_BIT(samples))) | run;
     if (had != a->unclaimed_sources)
         metric_processes_change(a);
 }
@@ -120,6 +121,6 @@ metric_claims_look(etwc_aggregate *a)
     for (size_t i = 0; i < a->changed_count; i++)
         claimed |= claimed_by_row(a, a->changed[i]);
     a->claimed_sources |= claimed & wanted;
-    if (claimed & wanted & SOURCE_BIT(handles))
+    if (claimed & wanted & METRIC_SOURCE_BIT(handles))
         metric_processes_change(a); /* how many are open is known now */
 }

@@ -13,6 +13,8 @@
 
 #include "metric_rows.h"
 
+#define METRIC_SOURCE_BIT(source) (UINT32_C(1) << ETWC_SOURCE_##source)
+
 /* The record is of that row, which is METRIC_NONE or hidden. */
 void metric_leave_unclaimed(etwc_aggregate *a, const etwc_kernel_record *record,
                             uint32_t process);

@@ -30,8 +30,6 @@ static const source_mask source_masks[] = {
     {ETWC_SOURCE_ready, 1, 0x200},
 };
 
-#define SOURCE_BIT(source) (UINT32_C(1) << ETWC_SOURCE_##source)
-
 /* What the processors have done is known, whoever it was. */
 static bool
 is_run(unsigned source)
@@ -59,10 +57,11 @@ fill_presence(const etwc_aggregate *a, etwc_machine_row *machine)
         if (metric_is_unclaimed(a, i) && !is_run(i))
             machine->presence[i] = ETWC_ABSENT;
     if (metric_is_unclaimed(a, ETWC_SOURCE_switches))
-        machine->unclaimed_runs |=
-            SOURCE_BIT(switches) | SOURCE_BIT(single_switches) | SOURCE_BIT(ready);
+        machine->unclaimed_runs |= METRIC_SOURCE_BIT(switches) |
+                                   METRIC_SOURCE_BIT(single_switches) |
+                                   METRIC_SOURCE_BIT(ready);
     if (metric_is_unclaimed(a, ETWC_SOURCE_samples))
-        machine->unclaimed_runs |= SOURCE_BIT(samples);
+        machine->unclaimed_runs |= METRIC_SOURCE_BIT(samples);
 }
 
 /* Stamps of a damaged file can be anything: the difference saturates. */
