@@ -13,13 +13,13 @@ from typing import Any
 import pytest
 
 import etwmon
-from etwmon import _etwcore
 from etwmon._workload import Machine, ProcessSpec, Recording, Rule, SessionOptions, record
 from etwmon._workload import facts as f
 from etwmon._workload.objects import RUN, SLEEP, Program, Thread
 from etwmon._workload.scenario import add_kernel
-from support.truth import COUNTS, counts_of, expected_counts, expected_rows, rows_of, without_empty
-from support.workload import Scenario, filetime_of, independent_file, raw_time_of
+from support.slices import check_slices
+from support.truth import COUNTS, counts_of, expected_counts
+from support.workload import Scenario, filetime_of, independent_file
 
 BUSY = Scenario(seed=51, processors=3, processes=8, churn=4, duration_ms=120)
 WIDE = Scenario(seed=5, processors=300, processes=9, churn=3, duration_ms=30)
@@ -36,17 +36,7 @@ def check_every_slicing(recording: Recording, parts: int) -> Rule:
     """Compare every row with the ledger, and the machine, in so many intervals."""
     begin, end = (filetime_of(recording, time) for time in (recording.start, recording.last))
     times = [begin + (end - begin) * part // parts for part in range(1, parts)]
-    rule = Rule(recording, [raw_time_of(recording, time) for time in times])
-    aggregate = _etwcore.Aggregate(etwmon.open(independent_file(recording))._core)
-    for number, time in enumerate((*times, None)):
-        aggregate.advance(time)
-        (snapshot,) = aggregate.snapshot(time)
-        assert without_empty(rows_of(snapshot)) == without_empty(expected_rows(rule, number))
-        machine, spent = snapshot.machine, rule.at[number].processors
-        assert machine["self_check_ticks"] == 0
-        for name in ("idle", "dpc", "isr", "unknown"):
-            assert machine[f"{name}_ticks"] == sum(getattr(one, name) for one in spent)
-    return rule
+    return check_slices(recording, times)
 
 
 def check_lives(recording: Recording, rule: Rule) -> None:

@@ -13,11 +13,10 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 import etwmon
-from etwmon import _etwcore
 from etwmon._workload import ALL_FLAGS, Rule
 from etwmon._workload import facts as f
-from support.truth import expected_rows, rows_of, without_empty
-from support.workload import Scenario, filetime_of, independent_file, raw_time_of, scenarios
+from support.slices import check_slices
+from support.workload import Scenario, filetime_of, independent_file, scenarios
 
 quick = settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 BUSY = Scenario(seed=51, processors=3, processes=8, churn=3, duration_ms=250)
@@ -58,16 +57,7 @@ def test_rows_equal_the_ledger_in_every_slicing(scenario: Scenario, shares: list
     begin = filetime_of(recording, recording.start)
     wall = filetime_of(recording, recording.last) - begin
     times = sorted({begin + int(share * wall) for share in shares})
-    rule = Rule(recording, [raw_time_of(recording, time) for time in times])
-    aggregate = _etwcore.Aggregate(etwmon.open(independent_file(recording))._core)
-    for number, time in enumerate((*times, None)):
-        aggregate.advance(time)
-        (snapshot,) = aggregate.snapshot(time)
-        assert without_empty(rows_of(snapshot)) == without_empty(expected_rows(rule, number))
-        machine, spent = snapshot.machine, rule.at[number].processors
-        assert machine["self_check_ticks"] == 0
-        for part in ("idle", "dpc", "isr", "unknown"):
-            assert machine[f"{part}_ticks"] == sum(getattr(one, part) for one in spent), part
+    check_slices(recording, times)
 
 
 # ---- What needs their order ----------------------------------------------------------------------
